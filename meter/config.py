@@ -1,0 +1,67 @@
+"""The configuration as the parts see it; reading it is :mod:`meter.settings`' work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Banded:
+    """A value with its bounds; low = high = value where none were given."""
+
+    value: Decimal
+    low: Decimal
+    high: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Local hours of a time-of-use tariff: [start, end) on the hour, may pass midnight."""
+
+    days: tuple[int, ...]  # 0 = Monday
+    start_hour: int
+    end_hour: int  # 24 = midnight
+    price_per_kwh: Banded
+
+
+@dataclass(frozen=True, slots=True)
+class Electricity:
+    """A site's electricity tariff; windows first, else ``price_per_kwh``."""
+
+    currency: str
+    price_per_kwh: Banded | None
+    windows: tuple[Window, ...] = ()
+    timezone: str = "UTC"
+    valid_from_us: int | None = None
+    source: str = "configuration"
+
+
+@dataclass(frozen=True, slots=True)
+class GpuTime:
+    """What an hour of one GPU costs, owned or rented."""
+
+    currency: str
+    rate_per_hour: Banded
+    source: str = "configuration"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that can be set; paths are absolute, None is "not set"."""
+
+    home: Path
+    socket: Path
+    lease_dir: Path
+    listen: str = "127.0.0.1:9850"
+    site_name: str = "default"
+    zone: str | None = None
+    pue: Banded | None = None
+    electricity: Electricity | None = None
+    gpu_time: GpuTime | None = None
+    project: str | None = None
+    simulate: str | None = None  # e.g. "2xH100": simulated GPUs instead of NVML
+    replay: Path | None = None  # a recording instead of NVML
+    host: bool = True  # meter CPU and RAM too
+    retention_days: int = 30

@@ -1,0 +1,386 @@
+"""The values that the parts hand to each other; pure, frozen, units in the names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Component(StrEnum):
+    """A part of a node whose energy is counted apart."""
+
+    GPU = "gpu"
+    CPU = "cpu"
+    RAM = "ram"
+    HOSTED = "hosted"
+
+
+class Method(StrEnum):
+    """How a figure came about, strongest first."""
+
+    MEASURED = "measured"
+    SOURCED = "sourced"
+    MODELLED = "modelled"
+    ASSUMED = "assumed"
+
+    @classmethod
+    def weakest(cls, methods: Iterable[Method]) -> Method:
+        """Method of a sum or product: its weakest part's; MEASURED of nothing."""
+        order = tuple(cls)
+        return max(methods, key=order.index, default=cls.MEASURED)
+
+
+class Basis(StrEnum):
+    """What a stretch of the energy curve stands on."""
+
+    COUNTER = "counter"  # between two ticks of the energy counter
+    POWER_MEAN = "power_mean"  # 1 s mean power stood in
+    POWER_INSTANT = "power_instant"  # instant power stood in, or no counter at all
+    COUNTER_GAP = "counter_gap"  # nobody looked; the counter's difference bridges it
+    MODEL = "model"  # load model
+    UNKNOWN = "unknown"  # nothing is known: zero energy, not covered
+
+
+class Kind(StrEnum):
+    """Whom an interval's energy belongs to."""
+
+    RUN = "run"
+    IDLE = "idle"  # nobody held the device
+    UNATTRIBUTED = "unattributed"  # somebody did, but this part cannot be given to a run
+
+
+class RunStatus(StrEnum):
+    """Where a run stands."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"  # exit code 0
+    FAILED = "failed"  # other exit code, or a signal
+    ABANDONED = "abandoned"  # its launcher vanished
+
+
+@dataclass(frozen=True, slots=True)
+class MigInstance:
+    """A MIG compute instance of a board; ``slices`` of the board's ``of_slices``."""
+
+    uuid: str
+    gpu_instance: int
+    compute_instance: int
+    slices: int
+    of_slices: int
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Something whose energy is metered; ``id`` is the UUID for a GPU."""
+
+    id: str
+    component: Component
+    name: str
+    method: Method  # what its readings are at best
+    index: int | None = None  # NVML index, for people only
+    pci_bus_id: str | None = None
+    power_limit_mw: int | None = None
+    instances: tuple[MigInstance, ...] = ()
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One look at a device that told something.
+
+    ``at_ns`` is CLOCK_BOOTTIME of the first look that showed these values; ``since_ns`` that of
+    the last look that still showed an older primary value (the counter; power without one), None
+    if the primary value is unchanged or this is the first look.
+    ``energy_mj`` is the device's own cumulative counter, ``mean_mw`` the 1 s mean power,
+    ``instant_mw`` power now (or of unknown kind); None is "not given", never zero.
+    """
+
+    device_id: str
+    at_ns: int
+    since_ns: int | None = None
+    energy_mj: int | None = None
+    mean_mw: int | None = None
+    instant_mw: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStatus:
+    """Gauges of a device, once a second; None is "not given"."""
+
+    device_id: str
+    at_ns: int
+    utilization_ratio: float | None = None
+    memory_used_bytes: int | None = None
+    temperature_celsius: float | None = None
+    sm_clock_mhz: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFault:
+    """A look at a field that failed; ``device_id`` None is the whole source."""
+
+    device_id: str | None
+    at_ns: int
+    field: str
+    reason: str
+    code: int | None = None
+    lost: bool = False  # the device itself is gone, not one field
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessUse:
+    """A process with a context on a GPU, as NVML lists it (host PID)."""
+
+    device_id: str
+    pid: int
+    memory_bytes: int | None = None
+    sm_ratio: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TickLock:
+    """State of the sampler's lock to a device's counter."""
+
+    device_id: str
+    locked: bool
+    tick_ns: int | None = None
+    looks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerBatch:
+    """What the sampler sends at least every 0.5 s; it is the heartbeat too."""
+
+    at_ns: int
+    readings: tuple[Reading, ...] = ()
+    statuses: tuple[DeviceStatus, ...] = ()
+    faults: tuple[DeviceFault, ...] = ()
+    locks: tuple[TickLock, ...] = ()
+    processes: tuple[ProcessUse, ...] | None = None  # None: not looked at this time
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A settled stretch of one device's energy curve, linear inside; never revised.
+
+    Energies are of the whole stretch, integer mJ. ``below_mj``/``above_mj`` bound by how much
+    the cumulative energy at the *start* of the stretch may be lower/higher because a counter
+    tells only at its ticks (the edge term of a cut here); ``end_below_mj``/``end_above_mj`` the
+    same at its end; linear between. A correction covers time that was already settled, may be
+    negative, and never counts as coverage.
+    """
+
+    device_id: str
+    start_ns: int
+    end_ns: int
+    energy_mj: int
+    low_mj: int
+    high_mj: int
+    basis: Basis
+    method: Method
+    covered: bool = True
+    correction: bool = False
+    below_mj: int = 0
+    above_mj: int = 0
+    end_below_mj: int = 0
+    end_above_mj: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A run's hold on a device from ``start_ns`` (CLOCK_BOOTTIME) until ``end_ns`` (None: still).
+
+    ``share`` is the part of the device that it may claim (a MIG instance: its slices); shares of
+    concurrent holds that add up to more than 1 are scaled down together.
+    """
+
+    run_id: str
+    device_id: str
+    start_ns: int
+    end_ns: int | None = None
+    share: Fraction = Fraction(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Energy of one device over [start_us, end_us) UTC, inside one minute, of one owner."""
+
+    device_id: str
+    kind: Kind
+    run_id: str | None
+    start_us: int
+    end_us: int
+    energy_mj: int
+    low_mj: int
+    high_mj: int
+    covered_us: int
+    measured_mj: int
+    method: Method
+    correction: bool = False
+
+
+class Severity(StrEnum):
+    """Weight of a notice."""
+
+    INFO = "info"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the reader of a figure has to know; ``code`` is stable, ``text`` one sentence."""
+
+    code: str
+    text: str
+    severity: Severity = Severity.INFO
+    run_id: str | None = None
+    device_id: str | None = None
+    at_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One fine-tune as registered; times are UTC µs, the monotone start is CLOCK_BOOTTIME ns."""
+
+    id: str
+    name: str
+    project: str
+    started_us: int
+    started_ns: int
+    node_id: str
+    site_id: str
+    tags: tuple[tuple[str, str], ...] = ()
+    origin: str = "generated"  # where the id came from
+    command: str | None = None  # base name of the program only
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """A change of a run's status."""
+
+    run_id: str
+    status: RunStatus
+    at_us: int
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """An instant inside a run, with the run's cumulative energy then."""
+
+    run_id: str
+    at_us: int
+    energy_mj: int
+    step: int | None = None
+    epoch: Decimal | None = None
+    phase: str | None = None
+    tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where energy is used: what its tariff, PUE and grid zone are looked up by."""
+
+    id: str
+    name: str
+    zone: str | None
+
+
+class FactorKind(StrEnum):
+    """What a factor tells."""
+
+    GRID_INTENSITY = "grid_intensity"  # g/kWh
+    ELECTRICITY_PRICE = "electricity_price"  # currency/kWh
+    PUE = "pue"  # facility energy / IT energy
+    GPU_HOUR_RATE = "gpu_hour_rate"  # currency/h
+    HOUSEHOLD_ENERGY = "household_energy"  # kWh/day
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A dated fact; a correction is a new row, a withdrawal one without a value.
+
+    ``scope`` is a zone (``FRA``), a site id, or ``world``. ``windows`` names the local hours a
+    tariff row holds in (None: always); ``rank`` orders kinds of evidence, highest first.
+    """
+
+    id: str
+    kind: FactorKind
+    scope: str
+    value: Decimal | None
+    low: Decimal | None
+    high: Decimal | None
+    unit: str
+    source: str
+    method: Method
+    recorded_us: int
+    rank: int
+    currency: str | None = None
+    valid_from_us: int | None = None
+    valid_to_us: int | None = None
+    source_date: str | None = None
+    licence: str | None = None
+    windows: str | None = None  # JSON, see meter.factors.tariff
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RawReading:
+    """A device's row of the 1 Hz table: what the curve was, and what the sensors said."""
+
+    device_id: str
+    at_us: int
+    at_ns: int  # CLOCK_BOOTTIME
+    curve_mj: int  # our cumulative curve, settled, since the device was first seen
+    settled_ns: int  # instant that curve_mj holds for
+    counter_mj: int | None = None
+    power_mw: int | None = None
+    utilization_ratio: float | None = None
+    memory_used_bytes: int | None = None
+    temperature_celsius: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A live counter's booked total: its series and its value, as exposed to Prometheus."""
+
+    name: str
+    labels: tuple[tuple[str, str], ...]
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A machine; ``boot_id`` changes with each boot."""
+
+    id: str
+    boot_id: str
+    hostname: str
+    driver_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerBatch:
+    """What one commit writes, all or nothing."""
+
+    nodes: tuple[Node, ...] = ()
+    sites: tuple[Site, ...] = ()
+    devices: tuple[Device, ...] = ()
+    runs: tuple[Run, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    states: tuple[RunState, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    readings: tuple[RawReading, ...] = ()
+    intervals: tuple[Interval, ...] = ()
+    site_id: str | None = None  # of the intervals
+    factors: tuple[Factor, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    counters: tuple[Counter, ...] = field(default=())
