@@ -1,0 +1,167 @@
+"""Checks of single settings: each wrong value is an error saying where it stands and why."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from meter.config import Banded
+from meter.errors import ConfigError
+from meter.paths import user_folder
+from meter.settings_keys import KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from meter.settings_file import Document
+
+_TEXT_LIMIT = 128
+_SHOWN_LIMIT = 40
+_CODE_LENGTH = 3
+_LARGEST = Decimal(10) ** 9
+
+
+class Values:
+    """Finds a key's value by precedence, and knows how to complain about it."""
+
+    def __init__(
+        self,
+        document: Document | None,
+        environment: Mapping[str, str],
+        flags: Mapping[str, object],
+    ) -> None:
+        self._document = document
+        self._environment = environment
+        self._flags = flags
+        self._keys = {key.name: key for key in KEYS}
+
+    def get(self, name: str) -> object:
+        """The value that wins, or None; an empty variable counts as not set."""
+        if self._flags.get(name) is not None:
+            return self._flags[name]
+        key = self._keys.get(name)
+        variable = key.variable if key else None
+        if variable and self._environment.get(variable):
+            return self._environment[variable]
+        return self._document.get(name) if self._document else None
+
+    def expanded(self, path: Path) -> Path:
+        """The path with ``~`` replaced by the user's home folder."""
+        if path.parts[:1] != ("~",):
+            return path
+        return user_folder(self._environment).joinpath(*path.parts[1:])
+
+    def wrong(self, name: str, problem: str, remedy: str = "") -> ConfigError:
+        """The error for a value of this key, saying where the value is from."""
+        key = self._keys.get(_pattern(name))
+        if self._flags.get(name) is not None:
+            where = key.flag if key and key.flag else name
+        elif key and key.variable and self._environment.get(key.variable):
+            where = key.variable
+        else:
+            where = self._document.where(name) if self._document else name
+        example = f"write for example {key.name.rpartition('.')[2]} = {key.example}" if key else ""
+        return ConfigError(f"{where} {problem}", remedy or example)
+
+
+def _pattern(name: str) -> str:
+    """``electricity.windows[2].from`` as KEYS spells it."""
+    head, bracket, tail = name.partition("[")
+    return f"{head}[]{tail.partition(']')[2]}" if bracket else name
+
+
+def text(values: Values, name: str) -> str | None:
+    """Printable text of at most 128 characters."""
+    found = values.get(name)
+    if found is None:
+        return None
+    if not isinstance(found, str):
+        raise values.wrong(name, f"must be text, not {shown(found)}")
+    if not found.strip() or len(found) > _TEXT_LIMIT or not found.isprintable():
+        raise values.wrong(name, f"must be 1 to {_TEXT_LIMIT} printable characters")
+    return found.strip()
+
+
+def path(values: Values, name: str) -> Path | None:
+    """An absolute path; ``~`` is the user's home."""
+    found = values.get(name)
+    if found is None:
+        return None
+    if not isinstance(found, str | Path) or not str(found) or "\0" in str(found):
+        raise values.wrong(name, f"must be a path, not {shown(found)}")
+    return values.expanded(Path(found)).absolute()
+
+
+def flag(values: Values, name: str, *, default: bool) -> bool:
+    """True or false; from the environment also 1, 0, yes, no."""
+    found = values.get(name)
+    if found is None:
+        return default
+    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    answer = words.get(found.lower()) if isinstance(found, str) else found
+    if not isinstance(answer, bool):
+        raise values.wrong(name, f"must be true or false, not {shown(found)}")
+    return answer
+
+
+def whole(values: Values, name: str, *, default: int, least: int) -> int:
+    """A whole number of at least ``least``."""
+    found = values.get(name)
+    if found is None:
+        return default
+    if isinstance(found, bool) or not isinstance(found, int) or found < least:
+        raise values.wrong(name, f"must be a whole number from {least}, not {shown(found)}")
+    return found
+
+
+def band(values: Values, name: str, least: Decimal) -> Banded | None:
+    """A number, or a table of value, low and high; each at least ``least``."""
+    found = values.get(name)
+    if found is None:
+        return None
+    if isinstance(found, dict):
+        if "value" not in found or set(found) - {"value", "low", "high"}:
+            raise values.wrong(name, "must have value, low and high, and nothing else")
+        parts = [found.get(part, found["value"]) for part in ("value", "low", "high")]
+    else:
+        parts = [found] * 3
+    value, low, high = (_number(values, name, part, least) for part in parts)
+    if not low <= value <= high:
+        raise values.wrong(name, "must have low <= value <= high")
+    return Banded(value, low, high)
+
+
+def _number(values: Values, name: str, found: object, least: Decimal) -> Decimal:
+    number: Decimal | None = None
+    if isinstance(found, int | str | Decimal) and not isinstance(found, bool):
+        try:
+            number = Decimal(found)
+        except InvalidOperation:
+            number = None
+    if number is None or not number.is_finite() or number > _LARGEST:
+        raise values.wrong(name, f"must be a number, not {shown(found)}")
+    if number < least:
+        raise values.wrong(name, f"must be at least {least}, not {number}")
+    return number
+
+
+def currency(values: Values, name: str, because: str) -> str:
+    """An ISO 4217 code; ``because`` names what needs it."""
+    found = text(values, name)
+    if found is None:
+        raise values.wrong(name, f"is missing; {because} needs it")
+    if len(found) != _CODE_LENGTH or not (found.isascii() and found.isalpha() and found.isupper()):
+        raise values.wrong(name, f"must be three capital letters, not {shown(found)}")
+    return found
+
+
+def shown(found: object) -> str:
+    """A wrong value, short enough for a line."""
+    if isinstance(found, bool):
+        return str(found).lower()
+    if isinstance(found, str | Decimal | int):
+        words = repr(str(found))
+    else:
+        words = "a table" if isinstance(found, dict) else "a list or date"
+    return words if len(words) <= _SHOWN_LIMIT else f"{words[: _SHOWN_LIMIT - 3]}..."
