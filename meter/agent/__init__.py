@@ -1,0 +1,1 @@
+"""The agent: joins sampler, curve, ledger and HTTP; one per node."""
