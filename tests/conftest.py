@@ -1,0 +1,30 @@
+"""What all tests share: tools that may be missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+import system_tools
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.fixture(scope="session")
+def require_tool() -> Callable[[str], str]:
+    """Path of a program of tests/system_tools.py; without it a skip, with CI=true a failure."""
+
+    def require(name: str) -> str:
+        found = shutil.which(name)
+        if found is not None:
+            return found
+        reason = system_tools.reason(name)
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+    return require
