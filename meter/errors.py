@@ -52,7 +52,11 @@ class ConfigError(MeterError):
 
 
 class SourceError(MeterError):
-    """A measuring source failed."""
+    """A measuring source failed; ``code`` is the driver's own error code, if it has one."""
+
+    def __init__(self, message: str, remedy: str = "", *, code: int | None = None) -> None:
+        super().__init__(message, remedy)
+        self.code = code
 
 
 class SourceAbsentError(SourceError):

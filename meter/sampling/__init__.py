@@ -1,0 +1,1 @@
+"""Sources of readings, and the process that takes them."""
