@@ -1,0 +1,246 @@
+"""The configuration: precedence, and what wrong input gets."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meter import paths, settings
+from meter.config import Banded, Config, Window
+from meter.errors import ConfigError
+from meter.settings_tariff import hours_of
+
+FULL = """\
+project = "chatbot"
+
+[site]
+zone = "FRA"
+pue = { value = 1.2, low = 1.1, high = 1.4 }
+
+[electricity]
+currency = "EUR"
+price_per_kwh = 0.25
+timezone = "Europe/Paris"
+valid_from = 2026-01-01
+
+[[electricity.windows]]
+days = ["mon-fri"]
+from = "22:00"
+to = "06:00"
+price_per_kwh = 0.17
+
+[[electricity.windows]]
+days = ["sat", "sun"]
+from = "07:00"
+to = "24:00"
+price_per_kwh = 0.2
+
+[gpu_time]
+currency = "USD"
+rate_per_hour = 2.10
+"""
+
+
+def load(tmp_path: Path, text: str, flags: dict[str, object] | None = None, **env: str) -> Config:
+    """The configuration of this text."""
+    return load_both(tmp_path, text, flags, **env)[0]
+
+
+def load_both(
+    tmp_path: Path, text: str, flags: dict[str, object] | None = None, **env: str
+) -> tuple[Config, list[str]]:
+    """The configuration of this text, and the notices' texts."""
+    file = tmp_path / "config.toml"
+    file.write_text(text, encoding="utf-8")
+    environment = {"HOME": str(tmp_path), "METER_CONFIG": str(file), **env}
+    config, notices = settings.load(environment, flags)
+    return config, [notice.text for notice in notices]
+
+
+def refusal(tmp_path: Path, text: str, **env: str) -> str:
+    """What is said about a configuration that is refused."""
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text, **env)
+    assert caught.value.remedy
+    return str(caught.value)
+
+
+def test_a_full_file_becomes_a_config(tmp_path: Path) -> None:
+    config = load(tmp_path, FULL)
+    assert config.project == "chatbot"
+    assert config.zone == "FRA"
+    assert config.pue == Banded(Decimal("1.2"), Decimal("1.1"), Decimal("1.4"))
+    assert config.electricity is not None
+    assert config.electricity.price_per_kwh == Banded(*[Decimal("0.25")] * 3)
+    assert config.electricity.windows[0] == Window(
+        (0, 1, 2, 3, 4), 22, 6, Banded(*[Decimal("0.17")] * 3)
+    )
+    assert config.electricity.windows[1].end_hour == 24
+    assert config.electricity.valid_from_us == 1_767_225_600_000_000
+    assert config.gpu_time is not None
+    assert config.gpu_time.currency == "USD"
+
+
+def test_no_file_is_fine_unless_it_was_named(tmp_path: Path) -> None:
+    config, notices = settings.load({"HOME": str(tmp_path)})
+    assert (config.zone, config.electricity, notices) == (None, None, [])
+    assert config.home == tmp_path / ".local" / "state" / "meter"
+    with pytest.raises(ConfigError, match="does not exist"):
+        settings.load({"HOME": str(tmp_path), "METER_CONFIG": str(tmp_path / "no.toml")})
+
+
+def test_the_default_file_is_found_under_xdg(tmp_path: Path) -> None:
+    folder = tmp_path / "xdg" / "meter"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text('project = "found"\n')
+    config, _ = settings.load({"HOME": "/", "XDG_CONFIG_HOME": str(tmp_path / "xdg")})
+    assert config.project == "found"
+
+
+def test_flags_beat_environment_beats_file(tmp_path: Path) -> None:
+    flags: dict[str, object] = {"project": "flag", "site.zone": None}
+    assert load(tmp_path, FULL, flags, METER_PROJECT="environment").project == "flag"
+    assert load(tmp_path, FULL, METER_PROJECT="environment").project == "environment"
+    assert load(tmp_path, FULL, METER_PROJECT="").project == "chatbot"
+    assert load(tmp_path, FULL, flags, METER_ZONE="DEU").zone == "DEU"
+
+
+def test_a_broken_file_can_be_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("[[[")
+    environment = {"HOME": "/h", "METER_CONFIG": str(file), "METER_ZONE": "FRA"}
+    config, _ = settings.load(environment, read_file=False)
+    assert config.zone == "FRA"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "line", "reason"),
+    [
+        ("pue = {", "pue = 0.9 # {", "site.pue", 5, "at least 1"),
+        ("low = 1.1", "low = 1.3", "site.pue", 5, "low <= value <= high"),
+        ("0.25", "-0.25", "electricity.price_per_kwh", 9, "at least 0"),
+        ("0.25", "nan", "electricity.price_per_kwh", 9, "must be a number"),
+        ("0.25", "true", "electricity.price_per_kwh", 9, "must be a number"),
+        ('"Europe/Paris"', '"Mars/One"', "electricity.timezone", 10, "time zone"),
+        ('"Europe/Paris"', '"../../etc/passwd"', "electricity.timezone", 10, "time zone"),
+        ("2026-01-01", '"soon"', "electricity.valid_from", 11, "must be a date"),
+        ('"22:00"', '"22:30"', "electricity.windows[0].from", 15, "on the hour"),
+        ('"22:00"', '"25:00"', "electricity.windows[0].from", 15, "24:00"),
+        ('"mon-fri"', '"monday"', "electricity.windows[0].days", 14, "name days"),
+        ('"07:00"', '"05:00"', "electricity.windows[1].from", 21, "overlaps window 1 on sat"),
+        ('currency = "EUR"', "", "electricity.currency", 7, "is missing"),
+        ('"USD"', '"dollar"', "gpu_time.currency", 26, "three capital letters"),
+        ('"FRA"', "3", "site.zone", 4, "must be text"),
+        ('"FRA"', '"F R"', "site.zone", 4, "zone code"),
+        ('"chatbot"', '"\\u0007"', "project", 1, "printable"),
+    ],
+)
+def test_a_bad_value_is_refused_with_key_file_line_and_reason(
+    tmp_path: Path, old: str, new: str, key: str, line: int, reason: str
+) -> None:
+    assert old in FULL
+    said = refusal(tmp_path, FULL.replace(old, new, 1))
+    assert said.startswith(f"{key} ({tmp_path / 'config.toml'}, line {line}) ")
+    assert reason in said
+    assert "\n" not in said
+
+
+def test_a_wrong_variable_is_named_as_such(tmp_path: Path) -> None:
+    assert refusal(tmp_path, FULL, METER_LISTEN="nowhere").startswith("METER_LISTEN must be")
+    assert refusal(tmp_path, FULL, METER_SOCKET="/" + "s" * 200).startswith("METER_SOCKET is lon")
+    assert refusal(tmp_path, FULL, METER_HOST="perhaps").startswith("METER_HOST must be true")
+
+
+def test_garbage_gets_key_and_line(tmp_path: Path) -> None:
+    said = refusal(tmp_path, 'project = "x"\nsite.zone = FRA\n')
+    assert said.startswith(f"site.zone ({tmp_path / 'config.toml'}, line 2) is not TOML")
+    assert "line 1" in refusal(tmp_path, 'project = "never closed')
+
+
+def test_binary_and_deep_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "binary.toml").write_bytes(b"a = 1\n\xff\xfe")
+    with pytest.raises(ConfigError, match="line 2 is not UTF-8"):
+        settings.load({"METER_CONFIG": str(tmp_path / "binary.toml")})
+    assert "not TOML" in refusal(tmp_path, "a = " + "[" * 100_000)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        settings.load({"METER_CONFIG": str(tmp_path)})
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_anything_but_a_config_error(raw: bytes) -> None:
+    file = Path(tempfile.mkdtemp()) / "config.toml"
+    file.write_bytes(raw)
+    try:
+        config, _ = settings.load({"HOME": "/h", "METER_CONFIG": str(file)})
+    except ConfigError as error:
+        assert "\n" not in str(error)  # noqa: PT017
+    else:
+        assert config.host in {True, False}
+    finally:
+        shutil.rmtree(file.parent)
+
+
+def test_unknown_keys_are_reported_with_the_nearest_known_one(tmp_path: Path) -> None:
+    text = 'priject = "x"\nzone = "FRA"\n[site]\npu = 1\n[tarif]\nx = 1\ny = 2\n'
+    _, notices = load_both(tmp_path, text)
+    assert [notice.partition(" (")[0] for notice in notices] == [
+        "priject", "zone", "site.pu", "tarif",
+    ]  # fmt: skip
+    assert "line 1" in notices[0]
+    assert notices[0].endswith("did you mean project?")
+    assert notices[1].endswith("did you mean site.zone?")
+    assert notices[2].endswith("did you mean site.pue?")
+
+
+def test_windows_may_replace_the_price_only_if_they_fill_the_week(tmp_path: Path) -> None:
+    window = '[[electricity.windows]]\nfrom = "00:00"\nto = "{}"\nprice_per_kwh = 1\n'
+    head = '[electricity]\ncurrency = "EUR"\n'
+    config = load(tmp_path, head + window.format("24:00"))
+    assert config.electricity is not None
+    assert config.electricity.price_per_kwh is None
+    assert "hours without a price" in refusal(tmp_path, head + window.format("23:00"))
+
+
+def test_a_window_past_midnight_belongs_to_the_next_day() -> None:
+    window = Window((6,), 23, 1, Banded(*[Decimal(1)] * 3))
+    assert hours_of(window) == {(6, 23), (0, 0)}
+
+
+@given(st.integers(0, 23), st.integers(1, 24))
+def test_a_window_has_as_many_hours_as_its_length(start: int, end: int) -> None:
+    window = Window((0, 3), start, end, Banded(*[Decimal(1)] * 3))
+    length = (end - start) % 24 or 24
+    assert len(hours_of(window)) == 2 * length
+
+
+def test_every_key_is_documented_and_its_example_is_accepted(tmp_path: Path) -> None:
+    groups: dict[str, list[str]] = {}
+    for key in settings.KEYS:
+        assert key.help.endswith(".")
+        table, _, last = key.name.rpartition(".")
+        groups.setdefault(table, []).append(f"{last} = {key.example}")
+    text = "\n".join(groups.pop("")) + "\n"
+    for table, lines in groups.items():
+        header = f"[[{table[:-2]}]]" if table.endswith("[]") else f"[{table}]"
+        text += "\n".join([header, *lines]) + "\n"
+    config, notices = load_both(tmp_path, text)
+    assert notices == []
+    assert config.retention_days == 30
+    assert config.home == Path("/var/lib/meter")
+
+
+def test_the_socket_is_short_enough_wherever_home_is(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 120)
+    config = load(tmp_path, "", METER_HOME=str(deep), XDG_RUNTIME_DIR="/run/user/7")
+    assert str(config.socket).startswith("/run/user/7/meter/agent-")
+    assert len(str(config.socket)) <= paths.SOCKET_LIMIT_BYTES
+    near = load(tmp_path, "", METER_HOME="/h", XDG_RUNTIME_DIR="/run/user/7")
+    assert near.socket == Path("/h/agent.sock")
+    plain, _ = settings.load({"HOME": "/h", "XDG_RUNTIME_DIR": "/run/user/7"})
+    assert plain.socket == Path("/run/user/7/meter/agent.sock")
