@@ -63,7 +63,7 @@ def install() -> None:
 
 def python() -> int:
     """Whether this Python is new enough and can make virtual environments; 0 if so."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - run by whatever python3 there is
         sys.stderr.write("Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11\n")
         return 1
     if importlib.util.find_spec("ensurepip") is not None:
