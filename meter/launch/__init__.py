@@ -1,0 +1,1 @@
+"""Starts jobs under the meter; light, and never in a job's way."""
