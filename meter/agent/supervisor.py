@@ -54,7 +54,7 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class SamplerEvent:
-    """Something that happened to the sampler; ``what`` is started, hung, died, refused or blocked."""
+    """What happened to the sampler: started, hung, died, refused or blocked."""
 
     what: str
     at_ns: int

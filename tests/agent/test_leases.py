@@ -4,9 +4,12 @@ import os
 import stat
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from meter.agent.leases import Leases
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HOLDER = """
 import sys

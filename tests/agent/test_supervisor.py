@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -113,7 +114,7 @@ def test_a_dead_sampler_is_replaced_after_a_growing_pause() -> None:
             starts.append(now)
             nursery.children[-1].die()
         supervisor.read(now)
-    pauses = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(starts)]
     assert pauses == sorted(pauses)
     assert pauses[0] < S < pauses[-1]
 

@@ -1,0 +1,100 @@
+"""What the agent shows of itself: immutable, replaced whole after each commit; pure.
+
+Exporters of the live state read this and nothing else. What is unknown or stale is absent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from meter.model import Component, Counter, Method
+
+
+@dataclass(frozen=True, slots=True)
+class GpuView:
+    """A GPU metered here and what it showed last; None is "not given" or stale."""
+
+    uuid: str
+    index: str  # NVML's index, as a label
+    name: str
+    method: Method
+    simulated: bool = False
+    pci_bus_id: str | None = None
+    driver_version: str | None = None
+    power_mw: int | None = None
+    utilization_ratio: float | None = None
+    memory_used_bytes: int | None = None
+    temperature_celsius: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostView:
+    """A host component metered here."""
+
+    id: str
+    component: Component
+    name: str
+    method: Method
+    simulated: bool = False
+    power_mw: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run that lives, or ended a short while ago."""
+
+    id: str
+    name: str
+    project: str
+    started_us: int
+    simulated: bool = False
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FactorGauge:
+    """A factor in force now; ``labels`` as the metric of that name has them."""
+
+    name: str
+    labels: tuple[tuple[str, str], ...]
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """A measuring source: whether its last collection told anything, else why not."""
+
+    name: str
+    success: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the meter itself fares; all counts are since this agent's start."""
+
+    version: str
+    collectors: tuple[Collector, ...] = ()
+    gap_ns: tuple[tuple[str, int], ...] = ()  # by device
+    dropped: tuple[tuple[str, int], ...] = ()  # samples, by reason
+    series_dropped: int = 0
+    store_write_failures: int = 0
+    fresh: bool = True
+    reason: str | None = None  # why it is not fresh
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The live state at an instant (CLOCK_BOOTTIME ns)."""
+
+    at_ns: int
+    health: Health
+    gpus: tuple[GpuView, ...] = ()
+    hosts: tuple[HostView, ...] = ()
+    runs: tuple[RunView, ...] = ()
+    factors: tuple[FactorGauge, ...] = ()
+    counters: tuple[Counter, ...] = ()
