@@ -1,0 +1,395 @@
+"""Segments of the curves in, intervals of runs, idle time and the rest out; exactly additive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from math import ceil
+from typing import TYPE_CHECKING
+
+from meter.metering.cut import edge
+from meter.metering.holdings import Holdings, Owner
+from meter.metering.stretch import Stretch, Sums, allotted, sums_between
+from meter.model import Interval, Kind
+from meter.units import NS_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from meter.metering.holdings import Owners
+    from meter.metering.wall import WallAnchor
+    from meter.model import Hold, Method, Segment
+
+LATE_NS = 10 * NS_PER_S
+"""A minute stays open this long, so that a run may be made known after it has begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Energy that came to an owner just now; what live counters book.
+
+    A late hold moves energy from one owner to another: the former then gets a negative part.
+    """
+
+    device_id: str
+    kind: Kind
+    run_id: str | None
+    start_ns: int
+    end_ns: int
+    energy_mj: int
+    low_mj: int
+    high_mj: int
+    covered: bool
+    method: Method
+    correction: bool = False
+
+
+@dataclass(slots=True)
+class _Account:
+    """One device: what is still open, and where it was closed last."""
+
+    device_id: str
+    holdings: Holdings = field(default_factory=Holdings)
+    segments: list[Segment] = field(default_factory=list)
+    stretches: list[Stretch] = field(default_factory=list)
+    corrections: list[tuple[Segment, int]] = field(default_factory=list)
+    closed_ns: int | None = None
+    carried: Stretch | None = None  # the last stretch closed; the next may go on with it
+
+    @property
+    def settled_ns(self) -> int | None:
+        """End of the last segment."""
+        return self.segments[-1].end_ns if self.segments else self.closed_ns
+
+
+class IntervalBuilder:
+    """Cuts segments at minutes and holds and keeps what is not written yet.
+
+    All instants are CLOCK_BOOTTIME ns. ``late_ns`` is how long after its end a minute may still
+    change hands.
+    """
+
+    def __init__(
+        self, anchor: WallAnchor, holds: Iterable[Hold] = (), *, late_ns: int = LATE_NS
+    ) -> None:
+        self._anchor = anchor
+        self._late_ns = late_ns
+        self._accounts: dict[str, _Account] = {}
+        self._written_mj: dict[str, int] = {}
+        for hold in holds:
+            self.hold(hold)
+
+    @property
+    def anchor(self) -> WallAnchor:
+        """What the intervals' labels come from."""
+        return self._anchor
+
+    def hold(self, hold: Hold) -> list[Part]:
+        """Give a run a device from an instant on; the parts are what changed hands by that.
+
+        What was closed already stays with its owner: an earlier start counts from there. The
+        same run, device and start again replaces the former share and end.
+        """
+        account = self._account(hold.device_id)
+        closed = account.closed_ns
+        if closed is not None and hold.start_ns < closed:
+            hold = replace(hold, start_ns=closed)
+            if hold.end_ns is not None and hold.end_ns <= closed:
+                return []
+        account.holdings.put(hold)
+        return self._again(account, hold.start_ns)
+
+    def release(self, run_id: str, end_ns: int) -> list[Part]:
+        """End a run's holds; the parts are what changed hands by that."""
+        parts: list[Part] = []
+        for account in self._accounts.values():
+            end = max(end_ns, account.closed_ns or end_ns)
+            if account.holdings.end(run_id, end):
+                parts += self._again(account, end)
+        return parts
+
+    def resume(self, device_id: str, closed_ns: int) -> None:
+        """Take up a device whose intervals are written up to an instant."""
+        self._account(device_id).closed_ns = closed_ns
+
+    def restore(self, run_id: str, energy_mj: int) -> None:
+        """Take up a run of which so much is written."""
+        self._written_mj[run_id] = energy_mj
+
+    def add(self, segment: Segment) -> list[Part]:
+        """Take the next settled segment of a device, or a correction.
+
+        A device's segments come in order; devices among each other in any. The parts of a
+        correction are marked: reports show it, live counters do not.
+        """
+        account = self._account(segment.device_id)
+        if segment.correction:
+            account.corrections.append((segment, segment.start_ns))
+            return [
+                _part(segment, owner, start, end, sums)
+                for start, end, owner, sums in self._shares(account, segment, segment.start_ns)
+            ]
+        if account.closed_ns is not None and segment.end_ns <= account.closed_ns:
+            return []
+        account.segments.append(segment)
+        return self._enter(account, account.stretches, segment)
+
+    def close(self, until_ns: int, *, run_id: str | None = None) -> list[Interval]:
+        """Intervals of all minutes that are over, once each.
+
+        A minute is over when the device's curve has come ``late_ns`` past it. With a run, its
+        devices are closed up to the instant (or where their curve has come to), in mid-minute
+        too, whoever else holds them; call it after their curves have settled past the run's end.
+        """
+        closed: list[Interval] = []
+        for account in self._accounts.values():
+            settled = account.settled_ns
+            if settled is None:
+                continue
+            until = min(until_ns, settled)
+            if run_id is None:
+                minute = self._anchor.minute(until - self._late_ns)
+                closed += self._close(account, self._anchor.minute_ns(minute))
+            elif account.holdings.has(run_id):
+                closed += self._close(account, until)
+        return closed
+
+    def close_all(self) -> list[Interval]:
+        """Everything that is not written yet: the meter stops."""
+        closed: list[Interval] = []
+        for account in self._accounts.values():
+            if account.settled_ns is not None:
+                closed += self._close(account, account.settled_ns)
+        return closed
+
+    def open(self) -> list[Interval]:
+        """What ``close_all`` would give, left open."""
+        return [
+            interval
+            for account in self._accounts.values()
+            for stretch in account.stretches
+            for interval in self._intervals(account, stretch)
+        ]
+
+    def reanchor(self, anchor: WallAnchor) -> list[Interval]:
+        """Go on under another wall time; what is open is closed under the former."""
+        closed = self.close_all()
+        self._anchor = anchor
+        return closed
+
+    def energy_mj(self, run_id: str, at_ns: int | None = None) -> int:
+        """Energy of a run up to an instant (None: all that is settled), in mJ.
+
+        The instant must not be older than what was closed last.
+        """
+        total = self._written_mj.get(run_id, 0)
+        owner = Owner(Kind.RUN, run_id)
+        for account in self._accounts.values():
+            stretches = account.stretches
+            if at_ns is not None:
+                stretches = self._draw(account, at_ns)
+            for stretch in stretches:
+                if owner in stretch.owners.owners:
+                    index = stretch.owners.owners.index(owner)
+                    total += stretch.unwritten()[index].energy
+        return total
+
+    def _account(self, device_id: str) -> _Account:
+        return self._accounts.setdefault(device_id, _Account(device_id))
+
+    def _again(self, account: _Account, from_ns: int) -> list[Part]:
+        """Count the open time once more after a hold changed; what changed hands."""
+        settled = account.settled_ns
+        if settled is None or settled <= from_ns:
+            return []
+        before = _by_owner(account.stretches)
+        account.stretches = self._draw(account)
+        after = _by_owner(account.stretches)
+        return [
+            Part(
+                account.device_id,
+                owner.kind,
+                owner.run_id,
+                from_ns,
+                settled,
+                *moved[:3],
+                covered=True,
+                method=account.stretches[-1].method,
+            )
+            for owner in sorted(before | after, key=lambda o: (o.kind, o.run_id or ""))
+            if (moved := after.get(owner, Sums()).minus(before.get(owner, Sums()))).energy
+        ]
+
+    def _draw(self, account: _Account, until_ns: int | None = None) -> list[Stretch]:
+        """The open stretches, counted from the segments."""
+        stretches: list[Stretch] = []
+        for segment in account.segments:
+            if until_ns is not None and segment.start_ns >= until_ns:
+                break
+            self._enter(account, stretches, segment, until_ns)
+        return stretches
+
+    def _enter(
+        self,
+        account: _Account,
+        stretches: list[Stretch],
+        segment: Segment,
+        until_ns: int | None = None,
+    ) -> list[Part]:
+        parts = []
+        from_ns = max(segment.start_ns, account.closed_ns or segment.start_ns)
+        for start, end, minute, owners in self._pieces(account, segment, from_ns, until_ns):
+            stretch = _last(stretches, minute, owners)
+            if stretch is None:
+                stretch = _opened(account, stretches, minute, owners)
+                stretch.start_ns = start
+                stretch.start_edge = edge(segment, start)
+                stretches.append(stretch)
+            covered_us = self._anchor.us(end) - self._anchor.us(start) if segment.covered else 0
+            given = stretch.take(segment, end, sums_between(segment, start, end), covered_us)
+            parts += [
+                _part(segment, owner, start, end, sums)
+                for owner, sums in zip(owners.owners, given, strict=True)
+            ]
+        return parts
+
+    def _pieces(
+        self, account: _Account, segment: Segment, from_ns: int, until_ns: int | None = None
+    ) -> Iterator[tuple[int, int, int, Owners]]:
+        """The segment's time, cut at minutes and holds: start, end, minute, owners."""
+        stop = segment.end_ns if until_ns is None else min(segment.end_ns, until_ns)
+        while from_ns < stop:
+            owners, change_ns = account.holdings.at(from_ns)
+            minute = self._anchor.minute(from_ns)
+            end = min(stop, self._anchor.minute_ns(minute + 1))
+            if change_ns is not None:
+                end = min(end, change_ns)
+            yield from_ns, end, minute, owners
+            from_ns = end
+
+    def _shares(
+        self, account: _Account, segment: Segment, from_ns: int, until_ns: int | None = None
+    ) -> Iterator[tuple[int, int, Owner, Sums]]:
+        """A correction's time and energy, cut at minutes and holds, by owner."""
+        for start, end, _, owners in self._pieces(account, segment, from_ns, until_ns):
+            given = allotted(sums_between(segment, start, end), owners)
+            for owner, sums in zip(owners.owners, given, strict=True):
+                yield start, end, owner, sums
+
+    def _close(self, account: _Account, until_ns: int) -> list[Interval]:
+        closed: list[Interval] = []
+        if account.segments and until_ns > (account.closed_ns or account.segments[0].start_ns):
+            done = self._draw(account, until_ns)
+            closed = [i for stretch in done for i in self._intervals(account, stretch)]
+            account.carried = done[-1] if done else account.carried
+            account.closed_ns = until_ns
+            account.segments = [s for s in account.segments if s.end_ns > until_ns]
+            account.stretches = self._draw(account)
+        closed += self._corrections(account, account.closed_ns)
+        for interval in closed:
+            if interval.run_id is not None:
+                written = self._written_mj.get(interval.run_id, 0)
+                self._written_mj[interval.run_id] = written + interval.energy_mj
+        return closed
+
+    def _intervals(self, account: _Account, stretch: Stretch) -> Iterator[Interval]:
+        start_us = self._anchor.us(stretch.start_ns)
+        for owner, sums in zip(stretch.owners.owners, stretch.unwritten(), strict=True):
+            below, above = _run_edges(account, stretch, owner)
+            yield Interval(
+                device_id=account.device_id,
+                kind=owner.kind,
+                run_id=owner.run_id,
+                start_us=start_us,
+                end_us=max(self._anchor.us(stretch.end_ns), start_us + 1),
+                energy_mj=sums.energy,
+                low_mj=max(0, min(sums.low, sums.energy) - below),
+                high_mj=max(sums.high, sums.energy) + above,  # each was rounded by itself
+                covered_us=stretch.covered_us,
+                measured_mj=min(sums.measured, sums.energy),
+                method=stretch.method,
+            )
+
+    def _corrections(self, account: _Account, until_ns: int | None) -> list[Interval]:
+        """Corrections of what is closed; the others wait, so that late holds reach them too."""
+        if until_ns is None:
+            return []
+        found, waiting = [], []
+        for segment, from_ns in account.corrections:
+            for start, end, owner, sums in self._shares(account, segment, from_ns, until_ns):
+                found.append(self._correction(segment, start, end, owner, sums))
+            if segment.end_ns > until_ns:
+                waiting.append((segment, max(from_ns, until_ns)))
+        account.corrections = waiting
+        return found
+
+    def _correction(
+        self, segment: Segment, start_ns: int, end_ns: int, owner: Owner, sums: Sums
+    ) -> Interval:
+        start_us = self._anchor.us(start_ns)
+        return Interval(
+            device_id=segment.device_id,
+            kind=owner.kind,
+            run_id=owner.run_id,
+            start_us=start_us,
+            end_us=max(self._anchor.us(end_ns), start_us + 1),
+            energy_mj=sums.energy,
+            low_mj=sums.low,
+            high_mj=sums.high,
+            covered_us=0,
+            measured_mj=sums.measured,
+            method=segment.method,
+            correction=True,
+        )
+
+
+def _part(segment: Segment, owner: Owner, start_ns: int, end_ns: int, sums: Sums) -> Part:
+    return Part(
+        segment.device_id,
+        owner.kind,
+        owner.run_id,
+        start_ns,
+        end_ns,
+        sums.energy,
+        sums.low,
+        sums.high,
+        segment.covered,
+        segment.method,
+        segment.correction,
+    )
+
+
+def _last(stretches: list[Stretch], minute: int, owners: Owners) -> Stretch | None:
+    """The stretch that goes on with this minute and these owners."""
+    last = stretches[-1] if stretches else None
+    return last if last and last.minute == minute and last.owners == owners else None
+
+
+def _opened(account: _Account, stretches: list[Stretch], minute: int, owners: Owners) -> Stretch:
+    """A new stretch; the first goes on with the sums of the one that was closed last."""
+    carried = None if stretches else account.carried
+    if carried and carried.minute == minute and carried.owners == owners:
+        return Stretch(minute, owners, base=carried.total, total=carried.total)
+    return Stretch(minute, owners)
+
+
+def _by_owner(stretches: list[Stretch]) -> dict[Owner, Sums]:
+    found: dict[Owner, Sums] = {}
+    for stretch in stretches:
+        for owner, sums in zip(stretch.owners.owners, stretch.unwritten(), strict=True):
+            found[owner] = found.get(owner, Sums()).plus(*sums)
+    return found
+
+
+def _run_edges(account: _Account, stretch: Stretch, owner: Owner) -> tuple[int, int]:
+    """By how much less and more a run may have got because it began or ended between ticks."""
+    if owner.run_id is None:
+        return 0, 0
+    below = above = 0
+    if account.holdings.is_edge(owner.run_id, stretch.start_ns):
+        below += stretch.start_edge[1]  # the curve was higher there: the run got less
+        above += stretch.start_edge[0]
+    if account.holdings.is_edge(owner.run_id, stretch.end_ns):
+        below += stretch.end_edge[0]
+        above += stretch.end_edge[1]
+    share = stretch.owners.shares[stretch.owners.owners.index(owner)]
+    return ceil(below * share), ceil(above * share)

@@ -1,0 +1,102 @@
+"""The open account of a device between two boundaries: a minute's or a hold's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from meter.metering.cut import allot, edge, until
+from meter.model import Method
+
+if TYPE_CHECKING:
+    from meter.metering.holdings import Owners
+    from meter.model import Segment
+
+
+class Sums(NamedTuple):
+    """What a stretch adds up, in mJ; all grow only."""
+
+    energy: int = 0
+    low: int = 0
+    high: int = 0
+    measured: int = 0
+
+    def plus(self, energy: int, low: int, high: int, measured: int) -> Sums:
+        """These sums and one piece more."""
+        return Sums(
+            self.energy + energy, self.low + low, self.high + high, self.measured + measured
+        )
+
+    def minus(self, other: Sums) -> Sums:
+        """What these sums have more than others."""
+        return Sums(*(a - b for a, b in zip(self, other, strict=True)))
+
+
+def sums_between(segment: Segment, start_ns: int, end_ns: int) -> Sums:
+    """What a segment holds between two instants inside it."""
+    if start_ns <= segment.start_ns and end_ns >= segment.end_ns:
+        energy, low, high = segment.energy_mj, segment.low_mj, segment.high_mj
+    else:
+        energy, low, high = (
+            until(amount, segment, end_ns) - until(amount, segment, start_ns)
+            for amount in (segment.energy_mj, segment.low_mj, segment.high_mj)
+        )
+    return Sums(energy, low, high, energy if segment.method is Method.MEASURED else 0)
+
+
+def allotted(sums: Sums, owners: Owners) -> list[Sums]:
+    """Each owner's part of cumulative sums; adds up exactly."""
+    if len(owners.owners) == 1:
+        return [sums]
+    columns = [allot(amount, owners.ratios) for amount in sums]
+    return [Sums(*row) for row in zip(*columns, strict=True)]
+
+
+@dataclass(slots=True)
+class Stretch:
+    """Sums of one device, in one minute, under the same owners.
+
+    ``base`` is what was already written of it: owners' parts are differences of cumulative
+    parts, so that writing early changes nothing.
+    """
+
+    minute: int
+    owners: Owners
+    start_ns: int = 0
+    end_ns: int = 0
+    base: Sums = field(default_factory=Sums)
+    total: Sums = field(default_factory=Sums)
+    covered_us: int = 0
+    said: Method = Method.MEASURED
+    known: Method | None = None
+    start_edge: tuple[int, int] = (0, 0)
+    end_edge: tuple[int, int] = (0, 0)
+
+    def take(self, segment: Segment, end_ns: int, sums: Sums, covered_us: int) -> list[Sums]:
+        """Add a piece of a segment up to an instant; what each owner got of it."""
+        before = allotted(self.total, self.owners)
+        self.total = self.total.plus(*sums)
+        self.end_ns = end_ns
+        self.covered_us += covered_us
+        self.end_edge = edge(segment, end_ns)
+        self.said = segment.method
+        if segment.covered or sums.energy:  # what is unknown makes nothing weaker
+            self.known = Method.weakest((self.known or segment.method, segment.method))
+        return [
+            after.minus(old)
+            for after, old in zip(allotted(self.total, self.owners), before, strict=True)
+        ]
+
+    @property
+    def method(self) -> Method:
+        """The weakest method of all that is known here."""
+        return self.known or self.said
+
+    def unwritten(self) -> list[Sums]:
+        """What each owner has to get that was not written yet."""
+        return [
+            after.minus(old)
+            for after, old in zip(
+                allotted(self.total, self.owners), allotted(self.base, self.owners), strict=True
+            )
+        ]

@@ -1,0 +1,181 @@
+"""Laws: nothing is lost, nothing is counted twice, however time is cut and whatever comes late."""
+
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meter.metering.intervals import IntervalBuilder
+from meter.metering.wall import WallAnchor
+from meter.model import Basis, Hold, Method, Segment
+from meter.units import NS_PER_MS
+
+ANCHOR = WallAnchor(boot_ns=123, wall_us=59_999_000_001)
+DEVICES = ("gpu-a", "gpu-b")
+SPAN_MS = 150_000
+
+instants = st.integers(0, SPAN_MS).map(lambda ms: ms * NS_PER_MS)
+shares = st.fractions(min_value=Fraction(1, 8), max_value=1, max_denominator=8)
+
+
+@st.composite
+def curves(draw, device):
+    """Contiguous segments over the whole span."""
+    inner = draw(st.sets(st.integers(1, SPAN_MS - 1), max_size=12))
+    marks = [0, *sorted(inner), SPAN_MS]
+    made = []
+    for start, end in pairwise(marks):
+        energy = draw(st.integers(0, 10**7))
+        made.append(
+            Segment(
+                device,
+                start * NS_PER_MS,
+                end * NS_PER_MS,
+                energy,
+                energy - energy // 20,
+                energy + energy // 20,
+                Basis.COUNTER,
+                draw(st.sampled_from([Method.MEASURED, Method.MODELLED])),
+                covered=draw(st.booleans()),
+            )
+        )
+    return made
+
+
+@st.composite
+def holds(draw):
+    start, end = sorted((draw(instants), draw(instants)))
+    return Hold(
+        draw(st.sampled_from("rst")),
+        draw(st.sampled_from(DEVICES)),
+        start,
+        draw(st.sampled_from([None, end])),
+        draw(shares),
+    )
+
+
+hold_lists = st.lists(holds(), max_size=5, unique_by=lambda h: (h.run_id, h.device_id, h.start_ns))
+two_curves = st.tuples(*(curves(device) for device in DEVICES))
+
+
+def owners(intervals):
+    """Everything that is summed, by device, owner and minute."""
+    found = Counter()
+    for i in intervals:
+        key = (i.device_id, i.kind, i.run_id, i.start_us // 60_000_000)
+        found[key, "energy"] += i.energy_mj
+        found[key, "covered"] += i.covered_us
+    return {key: value for key, value in found.items() if value}
+
+
+def all_at_once(curve, held):
+    made = IntervalBuilder(ANCHOR, held)
+    for one in curve:
+        made.add(one)
+    return made.close_all()
+
+
+@given(two_curves, hold_lists)
+def test_runs_and_idle_and_unattributed_are_the_device(pair, held):
+    for curve in pair:
+        found = all_at_once(curve, held)
+        assert sum(i.energy_mj for i in found) == sum(s.energy_mj for s in curve)
+        assert sum(i.low_mj for i in found) <= sum(s.low_mj for s in curve)
+        assert sum(i.high_mj for i in found) >= sum(s.high_mj for s in curve)
+        measured = sum(s.energy_mj for s in curve if s.method is Method.MEASURED)
+        assert measured - len(found) <= sum(i.measured_mj for i in found) <= measured
+        assert all(0 <= i.low_mj <= i.energy_mj <= i.high_mj for i in found)
+        assert all(0 <= i.measured_mj <= i.energy_mj for i in found)
+        assert all(0 <= i.covered_us <= i.end_us - i.start_us for i in found)
+
+
+@given(two_curves, hold_lists)
+def test_intervals_stay_inside_a_minute(pair, held):
+    for interval in all_at_once(pair[0] + pair[1], held):
+        assert interval.start_us // 60_000_000 == (interval.end_us - 1) // 60_000_000
+
+
+@given(curves("gpu-a"), hold_lists, st.lists(instants, max_size=6))
+def test_writing_early_changes_nothing(curve, held, cuts):
+    expected = owners(all_at_once(curve, held))
+    made = IntervalBuilder(ANCHOR, held)
+    written = []
+    pending = sorted(cuts)
+    for one in curve:
+        made.add(one)
+        for cut in pending:
+            written += made.close(cut)
+            written += made.close(cut, run_id="r")
+    written += made.close_all()
+    assert owners(written) == expected
+
+
+@given(two_curves, hold_lists, st.randoms(use_true_random=False))
+def test_the_order_of_arrival_changes_nothing(pair, held, random):
+    expected = owners(all_at_once(pair[0] + pair[1], held))
+    made = IntervalBuilder(ANCHOR)
+    queues = [list(pair[0]), list(pair[1]), random.sample(held, len(held))]
+    booked = Counter()
+    while any(queues):
+        queue = random.choice([q for q in queues if q])
+        item = queue.pop(0)
+        parts = made.hold(item) if isinstance(item, Hold) else made.add(item)
+        for part in parts:
+            booked[part.device_id, part.kind, part.run_id] += part.energy_mj
+    found = made.close_all()
+    assert owners(found) == expected
+    totals = Counter()
+    for i in found:
+        totals[i.device_id, i.kind, i.run_id] += i.energy_mj
+    assert +booked == +totals
+
+
+@given(curves("gpu-a"), hold_lists, instants)
+def test_releasing_later_is_the_same_as_a_hold_with_its_end(curve, held, end):
+    ended = [
+        h if h.run_id != "r" or (h.end_ns is not None and h.end_ns <= end)
+        else Hold(h.run_id, h.device_id, h.start_ns, max(end, h.start_ns), h.share)
+        for h in held
+    ]  # fmt: skip
+    made = IntervalBuilder(ANCHOR, held)
+    for one in curve:
+        made.add(one)
+    made.release("r", end)
+    assert owners(made.close_all()) == owners(all_at_once(curve, ended))
+
+
+@given(curves("gpu-a"), st.sets(instants, max_size=8))
+def test_a_device_cut_among_runs_adds_up_to_the_uncut_one(curve, cuts):
+    marks = [0, *sorted(cuts), SPAN_MS * NS_PER_MS]
+    held = [
+        Hold(f"run-{i}", "gpu-a", start, end)
+        for i, (start, end) in enumerate(pairwise(marks))
+        if end > start
+    ]
+    by_minute, whole = Counter(), Counter()
+    for i in all_at_once(curve, held):
+        by_minute[i.start_us // 60_000_000] += i.energy_mj
+    for i in all_at_once(curve, []):
+        whole[i.start_us // 60_000_000] += i.energy_mj
+    assert +by_minute == +whole
+
+
+@given(curves("gpu-a"), hold_lists, st.integers(-1_000, 1_000))
+def test_corrections_add_up_too(curve, held, energy):
+    correction = Segment(
+        "gpu-a", 1_000_003, 140_000 * NS_PER_MS, energy, energy, energy,
+        Basis.COUNTER, Method.MEASURED, correction=True,
+    )  # fmt: skip
+    made = IntervalBuilder(ANCHOR, held)
+    for one in curve:
+        made.add(one)
+    early = made.close(80_000 * NS_PER_MS)
+    made.add(correction)
+    late = made.close_all()
+    assert sum(i.energy_mj for i in late if i.correction) == energy
+    total = sum(i.energy_mj for i in early + late)
+    assert total == energy + sum(s.energy_mj for s in curve)
