@@ -20,6 +20,7 @@ _TIME = re.compile(r"(\d{1,2})(?::(\d{2}))?")
 
 
 def electricity(values: Values) -> Electricity | None:
+    """The tariff, None where no price is set; raises ConfigError."""
     price_key = "electricity.price_per_kwh"
     price = band(values, price_key, Decimal(0))
     windows = _windows(values)

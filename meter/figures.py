@@ -1,0 +1,190 @@
+"""Figures of a document as people read them: scaled units, bounds, honest labels.
+
+Pure, with light imports only: the launcher prints its summary with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
+from typing import Any
+
+Quantity = Mapping[str, Any]
+
+_ENERGY = ((3.6e9, 3.6e9, "MWh"), (3.6e6, 3.6e6, "kWh"), (3.6e4, 3.6e3, "Wh"), (1e3, 1e3, "kJ"))
+_ENERGY_SMALLEST = (1.0, "J")
+_MASS = ((1e6, 1e6, "t"), (1e3, 1e3, "kg"), (1.0, 1.0, "g"))
+_MASS_SMALLEST = (1e-3, "mg")
+_VOLUME = ((1.0, 1.0, "L"),)
+_VOLUME_SMALLEST = (1e-3, "mL")
+_COMPONENTS = {"gpu": "GPU", "cpu": "CPU", "ram": "RAM", "hosted": "hosted"}
+_COSTS = {
+    "electricity": "electricity",
+    "electricity_overhead": "facility overhead",
+    "gpu_time": "GPU time",
+    "api_training": "API training",
+    "api_tokens": "API tokens",
+    "hosting": "hosting",
+    "storage": "storage",
+}
+J_PER_KWH = 3_600_000
+_SCALED = frozenset({"J", "g", "L"})
+_SMALL_MONEY = Decimal("0.1")
+_MOST_ZEROS = 12
+
+
+def scale_of(size: float, unit: str) -> tuple[float, str]:
+    """Divisor and unit that suit a size given in a document's unit (J, g, L, a currency)."""
+    steps, smallest = {
+        "J": (_ENERGY, _ENERGY_SMALLEST),
+        "g": (_MASS, _MASS_SMALLEST),
+        "L": (_VOLUME, _VOLUME_SMALLEST),
+    }.get(unit, ((), (1.0, unit)))
+    for least, divisor, name in steps:
+        if abs(size) >= least:
+            return divisor, name
+    return smallest if size else (1.0, unit)
+
+
+def decimals_of(value: float | Decimal, digits: int = 3) -> int:
+    """Decimal places that show about ``digits`` significant digits."""
+    size = abs(float(value))
+    if not size or size >= 10 ** (digits - 1):
+        return 0
+    if size >= 1:
+        return digits - len(str(int(size)))
+    leading = 0
+    while size < 10 ** -(leading + 1) and leading < _MOST_ZEROS:
+        leading += 1
+    return digits + leading
+
+
+def number(value: float | Decimal, digits: int = 3) -> str:
+    """A number with about ``digits`` significant digits, never in exponents."""
+    return f"{value:,.{decimals_of(value, digits)}f}"
+
+
+def _cents(amount: Decimal) -> int:
+    """Decimal places of an amount: cents, or two significant digits of a small one."""
+    return 2 if not amount or abs(amount) >= _SMALL_MONEY else decimals_of(amount, 2)
+
+
+def money(value: Decimal | str, places: int | None = None) -> str:
+    """An amount, to the cent or, below a tenth, to two significant digits; halves go up."""
+    amount = decimal_of(value)
+    step = Decimal(1).scaleb(-(_cents(amount) if places is None else places))
+    with localcontext(prec=60):
+        return f"{amount.quantize(step, ROUND_HALF_UP):,f}"
+
+
+def decimal_of(value: object) -> Decimal:
+    """A document's number as Decimal; zero for what is none."""
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        return Decimal(0)
+
+
+def figure(quantity: Quantity, like: Quantity | None = None) -> str:
+    """Value and unit: ``1.23 kWh``; in the unit that suits ``like``, if given."""
+    divisor, unit = _scale(like or quantity)
+    return f"{_shown(quantity, 'value', divisor)} {unit}"
+
+
+def bounds(quantity: Quantity, like: Quantity | None = None) -> str:
+    """``1.17 to 1.29``, in the unit of :func:`figure`; empty where there are none."""
+    low, high = quantity.get("low"), quantity.get("high")
+    if low is None or high is None or decimal_of(low) == decimal_of(high):
+        return ""
+    divisor = _scale(like or quantity)[0]
+    return f"{_shown(quantity, 'low', divisor)} to {_shown(quantity, 'high', divisor)}"
+
+
+def with_bounds(quantity: Quantity, like: Quantity | None = None) -> str:
+    """``1.23 kWh (1.17 to 1.29)``."""
+    between = bounds(quantity, like)
+    return f"{figure(quantity, like)} ({between})" if between else figure(quantity, like)
+
+
+def _scale(quantity: Quantity) -> tuple[float, str]:
+    return scale_of(float(quantity["value"]), str(quantity["unit"]))
+
+
+def _shown(quantity: Quantity, part: str, divisor: float) -> str:
+    """A part of a quantity, with the decimal places of its value."""
+    if quantity["unit"] not in _SCALED:
+        return money(quantity[part], _cents(decimal_of(quantity["value"])))
+    value = float(quantity["value"]) / divisor
+    return f"{float(quantity[part]) / divisor:,.{decimals_of(value)}f}"
+
+
+def percent(share: float) -> str:
+    """``99.7 %``; 100 % and 0 % only where they are meant."""
+    if 0 < share < 0.001:
+        return "< 0.1 %"
+    if 0.999 < share < 1:
+        return "> 99.9 %"
+    return f"{share * 100:.1f} %".replace(".0 %", " %")
+
+
+def duration(seconds: float) -> str:
+    """``9.8 s``, ``4 min 05 s``, ``2 h 07 min``, ``3 d 04 h``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02} min"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours:02} h"
+
+
+def instant(text: str | None) -> str:
+    """An instant of a document (RFC 3339, UTC) to the second: ``2026-11-02 09:14:07 UTC``."""
+    return f"{text[:10]} {text[11:19]} UTC" if text else ""
+
+
+def component(name: str) -> str:
+    """A component as people write it."""
+    return _COMPONENTS.get(name, name)
+
+
+def cost_kind(name: str) -> str:
+    """A cost kind as people write it."""
+    return _COSTS.get(name, name.replace("_", " "))
+
+
+def method(name: str, *, simulated: bool) -> str:
+    """A method's label; nothing that was simulated is ever called measured."""
+    return "simulated" if simulated and name == "measured" else name
+
+
+def measured_share(document: Mapping[str, Any]) -> float:
+    """The part of the IT energy that was measured, 0 to 1."""
+    energy = document["energy"]
+    if (given := energy.get("measured_share")) is not None:
+        return float(given)
+    total = sum(float(device["energy"]["value"]) for device in energy["devices"])
+    measured = sum(
+        float(device["energy"]["value"])
+        for device in energy["devices"]
+        if device["method"] == "measured"
+    )
+    return measured / total if total else 0.0
+
+
+def household(document: Mapping[str, Any]) -> tuple[float, Mapping[str, Any]] | None:
+    """Days of a household's electricity, and the factor row that says so; None without one."""
+    for factor in document.get("factors", ()):
+        if factor["kind"] == "household_energy" and factor.get("value"):
+            energy = document["energy"].get("facility") or document["energy"]["it"]
+            return float(energy["value"]) / J_PER_KWH / float(factor["value"]), factor
+    return None
+
+
+def printable(text: object, limit: int = 80) -> str:
+    """Text of others without control characters, cut to ``limit`` characters."""
+    clean = "".join(c if c.isprintable() else "?" for c in str(text))
+    return clean if len(clean) <= limit else f"{clean[: limit - 3]}..."
