@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from meter import paths
+from meter import environment as places
 from meter.config import Config, GpuTime
 from meter.model import Notice, Severity
 from meter.settings_file import Document, read
@@ -39,30 +39,31 @@ def load(
     ``flags`` are keyed like the file (``"site.zone"``); None is "not given". ``read_file=False``
     leaves the file out: for those who must go on after a ConfigError. Raises ConfigError.
     """
-    document, notices = _document(environment) if read_file else (None, [])
+    uid = os.getuid()
+    document, notices = _document(environment, uid) if read_file else (None, [])
     values = Values(document, environment, flags or {})
-    return _config(values, environment), notices
+    return _config(values, environment, uid), notices
 
 
-def _document(environment: Mapping[str, str]) -> tuple[Document | None, list[Notice]]:
-    named = environment.get("METER_CONFIG")
-    path = Path(named) if named else paths.config_file(environment)
-    document = read(path, must_exist=bool(named))
+def _document(environment: Mapping[str, str], uid: int) -> tuple[Document | None, list[Notice]]:
+    path = Path(places.config_file(environment, uid))
+    document = read(path, must_exist=bool(environment.get("METER_CONFIG")))
     if document is None:
         return None, []
-    known = [key.name for key in KEYS]
+    known = [key.name for key in KEYS if key.in_file]
+    unknown = document.unknown(known, {key.name: key.variable for key in KEYS if not key.in_file})
     return document, [
-        Notice("config_unknown_key", sentence, Severity.WARNING)
-        for sentence in document.unknown(known)
+        Notice("config_unknown_key", sentence, Severity.WARNING) for sentence in unknown
     ]
 
 
-def _config(values: Values, environment: Mapping[str, str]) -> Config:
-    home = path(values, "home") or paths.default_home(environment).absolute()
+def _config(values: Values, environment: Mapping[str, str], uid: int) -> Config:
+    home = path(values, "home") or Path(places.default_home(environment, uid))
+    socket = places.socket_path(environment, uid, home_dir=str(home))
     return Config(
         home=home,
-        socket=_socket(values) or paths.socket_of(home, environment),
-        lease_dir=path(values, "lease_dir") or paths.lease_folder(environment),
+        socket=_socket(values) or Path(socket),
+        lease_dir=path(values, "lease_dir") or Path(places.lease_dir(environment, uid)),
         listen=_listen(values),
         site_name=text(values, "site.name") or "default",
         zone=_zone(values),
@@ -79,9 +80,9 @@ def _config(values: Values, environment: Mapping[str, str]) -> Config:
 
 def _socket(values: Values) -> Path | None:
     found = path(values, "socket")
-    if found is not None and len(os.fsencode(found)) > paths.SOCKET_LIMIT_BYTES:
+    if found is not None and len(os.fsencode(found)) > places.SOCKET_LIMIT_BYTES:
         raise values.wrong(
-            "socket", f"is longer than the {paths.SOCKET_LIMIT_BYTES} bytes of a Unix socket path"
+            "socket", f"is longer than the {places.SOCKET_LIMIT_BYTES} bytes of a Unix socket path"
         )
     return found
 

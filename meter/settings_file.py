@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from meter.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 _SIZE_LIMIT_BYTES = 1 << 20
@@ -47,12 +47,18 @@ class Document:
                 return f"{name} ({self._path}, line {line})"
         return f"{name} ({self._path})"
 
-    def unknown(self, known: Sequence[str]) -> list[str]:
-        """A sentence for each key that is not among the known (lists written ``windows[]``)."""
+    def unknown(self, known: Sequence[str], elsewhere: Mapping[str, str | None]) -> list[str]:
+        """A sentence for each key that is not among the known (lists written ``windows[]``).
+
+        ``elsewhere`` are keys that exist but are not read from the file, with their variables.
+        """
         tables = {known_key[: known_key.rindex(".")] for known_key in known if "." in known_key}
+        names = _leaves(self._tree, "", frozenset(known), frozenset(tables))
         return [
-            f"{self.where(name)} is not a known key and is ignored{_nearest(name, known)}"
-            for name in _leaves(self._tree, "", frozenset(known), frozenset(tables))
+            f"{self.where(name)} is not read from the file; set {elsewhere[name]}"
+            if elsewhere.get(name)
+            else f"{self.where(name)} is not a known key and is ignored{_nearest(name, known)}"
+            for name in names
         ]
 
 

@@ -16,17 +16,18 @@ class Key:
     example: str
     variable: str | None = None
     flag: str | None = None
+    in_file: bool = True  # False: whoever looks for it cannot read the file yet
 
 
 KEYS: tuple[Key, ...] = (
     Key("home", "path", "the XDG state folder + /meter", "Folder of ledger and logs.",
-        '"/var/lib/meter"', "METER_HOME"),
-    Key("socket", "path", "in the runtime folder, or in METER_HOME where that is set",
+        '"/var/lib/meter"', "METER_HOME", in_file=False),
+    Key("socket", "path", "in the runtime folder, one for each home",
         "The agent's Unix socket; at most 107 bytes.", '"/run/meter/agent.sock"',
-        "METER_SOCKET", "--socket"),
+        "METER_SOCKET", "--socket", in_file=False),
     Key("lease_dir", "path", "/run/lock/meter, else in the runtime folder",
         "Folder of GPU leases, shared by all agents of a node.", '"/run/lock/meter"',
-        "METER_LEASE_DIR"),
+        "METER_LEASE_DIR", in_file=False),
     Key("listen", "host:port", "127.0.0.1:9850", "Where `meter agent` serves HTTP.",
         '"127.0.0.1:9850"', "METER_LISTEN", "--listen"),
     Key("project", "text", "default", "Project of runs that name none.", '"chatbot"',

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from meter.config import Banded
 from meter.errors import ConfigError
-from meter.paths import user_folder
 from meter.settings_keys import KEYS
 
 if TYPE_CHECKING:
@@ -44,13 +43,9 @@ class Values:
         variable = key.variable if key else None
         if variable and self._environment.get(variable):
             return self._environment[variable]
-        return self._document.get(name) if self._document else None
-
-    def expanded(self, path: Path) -> Path:
-        """The path with ``~`` replaced by the user's home folder."""
-        if path.parts[:1] != ("~",):
-            return path
-        return user_folder(self._environment).joinpath(*path.parts[1:])
+        if self._document is None or (key and not key.in_file):
+            return None
+        return self._document.get(name)
 
     def wrong(self, name: str, problem: str, remedy: str = "") -> ConfigError:
         """The error for a value of this key, saying where the value is from."""
@@ -84,13 +79,13 @@ def text(values: Values, name: str) -> str | None:
 
 
 def path(values: Values, name: str) -> Path | None:
-    """An absolute path; ``~`` is the user's home."""
+    """An absolute path."""
     found = values.get(name)
     if found is None:
         return None
     if not isinstance(found, str | Path) or not str(found) or "\0" in str(found):
         raise values.wrong(name, f"must be a path, not {shown(found)}")
-    return values.expanded(Path(found)).absolute()
+    return Path(found).absolute()
 
 
 def flag(values: Values, name: str, *, default: bool) -> bool:
