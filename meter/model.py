@@ -224,6 +224,7 @@ class Interval:
     measured_mj: int
     method: Method
     correction: bool = False
+    held_us: int | None = None  # device time of the run, shares applied; None: the whole span
 
 
 class Severity(StrEnum):
@@ -328,7 +329,7 @@ class Factor:
     valid_to_us: int | None = None
     source_date: str | None = None
     licence: str | None = None
-    windows: str | None = None  # JSON, see meter.factors.tariff
+    windows: str | None = None  # JSON, see meter.windows
     detail: str | None = None
 
 

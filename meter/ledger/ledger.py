@@ -1,0 +1,299 @@
+"""The ledger as the agent has it: a writer thread that loses nothing, and readers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+from weakref import WeakSet
+
+import duckdb
+
+from meter.errors import LedgerError, LedgerFullError, MeterError
+from meter.ledger import store
+from meter.ledger.pending import Pending, Ticket
+from meter.ledger.reader import Reader
+from meter.ledger.session import Session
+from meter.units import US_PER_HOUR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from meter.model import LedgerBatch
+
+_HOURS_PER_DAY = 24
+_BACKOFF = 2.0
+_LONGEST_BACKOFF_S = 30.0
+
+# Of the volume, the file or the engine: worth trying again. Anything else is the batch's fault.
+_RETRYABLE = (
+    duckdb.IOException,
+    duckdb.TransactionException,
+    duckdb.FatalException,
+    duckdb.OutOfMemoryException,
+    duckdb.ConnectionException,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerHealth:
+    """How writing goes; ``pending`` batches wait, ``dropped`` readings or batches were given up."""
+
+    failures: int = 0
+    pending: int = 0
+    full: bool = False
+    dropped: int = 0
+    last_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """When the writer commits, waits and gives up; seconds, and a count of values."""
+
+    commit_s: float = 1.0
+    retry_s: float = 1.0
+    pending_limit: int = 200_000
+
+
+class Ledger:
+    """The single writer of a ledger file, with readers beside it; thread-safe.
+
+    Use :meth:`open`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        session: Session,
+        reopen: Callable[[], Session],
+        *,
+        pace: Pace,
+        retention_days: int,
+    ) -> None:
+        self.path = path
+        self._session: Session | None = session
+        self._reopen = reopen
+        self._pace = pace
+        self._retention_us = retention_days * _HOURS_PER_DAY * US_PER_HOUR
+        self._expired_us = 0
+        self._pending = Pending(pace.pending_limit)
+        self._health = LedgerHealth()
+        self._readers: WeakSet[Reader] = WeakSet()
+        self._wake = threading.Condition()
+        self._swap = threading.Lock()  # held while the session is used to open or is replaced
+        self._urgent = False
+        self._closing = False
+        self._last_commit_s = float("-inf")
+        self._thread = threading.Thread(target=self._work, name="meter-ledger", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        memory_limit_mb: int = 64,
+        retention_days: int = 30,
+        pace: Pace | None = None,
+        now_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
+    ) -> Ledger:
+        """The ledger in a file, made or migrated if need be; raw readings expire by retention.
+
+        Raises LedgerLockedError with the holder's PID, LedgerTooNewError, LedgerDamagedError,
+        LedgerFullError, or LedgerError if the place cannot be written.
+        """
+
+        def session() -> Session:
+            try:
+                return Session(path, memory_limit_mb=memory_limit_mb, now_us=now_us)
+            except duckdb.Error as error:
+                raise store.opening_error(path, error) from error
+
+        return cls(path, session(), session, pace=pace or Pace(), retention_days=retention_days)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def write(self, batch: LedgerBatch, *, urgent: bool = False) -> Future[None]:
+        """Queue a batch; the future is done when it is durable.
+
+        Batches are joined into at most one commit a second, unless urgent. The future's exception
+        is a LedgerError if the batch is wrong, refused, or still unwritten at the end.
+        """
+        with self._wake:
+            if self._closing:
+                raise LedgerError("the ledger is closed", "open it again")
+            future = self._pending.add(batch)
+            self._urgent = self._urgent or urgent
+            self._wake.notify_all()
+        return future
+
+    def reader(self) -> Reader:
+        """A reader with its own cursor; use it in one thread and close it.
+
+        Raises LedgerError while the file is being opened again, or after :meth:`close`.
+        """
+        with self._swap:
+            if self._session is None:
+                raise LedgerError("the ledger is closed", "try again in a moment")
+            reader = Reader(self._session.cursor())
+            self._readers.add(reader)
+            return reader
+
+    def health(self) -> LedgerHealth:
+        """How writing goes."""
+        with self._wake:
+            return LedgerHealth(
+                failures=self._health.failures,
+                pending=len(self._pending.tickets),
+                full=self._health.full,
+                dropped=self._pending.dropped,
+                last_error=self._health.last_error,
+            )
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Write what waits, once more, and close; what stays unwritten fails with its reason."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify_all()
+        self._thread.join(timeout_s)
+        with self._wake:
+            left = self._pending.take()
+        for _, future in left:
+            reason = self._health.last_error or "the writer is busy"
+            error = LedgerError(
+                f"the ledger {self.path} could not be written ({reason})",
+                "free some space on its volume, or set METER_HOME elsewhere",
+            )
+            _settle(future, error)
+        if not self._thread.is_alive():
+            self._close_session()
+
+    # The writer's thread
+
+    def _work(self) -> None:
+        backoff_s = 0.0
+        while True:
+            tickets, last = self._next(backoff_s)
+            if tickets:
+                backoff_s = self._write_all(tickets, backoff_s)
+            if last:
+                return
+
+    def _next(self, backoff_s: float) -> tuple[list[Ticket], bool]:
+        """Wait until a commit is due; the batches to write, and whether it is the last time."""
+        with self._wake:
+            while not self._closing:
+                wait_s = self._due_in(backoff_s)
+                if wait_s is not None and wait_s <= 0:
+                    break
+                self._wake.wait(wait_s)
+            self._urgent = False
+            return self._pending.take(), self._closing
+
+    def _due_in(self, backoff_s: float) -> float | None:
+        """Seconds until a commit is due, None if nothing waits."""
+        if not self._pending.tickets:
+            return None
+        since_s = time.monotonic() - self._last_commit_s
+        if backoff_s:
+            return backoff_s - since_s
+        return 0.0 if self._urgent else self._pace.commit_s - since_s
+
+    def _write_all(self, tickets: list[Ticket], backoff_s: float) -> float:
+        """Write the batches in one commit; the back-off in seconds until the next try."""
+        try:
+            self._commit(tickets)
+        except (LedgerError, *_RETRYABLE) as error:
+            self._failed(error)
+            with self._wake:
+                self._pending.put_back(tickets)
+            first = self._pace.retry_s
+            return min(max(first, backoff_s * _BACKOFF), max(first, _LONGEST_BACKOFF_S))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other batches go on
+            self._failed(error)
+            self._one_by_one(tickets, error)
+        finally:
+            self._last_commit_s = time.monotonic()
+        return 0.0
+
+    def _one_by_one(self, tickets: list[Ticket], error: Exception) -> None:
+        """A batch that cannot be written must not take others with it."""
+        if len(tickets) == 1:
+            _settle(tickets[0][1], _refusal(error))
+            return
+        for ticket in tickets:
+            self._write_all([ticket], 0.0)
+
+    def _commit(self, tickets: list[Ticket]) -> None:
+        session = self._session or self._open_again()
+        attempt = session.seq + 1
+        try:
+            session.commit([batch for batch, _ in tickets])
+        except duckdb.FatalException:
+            # The engine is dead until opened again; the commit itself may well be in the log.
+            self._close_session()
+            if self._open_again().seq < attempt:
+                raise
+        for _, future in tickets:
+            _settle(future, None)
+        self._succeeded()
+
+    def _open_again(self) -> Session:
+        with self._swap:
+            self._session = self._reopen()
+            return self._session
+
+    def _close_session(self) -> None:
+        with self._swap:
+            for reader in list(self._readers):
+                reader.close()
+            session, self._session = self._session, None
+        if session is not None:
+            try:
+                session.close()
+            except duckdb.Error as error:
+                self._failed(error)  # what was committed is in the log; only the tidying failed
+
+    def _succeeded(self) -> None:
+        with self._wake:
+            self._health = LedgerHealth(failures=self._health.failures)
+        session = self._session
+        if session is None or session.recorded_us - self._expired_us < US_PER_HOUR:
+            return
+        self._expired_us = session.recorded_us
+        try:
+            session.expire_readings(session.recorded_us - self._retention_us)
+        except duckdb.Error as error:
+            self._failed(error)  # tried again in an hour
+
+    def _failed(self, error: BaseException) -> None:
+        with self._wake:
+            self._health = LedgerHealth(
+                failures=self._health.failures + 1,
+                full=store.is_full(error) or isinstance(error, LedgerFullError),
+                last_error=str(error).splitlines()[0] if str(error) else type(error).__name__,
+            )
+
+
+def _settle(future: Future[None], error: BaseException | None) -> None:
+    if not future.set_running_or_notify_cancel():
+        return  # whoever asked does not wait any more
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)
+
+
+def _refusal(error: Exception) -> MeterError:
+    if isinstance(error, MeterError):
+        return error
+    return LedgerError(
+        f"the ledger refuses a batch ({str(error).splitlines()[0]})", "this is a defect: report it"
+    )

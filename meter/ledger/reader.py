@@ -1,0 +1,118 @@
+"""Reading: a cursor of one's own, queries by name, typed rows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+import duckdb
+
+from meter.errors import LedgerError
+from meter.ledger import store
+from meter.ledger.instants import micros, timestamp
+from meter.ledger.migrations import check, versions
+from meter.ledger.texts import Text, load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BEGIN = timestamp(0)
+END = datetime(9999, 1, 1)  # noqa: DTZ001 - the ledger's timestamps are naive UTC
+_CHUNK = 1_000
+_READER_LIMIT_MB = 256
+
+
+class Reader:
+    """A cursor on the ledger for one thread; a context manager."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self._con = con
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def rows(self, name: str, **params: object) -> list[dict[str, Any]]:
+        """All rows of ``queries/<name>.sql``, a dictionary each.
+
+        Instants may be given in µs; ``from_`` stands for ``from``. Of the parameters that the
+        query declares, ``as_of`` defaults to the newest commit, ``from`` and ``to`` to all time.
+        Raises LedgerError.
+        """
+        return list(self.stream(name, **params))
+
+    def stream(self, name: str, **params: object) -> Iterator[dict[str, Any]]:
+        """Like :meth:`rows`, but one at a time; read it to its end before the next query."""
+        text = load(name)
+        values = self._values(text, params)
+        try:
+            self._con.execute(text.sql, values)
+            names = [column[0] for column in self._con.description or ()]
+            while chunk := self._con.fetchmany(_CHUNK):
+                for row in chunk:
+                    yield dict(zip(names, row, strict=True))
+        except duckdb.Error as error:
+            raise LedgerError(
+                f"the query {name} failed ({str(error).splitlines()[0]})",
+                "try again; if it stays, run `meter doctor`",
+            ) from error
+
+    def one(self, name: str, **params: object) -> dict[str, Any] | None:
+        """The first row, None if there is none."""
+        found = self.rows(name, **params)
+        return found[0] if found else None
+
+    def newest_us(self) -> int:
+        """Instant of the newest commit in µs: no fact in the ledger is newer."""
+        last = self.one("recovery/last_commit")
+        return micros(last["recorded_at"]) if last else 0
+
+    def _values(self, text: Text, params: dict[str, object]) -> dict[str, object]:
+        given = {name.rstrip("_"): value for name, value in params.items()}
+        if unknown := given.keys() - text.params.keys():
+            raise LedgerError(
+                f"the query {text.name} has no parameter {sorted(unknown)[0]!r}",
+                f"give some of {', '.join(sorted(text.params)) or 'none'}",
+            )
+        values: dict[str, object] = {}
+        for name, kind in text.params.items():
+            value = given[name] if name in given else self._default(text.name, name)
+            instant = kind == "TIMESTAMP" and isinstance(value, int)
+            values[name] = timestamp(value) if instant else value  # type: ignore[arg-type]
+        return values
+
+    def _default(self, query: str, name: str) -> object:
+        match name:
+            case "as_of":
+                return self.newest_us()
+            case "from":
+                return BEGIN
+            case "to":
+                return END
+        raise LedgerError(f"the query {query} needs {name!r}", f"give {name}")
+
+    def close(self) -> None:
+        """Give the cursor back."""
+        self._con.close()
+
+
+def open_reader(path: Path, *, memory_limit_mb: int = _READER_LIMIT_MB) -> Reader:
+    """Reader of a ledger that no agent holds; opens the file read-only.
+
+    Raises LedgerLockedError, LedgerTooNewError, LedgerDamagedError or LedgerError.
+    """
+    con = store.connect(path, memory_limit_mb=memory_limit_mb, read_only=True)
+    try:
+        version = check(con, path)
+        if version < max(versions()):
+            raise LedgerError(
+                f"the ledger {path} is of an older version",
+                "bring it up to date: meter any run with this version",
+            )
+    except BaseException:
+        con.close()
+        raise
+    return Reader(con)

@@ -1,0 +1,271 @@
+"""Values of the model as rows of the ledger, and back; pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from decimal import ROUND_CEILING, Context, Decimal
+from typing import TYPE_CHECKING, Any
+
+from meter.errors import LedgerError
+from meter.ledger.instants import hour_of, micros, timestamp
+from meter.model import (
+    Counter,
+    Device,
+    Factor,
+    FactorKind,
+    Hold,
+    Interval,
+    Kind,
+    Mark,
+    Method,
+    Node,
+    Notice,
+    RawReading,
+    Run,
+    RunState,
+    Site,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+Row = tuple[object, ...]
+Params = dict[str, Any]
+
+_COUNTER_STEP = Decimal("1E-24")  # scale of the counter's column
+_WIDE = Context(prec=60)
+
+
+def node(value: Node, recorded: datetime) -> Params:
+    """Parameters of ``write/node``."""
+    return {**asdict(value), "recorded_at": recorded}
+
+
+def site(value: Site, recorded: datetime) -> Params:
+    """Parameters of ``write/site``."""
+    return {**asdict(value), "recorded_at": recorded}
+
+
+def device(value: Device, recorded: datetime) -> Params:
+    """Parameters of ``write/device``."""
+    return {
+        "id": value.id,
+        "component": value.component.value,
+        "name": value.name,
+        "method": value.method.value,
+        "nvml_index": value.index,
+        "pci_bus_id": value.pci_bus_id,
+        "power_limit_mw": value.power_limit_mw,
+        "instances": json.dumps([asdict(one) for one in value.instances], sort_keys=True),
+        "simulated": value.simulated,
+        "recorded_at": recorded,
+    }
+
+
+def run(value: Run, recorded: datetime) -> Params:
+    """Parameters of ``write/run``."""
+    return {
+        "id": value.id,
+        "name": value.name,
+        "project": value.project,
+        "started_at": timestamp(value.started_us),
+        "started_boot_ns": value.started_ns,
+        "node_id": value.node_id,
+        "site_id": value.site_id,
+        "tags": labels_json(value.tags),
+        "origin": value.origin,
+        "command": value.command,
+        "simulated": value.simulated,
+        "recorded_at": recorded,
+    }
+
+
+def factor(value: Factor, recorded: datetime) -> Params:
+    """Parameters of ``write/factor``; a factor keeps its own instant of knowledge."""
+    del recorded
+    return {
+        "id": value.id,
+        "kind": value.kind.value,
+        "scope": value.scope,
+        "amount": value.value,
+        "low": value.low,
+        "high": value.high,
+        "unit": value.unit,
+        "currency": value.currency,
+        "source": value.source,
+        "source_date": value.source_date,
+        "licence": value.licence,
+        "method": value.method.value,
+        "evidence_rank": value.rank,
+        "valid_from": _timestamp(value.valid_from_us),
+        "valid_to": _timestamp(value.valid_to_us),
+        "windows": value.windows,
+        "detail": value.detail,
+        "recorded_at": timestamp(value.recorded_us),
+    }
+
+
+def factor_of(row: Mapping[str, Any]) -> Factor:
+    """The factor in a row of ``recovery/factors``."""
+    return Factor(
+        id=row["id"],
+        kind=FactorKind(row["kind"]),
+        scope=row["scope"],
+        value=row["amount"],
+        low=row["low"],
+        high=row["high"],
+        unit=row["unit"],
+        source=row["source"],
+        method=Method(row["method"]),
+        recorded_us=micros(row["recorded_at"]),
+        rank=row["evidence_rank"],
+        currency=row["currency"],
+        valid_from_us=_micros(row["valid_from"]),
+        valid_to_us=_micros(row["valid_to"]),
+        source_date=row["source_date"],
+        licence=row["licence"],
+        windows=row["windows"],
+        detail=row["detail"],
+    )
+
+
+def state(value: RunState, seq: int, recorded: datetime) -> Row:
+    """Row of ``run_state``."""
+    at = timestamp(value.at_us)
+    return (value.run_id, value.status.value, at, value.exit_code, seq, recorded)
+
+
+def hold(value: Hold, seq: int, recorded: datetime) -> Row:
+    """Row of ``hold``."""
+    share = value.share
+    return (
+        value.run_id,
+        value.device_id,
+        value.start_ns,
+        value.end_ns,
+        share.numerator,
+        share.denominator,
+        seq,
+        recorded,
+    )
+
+
+def mark(value: Mark, seq: int, recorded: datetime) -> Row:
+    """Row of ``mark``."""
+    del seq
+    return (
+        value.run_id,
+        timestamp(value.at_us),
+        value.energy_mj,
+        value.step,
+        value.epoch,
+        value.phase,
+        value.tokens,
+        recorded,
+    )
+
+
+def reading(value: RawReading, seq: int, recorded: datetime) -> Row:
+    """Row of ``reading``."""
+    del recorded
+    return (
+        value.device_id,
+        timestamp(value.at_us),
+        value.at_ns,
+        value.curve_mj,
+        value.settled_ns,
+        value.counter_mj,
+        value.power_mw,
+        value.utilization_ratio,
+        value.memory_used_bytes,
+        value.temperature_celsius,
+        seq,
+    )
+
+
+def reading_of(row: Mapping[str, Any]) -> RawReading:
+    """The reading in a row that has the columns of ``reading``."""
+    return RawReading(
+        device_id=row["device_id"],
+        at_us=micros(row["read_at"]),
+        at_ns=row["boot_ns"],
+        curve_mj=row["curve_mj"],
+        settled_ns=row["settled_boot_ns"],
+        counter_mj=row["counter_mj"],
+        power_mw=row["power_mw"],
+        utilization_ratio=row["utilization_ratio"],
+        memory_used_bytes=row["memory_used_bytes"],
+        temperature_celsius=row["temperature_celsius"],
+    )
+
+
+def interval(value: Interval, site_id: str, seq: int, recorded: datetime) -> Row:
+    """Row of ``interval``; only a run's own device time, shares applied, is held time."""
+    duration = 0 if value.correction else value.end_us - value.start_us
+    held = 0
+    if value.kind is Kind.RUN and not value.correction:
+        held = duration if value.held_us is None else value.held_us
+    return (
+        value.device_id,
+        value.kind.value,
+        value.run_id,
+        site_id,
+        timestamp(value.start_us),
+        timestamp(value.end_us),
+        timestamp(hour_of(value.start_us)),
+        value.energy_mj,
+        value.low_mj,
+        value.high_mj,
+        value.measured_mj,
+        duration,
+        value.covered_us,
+        held,
+        value.method.value,
+        value.correction,
+        seq,
+        recorded,
+    )
+
+
+def notice(value: Notice, seq: int, recorded: datetime) -> Row:
+    """Row of ``notice``."""
+    del seq
+    return (
+        value.code,
+        value.text,
+        value.severity.value,
+        value.run_id,
+        value.device_id,
+        _timestamp(value.at_us),
+        recorded,
+    )
+
+
+def counter(value: Counter) -> Row:
+    """Row of ``counter``; rounded up, so that a restored counter is never behind."""
+    kept = value.value.quantize(_COUNTER_STEP, rounding=ROUND_CEILING, context=_WIDE)
+    return (value.name, labels_json(value.labels), kept)
+
+
+def counter_of(row: Mapping[str, Any]) -> Counter:
+    """The counter in a row of ``recovery/counters``."""
+    labels = json.loads(row["labels"])
+    kept: Decimal = row["amount"]
+    return Counter(row["name"], tuple(labels.items()), kept.normalize(_WIDE))
+
+
+def labels_json(labels: tuple[tuple[str, str], ...]) -> str:
+    """JSON object of label pairs, in their order; raises LedgerError on a repeated key."""
+    if len(dict(labels)) != len(labels):
+        raise LedgerError("a label is given twice", "name each label once")
+    return json.dumps(dict(labels), ensure_ascii=False)
+
+
+def _timestamp(us: int | None) -> datetime | None:
+    return None if us is None else timestamp(us)
+
+
+def _micros(at: datetime | None) -> int | None:
+    return None if at is None else micros(at)

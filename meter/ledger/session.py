@@ -1,0 +1,164 @@
+"""One open connection for writing: a list of batches in, one transaction out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import duckdb
+
+from meter.ledger import rows, store
+from meter.ledger.expansion import hours_of, pairs, statements_to_write
+from meter.ledger.instants import micros, timestamp
+from meter.ledger.migrations import migrate
+from meter.ledger.texts import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from meter.model import Factor, Interval, LedgerBatch
+
+DEFAULT_SITE = "default"
+
+
+class Session:
+    """The writer's connection and what it knows of the ledger's small tables."""
+
+    def __init__(self, path: Path, *, memory_limit_mb: int, now_us: Callable[[], int]) -> None:
+        self.con = store.connect(path, memory_limit_mb=memory_limit_mb)
+        self._now_us = now_us
+        try:
+            migrate(self.con, path, now_us())
+            self._recall()
+        except BaseException:
+            self.con.close()
+            raise
+
+    def _recall(self) -> None:
+        last = self.con.execute(load("recovery/last_commit").sql).fetchone()
+        assert last is not None  # written with the schema
+        self.seq, self.recorded_us = int(last[0]), micros(last[1])
+        hours = self.con.execute(load("recovery/metered_hours").sql).fetchall()
+        self._hours = {micros(hour) for (hour,) in hours}
+        query = load("recovery/factors")
+        found = self.con.execute(query.sql).fetchall()
+        self._factors: list[Factor] = [
+            rows.factor_of(dict(zip(query.columns, row, strict=True))) for row in found
+        ]
+
+    def commit(self, batches: Sequence[LedgerBatch]) -> None:
+        """Write all batches in one transaction, or none; raises duckdb.Error."""
+        learned = [factor.recorded_us for batch in batches for factor in batch.factors]
+        recorded_us = max(self._now_us(), self.recorded_us + 1, *learned)
+        seq = self.seq + 1
+        self.con.begin()
+        try:
+            hours, factors = self._write(batches, seq, timestamp(recorded_us))
+            self.con.execute(
+                load("write/last_commit").sql,
+                {"seq": seq, "recorded_at": timestamp(recorded_us)},
+            )
+            self.con.commit()
+        except BaseException:
+            self._rollback()
+            raise
+        self.seq, self.recorded_us = seq, recorded_us
+        self._hours |= hours
+        self._factors += factors
+
+    def _rollback(self) -> None:
+        try:
+            self.con.rollback()
+        except duckdb.Error:
+            return  # nothing left to roll back: the failed commit has ended the transaction
+
+    def _write(
+        self, batches: Sequence[LedgerBatch], seq: int, recorded: datetime
+    ) -> tuple[set[int], list[Factor]]:
+        for batch in batches:
+            self._each("write/node", (rows.node(one, recorded) for one in batch.nodes))
+            self._each("write/site", (rows.site(one, recorded) for one in batch.sites))
+            self._each("write/device", (rows.device(one, recorded) for one in batch.devices))
+            self._each("write/run", (rows.run(one, recorded) for one in batch.runs))
+        self._append("hold", [rows.hold(v, seq, recorded) for b in batches for v in b.holds])
+        self._append("run_state", [rows.state(v, seq, recorded) for b in batches for v in b.states])
+        self._append("mark", [rows.mark(v, seq, recorded) for b in batches for v in b.marks])
+        self._append(
+            "reading", [rows.reading(v, seq, recorded) for b in batches for v in b.readings]
+        )
+        self._append("notice", [rows.notice(v, seq, recorded) for b in batches for v in b.notices])
+        newest = {(v.name, v.labels): v for b in batches for v in b.counters}
+        self._append("counter", [rows.counter(v) for v in newest.values()], action="upsert")
+        fresh = self._new_intervals(batches)
+        self._append("interval", [rows.interval(v, site, seq, recorded) for v, site in fresh])
+        return self._expand(batches, fresh, recorded)
+
+    def _expand(
+        self,
+        batches: Sequence[LedgerBatch],
+        fresh: Sequence[tuple[Interval, str]],
+        recorded: datetime,
+    ) -> tuple[set[int], list[Factor]]:
+        hours = hours_of(value for value, _ in fresh) - self._hours
+        factors = statements_to_write(self._factors, [f for b in batches for f in b.factors])
+        self._each("write/factor", (rows.factor(one, recorded) for one in factors))
+        found = [*pairs(self._factors, hours), *pairs(factors, self._hours | hours)]
+        self._append("factor_hour", [(factor_id, timestamp(hour)) for factor_id, hour in found])
+        return hours, factors
+
+    def _new_intervals(self, batches: Sequence[LedgerBatch]) -> list[tuple[Interval, str]]:
+        """Intervals that the ledger does not have yet, with their sites: writing twice adds once.
+
+        The ledger's own rows are asked for by span, not by a key: a key on this table would cost
+        more than the table.
+        """
+        given = [(v, b.site_id or DEFAULT_SITE) for b in batches for v in b.intervals]
+        if not given:
+            return []
+        starts = [value.start_us for value, _ in given]
+        known: set[rows.Row] = set(
+            self.con.execute(
+                load("recovery/interval_keys").sql,
+                {"from": timestamp(min(starts)), "to": timestamp(max(starts))},
+            ).fetchall()
+        )
+        fresh = []
+        for value, site in given:
+            key = (value.device_id, value.kind.value, value.run_id, timestamp(value.start_us))
+            if not value.correction:
+                if key in known:
+                    continue
+                known.add(key)
+            fresh.append((value, site))
+        return fresh
+
+    def _each(self, name: str, params: Iterable[rows.Params]) -> None:
+        """For the small keyed tables, whose rows are few and rare."""
+        for values in params:
+            self.con.execute(load(name).sql, values)
+
+    def _append(
+        self,
+        table: str,
+        values: Sequence[rows.Row],
+        *,
+        action: Literal["insert", "upsert"] = "insert",
+    ) -> None:
+        if not values:
+            return
+        appender = self.con.appender(table, action=action)
+        appender.append_rows(values)
+        appender.flush()
+
+    def expire_readings(self, before_us: int) -> None:
+        """Remove raw readings of before an instant."""
+        self.con.execute(load("write/expire_readings").sql, {"before": timestamp(before_us)})
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A reader's own cursor."""
+        return self.con.cursor()
+
+    def close(self) -> None:
+        """Close the connection; what was committed is in the file or its log."""
+        self.con.close()

@@ -1,0 +1,21 @@
+-- Adds a site's description, unless the newest one says the same.
+-- param   id           VARCHAR    : of the site
+-- param   name         VARCHAR    : for people
+-- param   zone         VARCHAR    : of the grid, null if unknown
+-- param   recorded_at  TIMESTAMP  : UTC, without zone
+INSERT INTO site (id, name, zone, recorded_at)
+SELECT
+    $id AS id,
+    $name AS name,
+    $zone AS zone,
+    $recorded_at AS recorded_at
+WHERE NOT EXISTS (
+    SELECT 1 AS same
+    FROM site AS s
+    WHERE
+        s.id = $id
+        AND s.recorded_at = (SELECT max(t.recorded_at) AS newest FROM site AS t WHERE t.id = $id)
+        AND s.name = $name
+        AND s.zone IS NOT DISTINCT FROM $zone
+)
+ON CONFLICT DO NOTHING
