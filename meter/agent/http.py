@@ -1,0 +1,137 @@
+"""The HTTP routes: plain functions that ask the desk; none touches NVML or computes a figure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+from fastapi import FastAPI, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from meter import __version__
+from meter.agent import problems
+from meter.agent.guard import Guard
+from meter.agent.requests import NewMark, NewRun, RunEnd  # noqa: TC001  FastAPI looks at them
+from meter.agent.server import UNIX_CLIENT
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from starlette.types import ASGIApp
+
+_PROBLEM: dict[int | str, dict[str, Any]] = {
+    "4XX": {
+        "description": "A problem (RFC 9457)",
+        "content": {problems.MEDIA_TYPE: {"schema": {"type": "object"}}},
+    }
+}
+_MOST_RUNS = 1_000
+
+
+class Desk(Protocol):
+    """What the routes ask; every method may block and is called from any thread."""
+
+    def register(self, run: NewRun, peer_pid: int | None) -> dict[str, Any]:
+        """Book a run from now on."""
+
+    def end(self, run_id: str, end: RunEnd) -> dict[str, Any]:
+        """End a run; its document once all is settled and durable."""
+
+    def mark(self, run_id: str, mark: NewMark) -> dict[str, Any]:
+        """Note an instant inside a run."""
+
+    def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
+        """The newest runs."""
+
+    def document(self, run_id: str) -> dict[str, Any]:
+        """A run's document, up to date."""
+
+    def series(self, run_id: str) -> list[dict[str, Any]]:
+        """A run's power over time."""
+
+    def status(self) -> dict[str, Any]:
+        """The live state."""
+
+    def fresh(self) -> tuple[bool, str | None]:
+        """Whether samples are fresh, else why not."""
+
+
+class Page(Protocol):
+    """The /metrics page."""
+
+    def render(self, accept: str | None = None, names: Sequence[str] = ()) -> tuple[bytes, str]:
+        """Body and content type."""
+
+
+def build(desk: Desk, page: Page, hosts: Collection[str]) -> ASGIApp:
+    """The app behind its guard."""
+    app = FastAPI(
+        title="meter agent", version=__version__, docs_url=None, redoc_url=None, responses=_PROBLEM
+    )
+    problems.install(app)
+    _add_runs(app, desk)
+    _add_health(app, desk, page)
+    return Guard(app, hosts)
+
+
+def _add_runs(app: FastAPI, desk: Desk) -> None:
+    @app.post("/v1/runs", status_code=201)
+    def register(run: NewRun, request: Request) -> Response:
+        """Register a run that has begun."""
+        return JSONResponse(desk.register(run, _peer_pid(request)), 201)
+
+    @app.get("/v1/runs")
+    def runs(
+        limit: Annotated[int, Query(ge=1, le=_MOST_RUNS)] = 50,
+        project: Annotated[str | None, Query(max_length=200)] = None,
+    ) -> Response:
+        """List the newest runs."""
+        return JSONResponse({"runs": desk.runs(limit, project)})
+
+    @app.get("/v1/runs/{run_id}")
+    def document(run_id: str) -> Response:
+        """Give a run's document (meter.run/1); by id, unique prefix, name or `last`."""
+        return JSONResponse(desk.document(run_id))
+
+    @app.get("/v1/runs/{run_id}/series")
+    def series(run_id: str) -> Response:
+        """Give a run's power over time."""
+        return JSONResponse({"series": desk.series(run_id)})
+
+    @app.patch("/v1/runs/{run_id}")
+    def end(run_id: str, end: RunEnd) -> Response:
+        """End a run and give its document."""
+        return JSONResponse(desk.end(run_id, end))
+
+    @app.post("/v1/runs/{run_id}/marks", status_code=201)
+    def mark(run_id: str, mark: NewMark) -> Response:
+        """Note a step, an epoch or a phase of a run."""
+        return JSONResponse(desk.mark(run_id, mark), 201)
+
+
+def _add_health(app: FastAPI, desk: Desk, page: Page) -> None:
+    @app.get("/v1/status")
+    def status() -> Response:
+        """Give the live state: devices, runs, sources, ledger."""
+        return JSONResponse(desk.status())
+
+    @app.get("/healthz")
+    def healthz() -> Response:
+        """Tell whether samples are fresh."""
+        fresh, reason = desk.fresh()
+        if not fresh:
+            return problems.problem(503, reason or "no fresh samples")
+        return JSONResponse({"status": "ok", "version": __version__})
+
+    @app.get("/metrics")
+    def metrics(
+        request: Request, names: Annotated[list[str] | None, Query(alias="name[]")] = None
+    ) -> Response:
+        """Give the live counters and gauges, as text or OpenMetrics."""
+        body, content_type = page.render(request.headers.get("accept"), names or ())
+        return Response(body, headers={"Content-Type": content_type})
+
+
+def _peer_pid(request: Request) -> int | None:
+    """PID of a client on the Unix socket, as this process sees it."""
+    client = request.client
+    return client.port or None if client and client.host == UNIX_CLIENT else None

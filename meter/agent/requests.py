@@ -1,0 +1,83 @@
+"""What clients may send, checked strictly: unknown fields and odd values are refused."""
+
+from __future__ import annotations
+
+from decimal import Decimal  # noqa: TC003  pydantic looks at it while running
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from meter import limits
+from meter.errors import UsageError
+
+_BIGINT = 2**63 - 1
+
+
+def _checked_name(value: str) -> str:
+    try:
+        return limits.check_name("it", value)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
+def _checked_id(value: str) -> str:
+    try:
+        return limits.check_run_id("it", value)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
+Name = Annotated[str, AfterValidator(_checked_name)]
+RunId = Annotated[str, AfterValidator(_checked_id)]
+Instant = Annotated[int, Field(ge=0, le=_BIGINT)]
+Count = Annotated[int, Field(ge=0, le=_BIGINT)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class NewRun(_Strict):
+    """A run that has begun; instants are CLOCK_BOOTTIME ns and UTC µs."""
+
+    id: RunId
+    name: Name | None = None
+    project: Name | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+    started_ns: Instant
+    started_us: Instant
+    gpus: str | None = Field(None, max_length=limits.GPUS_CHARS)
+    cuda_visible_devices: str | None = Field(None, max_length=limits.GPUS_CHARS)
+    cuda_device_order: str | None = Field(None, max_length=64)
+    launcher_pid: Annotated[int, Field(gt=0, le=2**31 - 1)] | None = None
+    command: str | None = Field(None, max_length=1024)
+    origin: str = Field("generated", max_length=64)
+    resume: bool = False
+
+    @model_validator(mode="after")
+    def _bounded(self) -> NewRun:
+        try:
+            limits.check_tags(self.tags)
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+
+class RunEnd(_Strict):
+    """A run that has ended."""
+
+    status: Literal["completed", "failed", "abandoned"]
+    exit_code: Annotated[int, Field(ge=-255, le=255)] | None = None
+    ended_ns: Instant
+    ended_us: Instant | None = None
+    linger_s: Annotated[float, Field(ge=0, le=limits.LINGER_S)] | None = None
+
+
+class NewMark(_Strict):
+    """An instant inside a run; without ``at_ns`` it is now."""
+
+    at_ns: Instant | None = None
+    step: Count | None = None
+    epoch: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)] | None = None
+    phase: Name | None = None
+    tokens: Count | None = None

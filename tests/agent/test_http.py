@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from agent.asgi import Answer, ask
+
+from meter.agent import http
+from meter.agent.problems import ConflictError, NotFoundError
+from meter.errors import LedgerError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+RUN = {"id": "01JB", "started_ns": 5, "started_us": 7}
+CANARY = "sk-canary-4711"
+
+
+class FakeDesk:
+    """Answers from memory, or raises what it was given."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.asked: list[Any] = []
+
+    def _note(self, *what: Any) -> dict[str, Any]:
+        self.asked.append(what)
+        if self.error:
+            raise self.error
+        return {"id": "01JB"}
+
+    def register(self, run: Any, peer_pid: int | None) -> dict[str, Any]:
+        return self._note("register", run, peer_pid)
+
+    def end(self, run_id: str, end: Any) -> dict[str, Any]:
+        return self._note("end", run_id, end)
+
+    def mark(self, run_id: str, mark: Any) -> dict[str, Any]:
+        return self._note("mark", run_id, mark)
+
+    def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
+        return [self._note("runs", limit, project)]
+
+    def document(self, run_id: str) -> dict[str, Any]:
+        return self._note("document", run_id)
+
+    def series(self, run_id: str) -> list[dict[str, Any]]:
+        return [self._note("series", run_id)]
+
+    def status(self) -> dict[str, Any]:
+        return self._note("status")
+
+    def fresh(self) -> tuple[bool, str | None]:
+        return (self.error is None, str(self.error) if self.error else None)
+
+
+class FakePage:
+    def render(self, accept: str | None = None, names: Sequence[str] = ()) -> tuple[bytes, str]:
+        return f"{accept} {list(names)}\n".encode(), "text/plain; version=0.0.4"
+
+
+def client(desk: FakeDesk | None = None) -> Callable[..., Answer]:
+    return partial(ask, http.build(desk or FakeDesk(), FakePage(), ["node1", "localhost"]))
+
+
+def test_a_run_goes_through_its_life() -> None:
+    desk = FakeDesk()
+    call = client(desk)
+    assert call("POST", "/v1/runs", body=RUN).status == 201
+    mark = {"step": 3, "epoch": "0.5"}
+    assert call("POST", "/v1/runs/01JB/marks", body=mark).status == 201
+    assert call("GET", "/v1/runs/01JB").json() == {"id": "01JB"}
+    assert call("GET", "/v1/runs?limit=3&project=p").json() == {"runs": [{"id": "01JB"}]}
+    assert call("GET", "/v1/runs/01JB/series").json() == {"series": [{"id": "01JB"}]}
+    end = {"status": "failed", "exit_code": -9, "ended_ns": 9}
+    assert call("PATCH", "/v1/runs/01JB", body=end).status == 200
+    assert [what[0] for what in desk.asked] == [
+        "register", "mark", "document", "runs", "series", "end",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {**RUN, "evil" + CANARY: 1},
+        {**RUN, "name": CANARY * 100},
+        {**RUN, "project": CANARY + "\n"},
+        {**RUN, "id": "../" + CANARY},
+        {**RUN, "tags": {f"{CANARY}{n}": "v" for n in range(10_000)}},
+        {**RUN, "tags": {CANARY: 5}},
+        {**RUN, "started_ns": -1},
+        {**RUN, "started_ns": 10**30},
+        {**RUN, "name": None, "launcher_pid": 0},
+        {"id": CANARY},
+        [CANARY],
+        CANARY,
+    ],
+)
+def test_a_wrong_run_is_refused_without_an_echo(body: Any) -> None:
+    desk = FakeDesk()
+    answer = client(desk)("POST", "/v1/runs", body=body)
+    assert answer.status == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["detail"]
+    assert CANARY not in answer.text
+    assert desk.asked == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"id": NaN}',
+        b'{"id": "x", "started_ns": 1e400, "started_us": 1}',
+        b'{"id": "\\ud800", "started_ns": 1, "started_us": 1}',
+        b'{"id": "x", "name": "\\u0000", "started_ns": 1, "started_us": 1}',
+        b"[" * 100_000,
+        b"{" + b"\xff" * 10,
+        b"",
+    ],
+)
+def test_hostile_bodies_get_4xx_and_never_500(body: bytes) -> None:
+    answer = client()("POST", "/v1/runs", chunks=[body])
+    assert 400 <= answer.status < 500
+
+
+def test_limits_are_named() -> None:
+    answer = client()("POST", "/v1/runs", body={**RUN, "name": "x" * 1_000_000})
+    assert answer.status == 422
+    assert "limit is 200" in answer.json()["detail"]
+    answer = client()(
+        "POST", "/v1/runs", body={**RUN, "tags": {str(n): "v" for n in range(10_000)}}
+    )
+    assert "10,000 tags; the limit is 64" in answer.json()["detail"]
+
+
+def test_a_body_above_one_mebibyte_is_refused_even_when_chunked() -> None:
+    big = b"x" * (1 << 20)
+    assert client()("POST", "/v1/runs", chunks=[big, b"x"]).status == 413
+    said = {"content-length": str(len(big) + 1)}
+    assert client()("POST", "/v1/runs", chunks=[b""], headers=said).status == 413
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (UsageError("no such device", "use one of these"), 422),
+        (NotFoundError("no such run"), 404),
+        (ConflictError("the id is taken"), 409),
+        (LedgerError("the ledger is away"), 503),
+        (RuntimeError(CANARY), 500),
+    ],
+)
+def test_errors_become_problems(error: Exception, status: int) -> None:
+    answer = client(FakeDesk(error))("GET", "/v1/runs/x")
+    assert answer.status == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == status
+    assert CANARY not in answer.text
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "127.0.0.1.nip.io", "localhost:9850/#@evil", "", "localhost@evil", "a b"],
+)
+def test_unknown_host_names_are_refused(host: str) -> None:
+    assert client()("GET", "/metrics", headers={"host": host}).status == 421
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]:9850", "localhost:1", "NODE1", "10.0.0.7"])
+def test_addresses_and_own_names_are_answered(host: str) -> None:
+    assert client()("GET", "/metrics", headers={"host": host}).status == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE", "OPTIONS", "HEAD"])
+def test_requests_from_other_sites_are_refused(method: str) -> None:
+    call = client()
+    for header in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}):
+        assert call(method, "/v1/runs", headers=header).status == 403
+    own = {"origin": "http://127.0.0.1:9850", "sec-fetch-site": "same-origin"}
+    assert call("GET", "/v1/runs", headers=own).status == 200
+
+
+def test_health_tells_the_reason() -> None:
+    assert client()("GET", "/healthz").status == 200
+    answer = client(FakeDesk(UsageError("the sampler hangs")))("GET", "/healthz")
+    assert (answer.status, answer.json()["detail"]) == (503, "the sampler hangs")
+
+
+def test_metrics_pass_on_accept_and_names() -> None:
+    answer = client()("GET", "/metrics?name[]=a&name[]=b", headers={"accept": "text/plain"})
+    assert answer.text == "text/plain ['a', 'b']\n"
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4"
+
+
+def test_the_api_is_described_and_loads_nothing_from_elsewhere() -> None:
+    document = client()("GET", "/openapi.json").json()
+    assert {"/v1/runs", "/v1/runs/{run_id}", "/healthz", "/metrics"} <= set(document["paths"])
+    assert client()("GET", "/docs").status == 404
+
+
+SERVER = """
+import socket, sys
+from meter.agent import server
+server.REQUEST_S = 0.3
+async def app(scope, receive, send):
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": repr(scope["client"]).encode()})
+sock = socket.socket(socket.AF_UNIX)
+sock.bind(sys.argv[1])
+sock.listen()
+server.Server(app).serve_on([sock], started=lambda: print("up", flush=True))
+"""
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Any:
+    path = str(tmp_path / "s")
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVER, path],
+        stdout=subprocess.PIPE,
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        yield process, path
+        process.kill()
+
+
+def talk(path: str, data: bytes) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(20)
+    sock.connect(path)
+    sock.sendall(data)
+    return sock
+
+
+def test_slow_requests_are_cut_and_quick_ones_served(served: Any) -> None:
+    _, path = served
+    slow_head = talk(path, b"GET / HTTP/1.1\r\nHo")
+    slow_body = talk(path, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
+    with talk(path, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") as quick:
+        head = quick.recv(4096)
+        assert b"200" in head.split(b"\r\n")[0]
+        assert f"('unix', {os.getpid()})".encode() in head
+    assert slow_head.recv(100) == b""
+    assert slow_body.recv(100) == b""
+    slow_head.close()
+    slow_body.close()
+
+
+def test_sigterm_ends_the_server_with_code_0_under_a_half_sent_request(served: Any) -> None:
+    process, path = served
+    with talk(path, b"GET / HTTP/1.1\r\nHo"):
+        started = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+        assert time.monotonic() - started < 10
