@@ -1,0 +1,206 @@
+"""Which devices a run holds: ``--gpus`` and CUDA_VISIBLE_DEVICES to device ids; pure.
+
+The key is always the UUID. An integer is taken as the position on the PCI bus, which is what
+CUDA means only with CUDA_DEVICE_ORDER=PCI_BUS_ID or where all GPUs are alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple
+
+from meter.errors import UsageError
+from meter.model import Component, Notice, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from meter.model import Device
+
+MAX_TEXT = 4_096
+MIN_PREFIX = len("GPU-") + 1
+
+HoldShare = tuple[str, Fraction]
+"""A device and the part of it that is held: 1, or a MIG instance's slices."""
+
+
+class Target(NamedTuple):
+    """What a word of a list names: a board, or an instance of one."""
+
+    uuid: str
+    device_id: str
+    share: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The devices that a run holds, with the share of each."""
+
+    holds: tuple[HoldShare, ...]
+    ambiguous: bool = False
+    notices: tuple[Notice, ...] = ()
+
+
+def resolve(selection: str | None, devices: Sequence[Device]) -> Selection:
+    """The devices of ``--gpus LIST``: ``all``, ``none``, or indices and UUIDs (whole or prefix).
+
+    None means all GPUs. Raises UsageError naming the known devices.
+    """
+    gpus = _gpus(devices)
+    text = "all" if selection is None else selection.strip()
+    if text == "all":
+        return Selection(tuple((gpu.id, Fraction(1)) for gpu in gpus))
+    if text == "none":
+        return Selection(())
+    targets: list[Target] = []
+    for word in text.split(","):
+        found = _find(word.strip(), gpus)
+        if len(found) != 1:
+            problem = "matches several devices" if found else "is no device here"
+            raise UsageError(f"--gpus: {word.strip()[:80]!r} {problem}", _known(gpus))
+        targets.append(found[0])
+    return Selection(_merged(targets))
+
+
+def visible(
+    cuda_visible_devices: str | None, order: str | None, devices: Sequence[Device]
+) -> Selection:
+    """The devices that CUDA shows to a job with this environment; never raises.
+
+    The list ends at its first invalid entry, as CUDA has it. Whatever CUDA's documents leave
+    open gives the notice ``ambiguous_devices``; a job that sees no GPU gives ``no_gpu_visible``.
+    """
+    gpus = _gpus(devices)
+    if cuda_visible_devices is None:
+        return Selection(tuple((gpu.id, Fraction(1)) for gpu in gpus))
+    if not gpus:
+        return Selection(())
+    targets, doubts = _read_list(cuda_visible_devices[:MAX_TEXT], order, gpus)
+    notices = []
+    if doubts:
+        notices.append(_ambiguous(cuda_visible_devices, doubts, targets))
+    if not targets:
+        notices.append(
+            Notice(
+                "no_gpu_visible",
+                f"CUDA_VISIBLE_DEVICES={cuda_visible_devices[:80]!r} shows the job no GPU, "
+                "so no GPU energy is counted for it.",
+                Severity.INFO if not doubts else Severity.WARNING,
+            )
+        )
+    return Selection(_merged(targets), bool(doubts), tuple(notices))
+
+
+def _gpus(devices: Iterable[Device]) -> list[Device]:
+    gpus = [device for device in devices if device.component is Component.GPU]
+    return sorted(gpus, key=lambda gpu: (gpu.index is None, gpu.index or 0))
+
+
+def _read_list(
+    text: str, order: str | None, gpus: Sequence[Device]
+) -> tuple[list[Target], list[str]]:
+    targets: list[Target] = []
+    doubts: list[str] = []
+    kinds: set[bool] = set()
+    for raw in text.split(",") if text.strip() else ():
+        word = raw.strip()
+        if word != raw:
+            doubts.append("it holds spaces")
+        if _integer(word) == -1:
+            break
+        found = _find(word, gpus)
+        if len(found) != 1:
+            what = "several devices match" if found else "no device is known as"
+            doubts.append(f"{what} {word[:60]!r}")
+            break
+        if found[0] in targets:
+            doubts.append(f"{word[:60]!r} names a device again")
+        kinds.add(_integer(word) is not None)
+        targets.extend(found)
+    doubts += _doubts_of_integers(kinds, order, gpus)
+    return targets, list(dict.fromkeys(doubts))
+
+
+def _doubts_of_integers(kinds: set[bool], order: str | None, gpus: Sequence[Device]) -> list[str]:
+    doubts: list[str] = []
+    if True not in kinds:
+        return doubts
+    if len(kinds) > 1:
+        doubts.append("it mixes indices and UUIDs")
+    if order != "PCI_BUS_ID" and len({gpu.name for gpu in gpus}) > 1:
+        doubts.append(
+            "indices follow CUDA's order of speed, as CUDA_DEVICE_ORDER is not PCI_BUS_ID"
+        )
+    if any(gpu.instances for gpu in gpus):
+        doubts.append("indices do not say which MIG instance")
+    return doubts
+
+
+def _find(word: str, gpus: Sequence[Device]) -> list[Target]:
+    """All that a word can mean."""
+    number = _integer(word)
+    if number is not None:
+        return [_board(gpu) for gpu in gpus if gpu.index == number]
+    if len(word) < MIN_PREFIX:
+        return []
+    folded = word.lower()
+    targets = (
+        _instances(gpus)
+        if folded.startswith("mig-")
+        else [(gpu.id.lower(), _board(gpu)) for gpu in gpus]
+    )
+    whole = [target for name, target in targets if name == folded]
+    return whole or [target for name, target in targets if name.startswith(folded)]
+
+
+def _board(gpu: Device) -> Target:
+    return Target(gpu.id, gpu.id, Fraction(1))
+
+
+def _instances(gpus: Sequence[Device]) -> list[tuple[str, Target]]:
+    """Each MIG instance under its UUID, and under the older form by its board."""
+    named = []
+    for gpu in gpus:
+        for instance in gpu.instances:
+            share = Fraction(instance.slices, max(1, instance.of_slices))
+            target = Target(instance.uuid, gpu.id, share)
+            named.append((instance.uuid.lower(), target))
+            path = f"mig-{gpu.id}/{instance.gpu_instance}/{instance.compute_instance}"
+            if path.lower() != instance.uuid.lower():
+                named.append((path.lower(), target))
+    return named
+
+
+def _integer(word: str) -> int | None:
+    digits = word.removeprefix("-")
+    if digits.isascii() and digits.isdigit() and len(word) < 10:
+        return max(-1, int(word))
+    return None
+
+
+def _merged(targets: Iterable[Target]) -> tuple[HoldShare, ...]:
+    """One entry for each device, its shares added up to at most 1."""
+    shares: dict[str, Fraction] = {}
+    for target in dict.fromkeys(targets):
+        share = shares.get(target.device_id, Fraction(0)) + target.share
+        shares[target.device_id] = min(Fraction(1), share)
+    return tuple(shares.items())
+
+
+def _ambiguous(text: str, doubts: Sequence[str], targets: Sequence[Target]) -> Notice:
+    counted = ", ".join(dict.fromkeys(target.uuid for target in targets)) or "no GPU"
+    return Notice(
+        "ambiguous_devices",
+        f"CUDA_VISIBLE_DEVICES={text[:80]!r} is ambiguous ({'; '.join(doubts[:3])}); counted: "
+        f"{counted}. Name the devices with --gpus to be sure.",
+        Severity.WARNING,
+    )
+
+
+def _known(gpus: Sequence[Device]) -> str:
+    if not gpus:
+        return "there is no GPU on this node; leave --gpus out"
+    names = [f"{gpu.index} = {gpu.id} ({gpu.name})" for gpu in gpus]
+    names += [instance.uuid for gpu in gpus for instance in gpu.instances]
+    return f"use all, none, or a list of: {'; '.join(names[:32])}"
