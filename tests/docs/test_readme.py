@@ -1,0 +1,148 @@
+"""Every code block of the pages that people read first does what it shows.
+
+The first words after the fence say how a block is tested:
+
+``console make``     each command is a target of the Makefile
+``console session``  the commands run, in this order, on simulated GPUs; what they print has the
+                     shape shown: numbers, ids and instants may differ, ``...`` stands for any lines
+``toml config``      the configuration is read without a complaint
+``python``           the code runs
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ("README.md", "CONTRIBUTING.md")
+FENCE = re.compile(r"^```(?P<info>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    page: str
+    line: int
+    info: str
+    body: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+def blocks(page: str) -> list[Block]:
+    text = (ROOT / page).read_text()
+    return [
+        Block(page, text[: found.start()].count("\n") + 1, found["info"].strip(), found["body"])
+        for found in FENCE.finditer(text)
+    ]
+
+
+def commands(body: str) -> list[tuple[str, str]]:
+    """Commands of a session with the output shown for each; a backslash continues a command."""
+    parts = re.split(r"^\$ ", body.replace("\\\n", " "), flags=re.MULTILINE)[1:]
+    return [(command, output) for command, _, output in (part.partition("\n") for part in parts)]
+
+
+def shape(line: str) -> str:
+    """A line without what differs from one run to the next."""
+    line = re.sub(r"\b[0-9A-HJKMNP-TV-Z]{8,26}\b", "ID", line)
+    line = re.sub(r"\d+(?:[.,:]\d+)*(?:e[+-]?\d+)?", "0", line)
+    return " ".join(line.split())
+
+
+def fits(shown: str, printed: str) -> bool:
+    """Whether the output has the lines shown, in order; ``...`` skips any number of lines."""
+    wanted = [shape(line) for line in shown.splitlines() if line.strip()]
+    pattern = "".join(
+        r"(?:.*\n)*?" if line == "..." else re.escape(line) + r"\n" for line in wanted
+    )
+    given = "".join(shape(line) + "\n" for line in printed.splitlines() if line.strip())
+    return re.fullmatch(pattern, given) is not None
+
+
+def make(block: Block, folder: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for command, _ in commands(block.body):
+        program, target = command.split("#")[0].split()[:2]
+        assert program == "make"
+        assert target in targets
+
+
+def session(block: Block, folder: Path) -> None:
+    path = os.pathsep.join((sysconfig.get_path("scripts"), os.environ["PATH"]))
+    environment = {
+        "PATH": path,
+        "HOME": str(folder),
+        "LANG": "C.UTF-8",
+        "METER_HOME": str(folder / "home"),
+        "METER_LEASE_DIR": str(folder / "leases"),
+        "METER_SIMULATE": "2xH100",
+    }
+    for command, shown in commands(block.body):
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=folder, env=environment, text=True, timeout=120,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
+        assert fits(shown, done.stdout), f"$ {command}\n{done.stdout}"
+
+
+def config(block: Block, folder: Path) -> None:
+    file = folder / "config.toml"
+    file.write_text(block.body)
+    done = subprocess.run(
+        [sys.executable, "-m", "meter", "doctor"],
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "METER_CONFIG": str(file)},
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert "config.toml" not in done.stderr, done.stderr
+
+
+def python(block: Block, folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", block.body], cwd=folder, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
+HANDLERS: dict[str, Callable[[Block, Path], None]] = {
+    "console make": make,
+    "console session": session,
+    "toml config": config,
+    "python": python,
+}
+
+ALL = [block for page in PAGES for block in blocks(page)]
+
+
+@pytest.mark.parametrize("block", ALL, ids=str)
+def test_every_code_block_does_what_it_shows(block: Block, tmp_path: Path) -> None:
+    assert block.info in HANDLERS, f"{block}: say after the fence how it is tested"
+    HANDLERS[block.info](block, tmp_path)
+
+
+def test_the_two_commands_stand_on_the_first_screen() -> None:
+    screen = (ROOT / "README.md").read_text().splitlines()[:15]
+    assert any(line.startswith("$ make demo") for line in screen)
+    assert any(line.startswith("$ make test") for line in screen)
+
+
+def test_shapes_are_equal_where_only_numbers_ids_and_instants_differ() -> None:
+    shown = "run 01K9ABCDEFGH at 2026-11-01 10:00:02\n  12.3 kWh\n...\nend\n"
+    printed = "run 01K8ZZZZZZZZ at 2027-01-01 09:00:59\n  1,234.5 kWh\nmore\nand more\nend\n"
+    assert fits(shown, printed)
+    assert not fits(shown, printed.replace("kWh", "MWh"))
+    assert not fits(shown, printed + "one line more\n")
