@@ -1,0 +1,154 @@
+"""The report of a run as one HTML file: no script, nothing loaded, charts inside.
+
+Every text of others goes through autoescape and loses its control characters. The same document
+and series give the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from meter import __version__, figures
+from meter_exporters import charts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_FACTOR_KINDS = {
+    "grid_intensity": "Grid intensity",
+    "electricity_price": "Electricity price",
+    "pue": "PUE",
+    "gpu_hour_rate": "GPU-hour rate",
+    "household_energy": "Household electricity (yardstick)",
+}
+_CARBON_ROWS = (
+    ("location", "Location-based"),
+    ("market", "Market-based"),
+    ("overhead", "of which facility overhead"),
+    ("tnd", "Transmission and distribution loss"),
+    ("embodied", "Embodied"),
+)
+_METHODS = ("measured", "simulated", "sourced", "modelled", "assumed")
+
+
+def export(document: Mapping[str, Any], series: Sequence[Mapping[str, Any]]) -> bytes:
+    """The report in UTF-8; an empty series leaves the charts out and says so."""
+    environment = Environment(
+        loader=PackageLoader("meter_exporters"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_clean,
+    )
+    environment.filters.update(
+        figure=figures.figure,
+        bounds=figures.bounds,
+        duration=figures.duration,
+        percent=figures.percent,
+        instant=figures.instant,
+        component=figures.component,
+        cost_kind=figures.cost_kind,
+        method=partial(figures.method, simulated=bool(document.get("simulated"))),
+        factor_kind=lambda kind: _FACTOR_KINDS.get(kind, str(kind).replace("_", " ")),
+        fixed="{:.1f}".format,
+    )
+    template = environment.get_template("report.html.j2")
+    return template.render(_context(document, series)).encode("utf-8", "replace")
+
+
+def _clean(value: object) -> object:
+    """No control or direction-changing characters in what the template prints."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)
+    return value
+
+
+def _context(document: Mapping[str, Any], series: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    energy = document["energy"]
+    groups = charts.groups_of(energy["devices"])
+    carbon = document.get("carbon") or {}
+    return {
+        "document": document,
+        "run": document["run"],
+        "energy": energy,
+        "carbon_rows": [(carbon[key], label) for key, label in _CARBON_ROWS if carbon.get(key)],
+        "not_stated": _not_stated(document),
+        "factors": document.get("factors", ()),
+        "notices": sorted(
+            document.get("notices", ()), key=lambda notice: notice.get("severity") != "warning"
+        ),
+        "household": figures.household(document),
+        "household_days": _household_days(document),
+        "methods": _methods(document),
+        "colours": {device: group.css for group in groups for device in group.device_ids},
+        "charts": _charts(document, groups, series),
+        "box": charts,
+        "Markup": Markup,
+        "version": __version__,
+        "fingerprint": _fingerprint(document),
+    }
+
+
+def _not_stated(document: Mapping[str, Any]) -> list[str]:
+    """What this document says nothing about: unknown is said, not left out."""
+    carbon = document.get("carbon") or {}
+    missing = [label.removeprefix("of which ") for key, label in _CARBON_ROWS if not carbon.get(key)]
+    if not document.get("water"):
+        missing.append("Water")
+    return [label[0].lower() + label[1:] for label in missing]
+
+
+def _household_days(document: Mapping[str, Any]) -> str:
+    found = figures.household(document)
+    return figures.number(found[0], 2) if found else ""
+
+
+def _methods(document: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """Share of the IT energy by method, strongest first, for the bar; measured as stated."""
+    simulated = bool(document.get("simulated"))
+    measured = figures.measured_share(document)
+    joules: dict[str, float] = {}
+    for device in document["energy"]["devices"]:
+        if device["method"] != "measured":
+            value = max(0.0, float(device["energy"]["value"]))
+            joules[device["method"]] = joules.get(device["method"], 0.0) + value
+    others = sum(joules.values())
+    shares = {figures.method("measured", simulated=simulated): measured}
+    shares |= {name: (1 - measured) * value / others for name, value in joules.items() if others}
+    return [(name, shares[name]) for name in _METHODS if shares.get(name)]
+
+
+def _charts(
+    document: Mapping[str, Any],
+    groups: Sequence[charts.Group],
+    series: Sequence[Mapping[str, Any]],
+) -> list[charts.Chart]:
+    start_us = _microseconds(document["run"]["started_at"])
+    curves = charts.curves_of(series, start_us)
+    shown = [group for group in groups if group.device_ids & curves.keys()]
+    ends = [curve.seconds[-1] for curve in curves.values()]
+    duration_s = float(document["run"].get("duration_s") or 0) or max(ends, default=0.0)
+    if not shown or duration_s <= 0 or all(len(c.seconds) < 2 for c in curves.values()):
+        return []
+    return [
+        charts.power_chart(shown, curves, duration_s),
+        charts.energy_chart(shown, curves, duration_s),
+    ]
+
+
+def _microseconds(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1e6)
+
+
+def _fingerprint(document: Mapping[str, Any]) -> str:
+    """SHA-256 of the document in canonical JSON, so that report and JSON can be matched."""
+    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
