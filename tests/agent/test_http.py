@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from agent.asgi import Answer, ask
 
+from agent.asgi import Answer, ask
 from meter.agent import http
 from meter.agent.problems import ConflictError, NotFoundError
 from meter.errors import LedgerError, UsageError

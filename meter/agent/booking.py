@@ -1,0 +1,242 @@
+"""Live counters: what each flush adds, at the rates in force now; restored, never lowered.
+
+The totals here are ahead of the ledger by what is being written; the page shows them only once
+they are durable, so that no counter goes back after a crash.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Protocol
+
+from meter.model import Component, Counter, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from meter.metering.intervals import Part
+    from meter.model import Device, Method
+
+IDLE = "(idle)"
+UNATTRIBUTED = "(unattributed)"
+OTHER = "(other)"
+OWN = "own"
+"""Provider of what runs on own or rented GPUs, in contrast to a hosted API's name."""
+
+MAX_PROJECTS = 200
+MAX_RUNS = 500
+_NO_PROJECT = {Kind.IDLE: IDLE, Kind.UNATTRIBUTED: UNATTRIBUTED}
+
+Key = tuple[str, tuple[tuple[str, str], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Money (``unit`` a currency) or carbon (``unit`` a basis) of some energy or time."""
+
+    carbon: bool
+    kind: str
+    unit: str
+    value: Decimal
+
+
+class Pricing(Protocol):
+    """The rates in force now."""
+
+    def of_energy(self, energy_mj: int) -> Sequence[Amount]:
+        """What energy costs and emits."""
+
+    def of_gpu_time(self, held_us: int) -> Sequence[Amount]:
+        """What holding a GPU costs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The run that parts of a flush belong to."""
+
+    run_id: str
+    project: str
+
+
+@dataclass(slots=True)
+class _Sum:
+    energy_mj: int = 0
+    held_us: int = 0
+
+
+class Books:
+    """Totals of every live counter."""
+
+    def __init__(self, restored: Iterable[Counter] = ()) -> None:
+        self._totals: dict[Key, Decimal] = {(c.name, c.labels): c.value for c in restored}
+        self._owed: dict[Key, Decimal] = {}
+        self._changed: set[Key] = set()
+        self._projects = {
+            value for _, labels in self._totals for name, value in labels if name == "project"
+        }
+        self._runs: dict[str, set[Key]] = {}
+        self._refused: set[str] = set()
+        for key in self._totals:
+            self._index(key)
+
+    @property
+    def dropped(self) -> int:
+        """Projects and runs that have no series of their own."""
+        return len(self._refused)
+
+    def open(self, account: Account, devices: Iterable[Device], pricing: Pricing) -> None:
+        """Show every series of a run at zero, so that rates see its first increase."""
+        for device in devices:
+            self._energy(account, device.component, device.method, _Sum(), pricing)
+
+    def forget(self, run_id: str) -> None:
+        """Take a run's series off the page; the projects' keep what it added."""
+        for key in self._runs.pop(run_id, set()):
+            self._totals.pop(key, None)
+            self._owed.pop(key, None)
+            self._changed.discard(key)
+
+    def book(
+        self,
+        parts: Iterable[Part],
+        devices: dict[str, Device],
+        accounts: dict[str, Account],
+        pricing: Pricing,
+    ) -> None:
+        """Add a flush's parts; corrections are the reports' business."""
+        by_device: defaultdict[tuple[str, Method], int] = defaultdict(int)
+        by_owner: defaultdict[tuple[Kind, str | None, Component, Method], _Sum] = defaultdict(_Sum)
+        for part in parts:
+            device = devices.get(part.device_id)
+            if part.correction or device is None:
+                continue
+            by_device[part.device_id, part.method] += part.energy_mj
+            owner = by_owner[part.kind, part.run_id, device.component, part.method]
+            owner.energy_mj += part.energy_mj
+            if device.component is Component.GPU and part.kind is Kind.RUN:
+                owner.held_us += (part.end_ns - part.start_ns) // 1_000
+        for (device_id, method), energy_mj in by_device.items():
+            self._device(devices[device_id], method, energy_mj)
+        for (kind, run_id, component, method), amount in by_owner.items():
+            account = accounts.get(run_id or "", Account("", _NO_PROJECT.get(kind, OTHER)))
+            self._energy(account, component, method, amount, pricing)
+
+    def tokens(self, account: Account, total: int) -> None:
+        """Note how many tokens a run says it has seen; less than before is no news."""
+        key = _key("meter_run_tokens_total", run=account.run_id, token_type="train")  # noqa: S106
+        if self._exposes(account):
+            self._raise_to(key, Decimal(total))
+
+    def changed(self) -> tuple[Counter, ...]:
+        """The counters that changed since they were last asked for."""
+        keys, self._changed = self._changed, set()
+        return tuple(Counter(*key, self._totals[key]) for key in sorted(keys))
+
+    def all(self) -> tuple[Counter, ...]:
+        """Every counter as it stands."""
+        return tuple(Counter(*key, value) for key, value in sorted(self._totals.items()))
+
+    def _device(self, device: Device, method: Method, energy_mj: int) -> None:
+        joules = _joules(energy_mj)
+        if device.component is Component.GPU:
+            index = "" if device.index is None else str(device.index)
+            self._add(_key("meter_gpu_energy_joules_total", gpu=index, uuid=device.id), joules)
+            return
+        labels = {"component": device.component.value, "method": method.value}
+        self._add(_key("meter_host_energy_joules_total", **labels), joules)
+
+    def _energy(
+        self,
+        account: Account,
+        component: Component,
+        method: Method,
+        amount: _Sum,
+        pricing: Pricing,
+    ) -> None:
+        joules = _joules(amount.energy_mj)
+        labels = {"component": component.value, "method": method.value}
+        project = self._project(account.project)
+        self._add(_key("meter_energy_joules_total", project=project, **labels), joules)
+        exposes = self._exposes(account)
+        if exposes:
+            self._add(_key("meter_run_energy_joules_total", run=account.run_id, **labels), joules)
+        for each in self._amounts(account, component, amount, pricing):
+            self._add(_of_project(project, each), each.value)
+            if exposes:
+                self._add(_of_run(account.run_id, each), each.value)
+
+    def _amounts(
+        self, account: Account, component: Component, amount: _Sum, pricing: Pricing
+    ) -> list[Amount]:
+        found = list(pricing.of_energy(amount.energy_mj))
+        if account.run_id and component is Component.GPU:
+            found += pricing.of_gpu_time(amount.held_us)
+        return found
+
+    def _project(self, name: str) -> str:
+        if name in self._projects:
+            return name
+        if len(self._projects) >= MAX_PROJECTS:
+            self._refused.add(f"project {name}")
+            return OTHER
+        self._projects.add(name)
+        return name
+
+    def _exposes(self, account: Account) -> bool:
+        if not account.run_id:
+            return False
+        if account.run_id not in self._runs and len(self._runs) >= MAX_RUNS:
+            self._refused.add(f"run {account.run_id}")
+            return False
+        return True
+
+    def _add(self, key: Key, amount: Decimal) -> None:
+        """Raise a counter; what a late change of hands takes back is held against later gains."""
+        owed = self._owed.pop(key, Decimal(0)) - amount
+        if owed > 0:
+            self._owed[key] = owed
+            amount = Decimal(0)
+        else:
+            amount = -owed
+        if amount or key not in self._totals:
+            self._raise_to(key, self._totals.get(key, Decimal(0)) + amount)
+
+    def _raise_to(self, key: Key, total: Decimal) -> None:
+        if key in self._totals and total <= self._totals[key]:
+            return
+        self._totals[key] = total
+        self._changed.add(key)
+        self._index(key)
+
+    def _index(self, key: Key) -> None:
+        for name, value in key[1]:
+            if name == "run":
+                self._runs.setdefault(value, set()).add(key)
+
+
+def _key(name: str, /, **labels: str) -> Key:
+    return name, tuple(labels.items())
+
+
+def _joules(energy_mj: int) -> Decimal:
+    return Decimal(energy_mj).scaleb(-3)
+
+
+def _of_project(project: str, amount: Amount) -> Key:
+    if amount.carbon:
+        return _key(
+            "meter_emissions_grams_total", project=project, kind=amount.kind, basis=amount.unit
+        )
+    return _key(
+        "meter_cost_total", project=project, provider=OWN, kind=amount.kind, currency=amount.unit
+    )
+
+
+def _of_run(run_id: str, amount: Amount) -> Key:
+    if amount.carbon:
+        return _key(
+            "meter_run_emissions_grams_total", run=run_id, kind=amount.kind, basis=amount.unit
+        )
+    return _key("meter_run_cost_total", run=run_id, kind=amount.kind, currency=amount.unit)

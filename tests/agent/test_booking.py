@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meter.agent import booking
+from meter.agent.booking import Account, Amount, Books
+from meter.metering.intervals import Part
+from meter.model import Component, Device, Kind, Method
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+GPU = Device("GPU-1", Component.GPU, "H100", Method.MEASURED, index=0)
+CPU = Device("cpu-0", Component.CPU, "CPU", Method.MODELLED)
+DEVICES = {device.id: device for device in (GPU, CPU)}
+RUN = Account("r1", "llama")
+S = 1_000_000_000
+
+
+class Rates:
+    """0.2 EUR/kWh, 100 g/kWh, 3.60 EUR per GPU hour."""
+
+    def of_energy(self, energy_mj: int) -> Sequence[Amount]:
+        kwh = Decimal(energy_mj) / Decimal(3_600_000_000)
+        return [
+            Amount(carbon=False, kind="electricity", unit="EUR", value=kwh * Decimal("0.2")),
+            Amount(carbon=True, kind="electricity", unit="location", value=kwh * 100),
+        ]
+
+    def of_gpu_time(self, held_us: int) -> Sequence[Amount]:
+        value = Decimal(held_us) / 1_000_000 * Decimal("0.001")
+        return [Amount(carbon=False, kind="gpu_time", unit="EUR", value=value)]
+
+
+def part(energy_mj: int, run_id: str | None = None, **changes: Any) -> Part:
+    values = {
+        "device_id": GPU.id,
+        "kind": Kind.RUN if run_id else Kind.IDLE,
+        "run_id": run_id,
+        "start_ns": 0,
+        "end_ns": S,
+        "energy_mj": energy_mj,
+        "low_mj": energy_mj,
+        "high_mj": energy_mj,
+        "covered": True,
+        "method": Method.MEASURED,
+        **changes,
+    }
+    return Part(**values)
+
+
+def book(books: Books, *parts: Part) -> None:
+    books.book(parts, DEVICES, {"r1": RUN, "r2": Account("r2", "llama")}, Rates())
+
+
+def shown(books: Books) -> dict[str, Decimal]:
+    """Counters under their name and the values of their labels."""
+    return {" ".join([c.name, *(v for _, v in c.labels)]): c.value for c in books.all()}
+
+
+def test_energy_money_and_carbon_of_a_run_and_its_project() -> None:
+    books = Books()
+    book(books, part(3_600_000, "r1"), part(7_200_000, device_id="cpu-0", method=Method.MODELLED))
+    assert shown(books) == {
+        "meter_gpu_energy_joules_total 0 GPU-1": Decimal(3600),
+        "meter_host_energy_joules_total cpu modelled": Decimal(7200),
+        "meter_energy_joules_total llama gpu measured": Decimal(3600),
+        "meter_energy_joules_total (idle) cpu modelled": Decimal(7200),
+        "meter_run_energy_joules_total r1 gpu measured": Decimal(3600),
+        "meter_cost_total llama own electricity EUR": Decimal("0.0002"),
+        "meter_cost_total llama own gpu_time EUR": Decimal("0.001"),
+        "meter_cost_total (idle) own electricity EUR": Decimal("0.0004"),
+        "meter_run_cost_total r1 electricity EUR": Decimal("0.0002"),
+        "meter_run_cost_total r1 gpu_time EUR": Decimal("0.001"),
+        "meter_emissions_grams_total llama electricity location": Decimal("0.1"),
+        "meter_emissions_grams_total (idle) electricity location": Decimal("0.2"),
+        "meter_run_emissions_grams_total r1 electricity location": Decimal("0.1"),
+    }
+
+
+def test_a_new_run_shows_zeros_before_it_used_anything() -> None:
+    books = Books()
+    books.open(RUN, [GPU], Rates())
+    zeros = shown(books)
+    assert zeros["meter_run_energy_joules_total r1 gpu measured"] == 0
+    assert zeros["meter_run_cost_total r1 electricity EUR"] == 0
+    assert zeros["meter_run_cost_total r1 gpu_time EUR"] == 0
+    assert len(books.changed()) == len(zeros)
+
+
+def test_only_what_changed_is_written_and_each_change_once() -> None:
+    books = Books()
+    book(books, part(1000, "r1"))
+    assert len(books.changed()) == len(books.all())
+    assert books.changed() == ()
+    book(books, part(1000))
+    changed = {c.name for c in books.changed()}
+    assert "meter_gpu_energy_joules_total" in changed
+    assert "meter_run_energy_joules_total" not in changed
+
+
+def test_restored_counters_go_on_where_they_were() -> None:
+    before = Books()
+    book(before, part(5000, "r1"))
+    after = Books(before.all())
+    book(after, part(1000, "r1"))
+    assert shown(after)["meter_gpu_energy_joules_total 0 GPU-1"] == 6
+    assert shown(after)["meter_run_energy_joules_total r1 gpu measured"] == 6
+
+
+def test_corrections_are_left_to_the_reports() -> None:
+    books = Books()
+    book(books, part(5000, "r1"), part(-3000, "r1", correction=True))
+    assert shown(books)["meter_gpu_energy_joules_total 0 GPU-1"] == 5
+
+
+@given(st.lists(st.integers(-10_000, 10_000), max_size=30))
+def test_no_counter_ever_falls_and_what_was_taken_back_is_made_up_for(moves: list[int]) -> None:
+    books = Books()
+    last: dict[str, Decimal] = {}
+    for energy_mj in moves:
+        book(books, part(energy_mj, "r1"))
+        now = shown(books)
+        assert all(now[name] >= value for name, value in last.items())
+        last = now
+    book(books, part(1_000_000, "r1"))
+    total = shown(books)["meter_run_energy_joules_total r1 gpu measured"]
+    assert total == Decimal(sum(moves) + 1_000_000) / 1000
+
+
+@given(st.lists(st.tuples(st.sampled_from(["r1", "r2", None]), st.integers(0, 10**9)), min_size=1))
+def test_projects_add_up_to_devices(moves: list[tuple[str | None, int]]) -> None:
+    books = Books()
+    for run_id, energy_mj in moves:
+        book(books, part(energy_mj, run_id))
+    totals = shown(books)
+    of_projects = sum(v for n, v in totals.items() if n.startswith("meter_energy_joules_total"))
+    assert of_projects == totals["meter_gpu_energy_joules_total 0 GPU-1"]
+
+
+def test_a_forgotten_run_leaves_the_page_and_its_project_keeps_the_energy() -> None:
+    books = Books()
+    book(books, part(5000, "r1"))
+    books.forget("r1")
+    names = set(shown(books))
+    assert not any(" r1 " in name for name in names)
+    assert shown(books)["meter_energy_joules_total llama gpu measured"] == 5
+    assert all("r1" not in dict(c.labels).values() for c in books.changed())
+
+
+def test_projects_beyond_the_limit_share_one_series_and_are_counted(monkeypatch: Any) -> None:
+    monkeypatch.setattr(booking, "MAX_PROJECTS", 2)
+    books = Books()
+    accounts = {name: Account(name, f"project-{name}") for name in "abcd"}
+    for name in accounts:
+        books.book([part(1000, name)], DEVICES, accounts, Rates())
+    assert shown(books)["meter_energy_joules_total (other) gpu measured"] == 2
+    assert books.dropped == 2
+
+
+def test_tokens_only_grow() -> None:
+    books = Books()
+    for total in (10, 30, 20):
+        books.tokens(RUN, total)
+    assert shown(books)["meter_run_tokens_total r1 train"] == 30
