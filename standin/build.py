@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -53,8 +54,8 @@ def library(folder: Path | str, *, without: Iterable[str] = (), compiler: str = 
 
 
 def default_folder() -> Path:
-    """Where libraries are kept when nobody names a folder: one per user, in the temporary folder."""
-    return Path(tempfile.gettempdir()) / f"nvml-standin-{Path.home().stat().st_uid}"
+    """Where libraries are kept when nobody names a folder: a temporary one per user."""
+    return Path(tempfile.gettempdir()) / f"nvml-standin-{os.getuid()}"
 
 
 def _sources() -> list[Path]:

@@ -32,7 +32,7 @@ class Fault:
 
 
 def _strike(calls: str, probability: float = 1, first: int = 0) -> tuple[str, ...]:
-    words = (f"call={calls}",) if calls else ()
+    words: tuple[str, ...] = (f"call={calls}",) if calls else ()
     if probability != 1:
         words += (f"probability={probability!r}",)
     return (*words, f"calls={first}") if first else words
@@ -90,7 +90,7 @@ def init_fails(
     start_s: float | None = None,
     duration_s: float | None = None,
 ) -> Fault:
-    """nvmlInit fails: the first so many times of each process, or for a while."""
+    """Makes nvmlInit fail: the first so many times of each process, or for a while."""
     return Fault("init", (f"code={code}", *_strike("", 1, first)), start_s, duration_s)
 
 
@@ -154,7 +154,7 @@ def uuid_changes(uuid: str, start_s: float, duration_s: float | None = None) -> 
     return Fault("uuid", (f"value={uuid}",), start_s, duration_s)
 
 
-def mig_switches(on: bool, start_s: float, duration_s: float | None = None) -> Fault:
+def mig_switches(start_s: float, duration_s: float | None = None, *, on: bool) -> Fault:
     """MIG mode is switched."""
     return Fault("mig", ("on" if on else "off",), start_s, duration_s)
 

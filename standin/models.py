@@ -15,9 +15,10 @@ GIB = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Sensor:
-    """A power sensor: every ``period_s`` the mean of the last ``window_s``, times gain, plus offset.
+    """A power sensor: every ``period_s`` the mean of the last ``window_s``.
 
-    Period 0 means continuous, window 0 the instant itself.
+    It is multiplied by the gain, and the offset added. Period 0 means continuous, window 0 the
+    instant itself.
     """
 
     period_s: float = 0.1

@@ -130,7 +130,7 @@ class MigInstance:
 class Gpu:
     """One GPU: its load, its model, what goes wrong with it; ``lines`` are added as they are."""
 
-    power: Shape | Sequence[Shape] = Constant(300)
+    power: Shape | Sequence[Shape]
     sensor: Model = H100
     faults: Sequence[Fault] = ()
     uuid: str | None = None

@@ -42,6 +42,7 @@ class Constant(Shape):
     level_w: float
 
     def words(self) -> str:
+        """The shape's part of its script line."""
         return f"constant level={mw(self.level_w)}mW"
 
 
@@ -54,6 +55,7 @@ class Ramp(Shape):
     over_s: float
 
     def words(self) -> str:
+        """The shape's part of its script line."""
         return f"ramp from={mw(self.from_w)}mW to={mw(self.to_w)}mW over={ns(self.over_s)}ns"
 
 
@@ -72,6 +74,7 @@ class Square(Shape):
         return round(ns(self.period_s) * self.duty)
 
     def words(self) -> str:
+        """The shape's part of its script line."""
         levels = f"low={mw(self.low_w)}mW high={mw(self.high_w)}mW"
         return f"square {levels} period={ns(self.period_s)}ns width={self.high_ns}ns"
 
@@ -85,6 +88,7 @@ class Sine(Shape):
     period_s: float
 
     def words(self) -> str:
+        """The shape's part of its script line."""
         levels = f"mean={mw(self.mean_w)}mW amplitude={mw(self.amplitude_w)}mW"
         return f"sine {levels} period={ns(self.period_s)}ns"
 
@@ -98,6 +102,7 @@ class Spikes(Shape):
     period_s: float
 
     def words(self) -> str:
+        """The shape's part of its script line."""
         times = f"width={ns(self.width_s)}ns period={ns(self.period_s)}ns"
         return f"spikes height={mw(self.height_w)}mW {times}"
 
@@ -113,6 +118,7 @@ class RandomSpikes(Shape):
     seed: int = 0
 
     def words(self) -> str:
+        """The shape's part of its script line."""
         times = f"width={ns(self.width_s)}ns period={ns(self.period_s)}ns"
         chance = f"probability={self.probability!r} seed={self.seed}"
         return f"random height={mw(self.height_w)}mW {times} {chance}"
@@ -140,4 +146,5 @@ class Steps(Shape):
     loop: bool = False
 
     def words(self) -> str:
+        """The shape's part of its script line."""
         return f"steps {' '.join(step.word() for step in self.steps)}{' loop' if self.loop else ''}"
