@@ -1,4 +1,3 @@
-# ruff: noqa: PTH  pathlib costs the job milliseconds at its start
 """Starts an agent of our own: a fresh interpreter, own session, nothing of the job's inherited.
 
 The agent tells its state on a pipe, one line each: ``listening SOCKET``, ``reading`` (the first
@@ -96,6 +95,13 @@ class AgentProcess:
             if word == "error":
                 self.error = text
 
+    def exit_code(self) -> int | None:
+        """Its exit code once it ended; None where somebody else reaped it."""
+        try:
+            return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        except ChildProcessError:
+            return None
+
     def wait_until(self, reached: Callable[[AgentProcess], bool], deadline: float) -> bool:
         """Listen until something is reached, the agent ends, or ``time.monotonic()`` says so."""
         import select  # noqa: PLC0415  not needed where an agent runs already
@@ -120,7 +126,7 @@ def spawn_agent(
     """Start a private agent; raises AgentError if it cannot even be started."""
     environment.ensure_socket_dir()
     told, telling = os.pipe()
-    log = _log_fd(environment.home)
+    log = log_fd(environment.home)
     try:
         pid = spawn_detached(
             command(environment), environment.for_agent(), stderr=log, passed=telling
@@ -181,7 +187,7 @@ def _inheritable_fds() -> list[int]:
     return found
 
 
-def _log_fd(home: str) -> int:
+def log_fd(home: str) -> int:
     """The agent's log, begun anew when it grew long; /dev/null where there is no room for it."""
     path = os.path.join(home, "agent.log")
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW

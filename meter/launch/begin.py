@@ -1,0 +1,80 @@
+"""The steps between the command line and the job's start; shared by ``run`` and ``exec``."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from meter.errors import AgentError
+from meter.launch.client import NoAgentError
+from meter.launch.link import ANSWER_S, Link
+from meter.launch.spec import registration, run_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from meter.environment import Environment
+    from meter.launch.options import Options
+    from meter.launch.spawn import AgentProcess
+
+
+def link_for(
+    options: Options,
+    environment: Environment,
+    pid: int,
+    *,
+    nested_over: bool,
+    tell: Callable[[str], None],
+    spawn: Callable[[Environment], AgentProcess],
+) -> Link:
+    """The link of a run whose launcher (``exec``: whose job) has ``pid``."""
+    identity = run_id(environment, nested_over=nested_over, tell=tell)
+    body = registration(options, environment, identity, pid)
+    debug = (lambda line: tell(f"meter: {line}")) if options.debug else (lambda _: None)
+    return Link(environment, body, tell=tell, debug=debug, spawn=spawn)
+
+
+def added_variables(environment: Environment, run: str, launcher_pid: int) -> dict[str, str]:
+    """What a metered job finds in its environment, and nothing else of ours."""
+    return {
+        "METER_RUN_ID": run,
+        "METER_SOCKET": environment.socket,
+        "METER_LAUNCHER_PID": str(launcher_pid),
+    }
+
+
+def open_run(link: Link, options: Options, deadline: float) -> list[str]:
+    """Reach an agent and register; back when the job may start, with notes for the end.
+
+    Waits for the first reading until ``deadline`` (monotonic s); with --gpus or --strict for the
+    agent's word. Raises AgentError or RefusedError.
+    """
+    if options.strict or options.gpus is not None:
+        _open_checked(link, options)
+        return []
+    link.reach(deadline)
+    in_time = link.await_reading(deadline)
+    try:
+        link.register()
+    except NoAgentError:
+        return []  # it just died: another one is started beside the job
+    return [] if in_time else ["the job started before the first reading was taken"]
+
+
+def _open_checked(link: Link, options: Options) -> None:
+    deadline = time.monotonic() + ANSWER_S
+    link.reach(deadline)
+    link.register()
+    answer = link.await_answer(deadline - time.monotonic())
+    if not options.strict:
+        return
+    if not link.await_reading(deadline):
+        raise AgentError("no reading was taken", "see `meter doctor`")
+    faults = fault_texts(answer)
+    if faults:
+        raise AgentError("; ".join(faults), "see `meter doctor`")
+
+
+def fault_texts(answer: dict[str, Any]) -> list[str]:
+    """What keeps the agent from metering as it should, one sentence each."""
+    return [str(fault.get("text", fault)) for fault in answer.get("faults") or ()]

@@ -1,0 +1,323 @@
+"""The run's link to its agent: find or start one, register, keep it alive, settle at the end.
+
+It lives in a thread of its own (``exec``: in the observer's process), so that an agent that hangs
+delays nothing but the summary, and that by :data:`SETTLE_S` at most.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from meter.errors import AgentError, MeterError
+from meter.launch.client import Exchange, NoAgentError, NoAnswerError, problem_text
+from meter.launch.spawn import ALREADY_RUNNING, AgentProcess, spawn_agent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from meter.environment import Environment
+
+ANSWER_S = 10.0
+"""How long --strict and --gpus wait for the agent's answer."""
+SETTLE_S = 10.0
+"""The most that the agent may add to the end of a job."""
+RESPAWNS = 3
+"""How often an agent that died is replaced during one run."""
+_CONNECT_S = 1.0
+_LIVE_S = 10.0
+_START_S = 10.0
+_RACE_S = 2.0
+_NOT_FOUND = 404
+
+
+class RefusedError(MeterError):
+    """The agent refuses the run; ``usage`` says that the request is at fault, not the agent."""
+
+    def __init__(self, message: str, *, usage: bool) -> None:
+        super().__init__(message)
+        self.usage = usage
+
+
+class Link:
+    """One run at one agent; each method is called by one thread at a time.
+
+    ``spec`` is the body of the registration. ``tell`` gets lines for people, ``debug`` more of
+    them. After :meth:`keep`, ``document`` is the settled run or None, and ``failure`` says why.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        spec: dict[str, Any],
+        *,
+        tell: Callable[[str], None],
+        debug: Callable[[str], None],
+        spawn: Callable[[Environment], AgentProcess] = spawn_agent,
+    ) -> None:
+        self.spec = spec
+        self.answer: dict[str, Any] | None = None
+        self.document: dict[str, Any] | None = None
+        self.failure: str | None = None
+        self._environment = environment
+        self._tell = tell
+        self._debug = debug
+        self._spawn = spawn
+        self._agent: AgentProcess | None = None
+        self._exchange: Exchange | None = None
+        self._pidfd = -1
+        self._respawns = 0
+
+    # -- before the job starts ------------------------------------------------------------
+
+    def reach(self, deadline: float) -> None:
+        """Find an agent or start one; back when it listens or at ``deadline`` (monotonic s).
+
+        Raises AgentError where there can be none.
+        """
+        if self._joined(deadline):
+            return
+        self._agent = self._spawn(self._environment)
+        self._debug(f"started agent {self._agent.pid} at {self._environment.socket}")
+        self._await_listening(deadline)
+
+    def await_reading(self, deadline: float) -> bool:
+        """Wait for the first reading; True if it was taken in time.
+
+        An agent that ran before has taken it; waiting for its answer shows that it lives.
+        """
+        if self._agent is not None:
+            return self._agent.wait_until(lambda agent: agent.reading, deadline)
+        try:
+            self.await_answer(deadline - time.monotonic())
+        except NoAnswerError:
+            return False
+        return True
+
+    def register(self) -> None:
+        """Send the registration if it was not yet; the answer is read later. Raises AgentError."""
+        waits = self._agent is not None and not self._agent.listening
+        if self._exchange is None and self.answer is None and not waits:
+            self._post(_CONNECT_S)
+
+    def begins(self, at_ns: int, at_us: int) -> None:
+        """The job has started: what is registered later is registered from then on."""
+        if self._exchange is None and self.answer is None:
+            self.spec["started_ns"], self.spec["started_us"] = at_ns, at_us
+
+    @property
+    def agent_pid(self) -> int | None:
+        """The agent that was started here, None if it was there before."""
+        return None if self._agent is None else self._agent.pid
+
+    def await_answer(self, timeout_s: float) -> dict[str, Any]:
+        """The agent's answer to the registration; raises AgentError or RefusedError."""
+        if self.answer is not None:
+            return self.answer
+        if self._exchange is None:
+            raise NoAnswerError("the agent does not listen", "see agent.log in METER_HOME")
+        status, answer = self._exchange.answer(timeout_s)
+        self._exchange = None
+        if status >= 400:
+            raise RefusedError(problem_text(status, answer), usage=400 <= status < 500)
+        self.answer = answer
+        if not self._agent and self._pidfd < 0:
+            self._pidfd = _pidfd_of(int(answer.get("agent_pid") or 0))
+        return answer
+
+    # -- while it runs --------------------------------------------------------------------
+
+    def keep(self, wake: int, ended: Callable[[], dict[str, Any]], *, live: bool) -> None:
+        """Until ``wake`` becomes readable: read the answer, replace a dead agent; then settle.
+
+        ``ended`` gives the body that ends the run. Never raises AgentError: see ``failure``.
+        """
+        alive = self._guarded(self._late_start)
+        while not _readable(wake, 0):
+            descriptors = self._watched() if alive else []
+            ready = _wait([wake, *descriptors], _LIVE_S if live and alive else None)
+            if not ready and live:
+                self._guarded(self._show)
+            if wake not in ready and ready:
+                alive = self._guarded(partial(self._attend, ready))
+        self._guarded(lambda: self._settle(ended()))
+
+    def _guarded(self, step: Callable[[], None]) -> bool:
+        try:
+            step()
+        except MeterError as error:
+            if self.failure is None:
+                self.failure = str(error)
+            return False
+        self.failure = None
+        return True
+
+    def _late_start(self) -> None:
+        """Finish what did not fit before the job's start."""
+        if self.failure is not None:
+            raise AgentError(self.failure)
+        if self._agent is not None and not self._agent.listening:
+            self._await_listening(time.monotonic() + _START_S)
+        try:
+            self.register()
+        except NoAgentError:
+            self._replace(time.monotonic() + _START_S)
+
+    def _watched(self) -> list[int]:
+        found = [] if self._exchange is None else [self._exchange.fileno()]
+        if self._agent is not None and not self._agent.ended:
+            found.append(self._agent.fileno())
+        if self._pidfd >= 0:
+            found.append(self._pidfd)
+        return found
+
+    def _attend(self, ready: list[int]) -> None:
+        if self._exchange is not None and self._exchange.fileno() in ready:
+            self._take_answer(1.0)
+        if self._agent is not None and self._agent.fileno() in ready:
+            self._agent.hear()
+            if self._agent.ended:
+                self._replace(time.monotonic() + _START_S)
+        elif self._pidfd in ready:
+            self._replace(time.monotonic() + _START_S)
+
+    def _take_answer(self, timeout_s: float) -> None:
+        try:
+            self.await_answer(timeout_s)
+        except NoAnswerError:
+            return
+        except NoAgentError:
+            self._replace(time.monotonic() + _START_S)
+
+    def _replace(self, deadline: float) -> None:
+        """The agent is gone: start another, which finds in the ledger what the old one knew."""
+        self._forget_agent()
+        if self._respawns >= RESPAWNS:
+            raise AgentError(f"the agent died {RESPAWNS + 1} times", "see agent.log in METER_HOME")
+        self._respawns += 1
+        self._debug(f"the agent died; starting another ({self._respawns} of {RESPAWNS})")
+        self.spec["resume"] = True
+        self.reach(deadline)
+        self.register()
+
+    def _show(self) -> None:
+        try:
+            status, document = self._ask("GET", None, 2.0)
+        except AgentError:
+            return  # the next one may come
+        if status == 200:
+            energy = document.get("energy", {}).get("it") or {}
+            self._tell(f"meter: {float(energy.get('value') or 0) / 3.6e6:.6f} kWh so far")
+
+    # -- at the end -----------------------------------------------------------------------
+
+    def _settle(self, end: dict[str, Any]) -> None:
+        if self.failure is not None:
+            raise AgentError(self.failure)
+        deadline = time.monotonic() + SETTLE_S
+        while self.document is None:
+            try:
+                if self._agent is not None and not self._agent.listening:
+                    self._await_listening(deadline)
+                self.register()
+                self.await_answer(deadline - time.monotonic())
+                status, answer = self._ask("PATCH", end, deadline - time.monotonic())
+            except NoAgentError:
+                self._replace(deadline)
+                continue
+            if status == _NOT_FOUND and not self.spec["resume"]:
+                self._register_again()
+            elif status >= 400:
+                raise RefusedError(problem_text(status, answer), usage=False)
+            else:
+                self.document = answer
+
+    def _register_again(self) -> None:
+        """The agent does not know the run: it was restarted by somebody else."""
+        self.spec["resume"] = True
+        self.answer = None
+
+    def _ask(self, method: str, body: dict[str, Any] | None, timeout_s: float) -> Any:
+        deadline = time.monotonic() + timeout_s
+        path = f"/v1/runs/{self.spec['id']}"
+        exchange = Exchange(self._environment.socket, method, path, body, timeout_s=timeout_s)
+        try:
+            return exchange.answer(deadline - time.monotonic())
+        finally:
+            exchange.close()
+
+    # -- finding the agent ----------------------------------------------------------------
+
+    def _joined(self, deadline: float) -> bool:
+        """Whether an agent already runs; if it can, it takes the request at once."""
+        if not os.path.exists(self._environment.socket):
+            return False
+        try:
+            self._environment.ensure_socket_dir()
+            self._post(min(_CONNECT_S, deadline - time.monotonic()))
+        except NoAgentError:
+            return False
+        except NoAnswerError:
+            self._debug("the agent is too busy to listen; asked again once the job runs")
+        self._debug(f"joined the agent at {self._environment.socket}")
+        return True
+
+    def _post(self, timeout_s: float) -> None:
+        self._exchange = Exchange(
+            self._environment.socket, "POST", "/v1/runs", self.spec, timeout_s=timeout_s
+        )
+        if self._agent is None and self._exchange.agent_pid:
+            self._pidfd = _pidfd_of(self._exchange.agent_pid)
+
+    def _await_listening(self, deadline: float) -> None:
+        """Until our agent listens; where another won the race, that one is joined."""
+        agent = self._agent
+        if agent is None or agent.wait_until(lambda told: told.listening, deadline):
+            return
+        if not agent.ended:
+            return  # slow: goes on in the thread
+        self._forget_agent()
+        lost_race = agent.exit_code() in (ALREADY_RUNNING, None)
+        until = min(deadline, time.monotonic() + _RACE_S)
+        while not self._joined(until):
+            if not lost_race or agent.error or time.monotonic() >= until:
+                raise AgentError(
+                    f"the agent cannot run ({agent.error or 'it ended at once'})",
+                    "see agent.log in METER_HOME and `meter doctor`",
+                )
+            time.sleep(0.01)
+
+    def _forget_agent(self) -> None:
+        if self._agent is not None:
+            self._agent.close()
+            self._agent = None
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
+        if self._exchange is not None:
+            self._exchange.close()
+            self._exchange = None
+        self.answer = None
+
+
+def _pidfd_of(pid: int) -> int:
+    if pid <= 0:
+        return -1
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return -1
+
+
+def _wait(descriptors: list[int], timeout_s: float | None) -> list[int]:
+    poll = select.poll()
+    for fd in descriptors:
+        poll.register(fd, select.POLLIN)
+    return [fd for fd, _ in poll.poll(None if timeout_s is None else timeout_s * 1_000)]
+
+
+def _readable(fd: int, timeout_s: float) -> bool:
+    return bool(_wait([fd], timeout_s))

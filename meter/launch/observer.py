@@ -1,0 +1,86 @@
+"""The process beside a job that was started by ``meter exec``."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+from meter.environment import Environment
+from meter.errors import MeterError
+from meter.launch import begin, closing
+from meter.launch.kernel import exit_status
+from meter.launch.options import Options
+from meter.launch.say import say
+from meter.launch.spawn import spawn_agent
+from meter.launch.spec import end_of
+from meter.launch.summary_file import SummaryFile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_ORDER_FD = 3
+_REAPED_S = 0.2
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Take the order from descriptor 3, watch the job until it ends; 0."""
+    del arguments
+    with socket.socket(fileno=_ORDER_FD) as orders:
+        orders.set_inheritable(False)
+        order = json.loads(orders.makefile("rb").readline())
+        job = os.pidfd_open(order["pid"])
+        options = _options(order)
+        environment = Environment.of_process()
+        said: list[str] = []
+        link = begin.link_for(
+            options,
+            environment,
+            order["pid"],
+            nested_over=order["nested_over"],
+            tell=said.append,
+            spawn=spawn_agent,
+        )
+        try:
+            notes = begin.open_run(link, options, order["deadline"])
+        except MeterError as error:
+            usage = bool(getattr(error, "usage", False))
+            _tell(orders, {"error": str(error), "usage": usage, "say": said})
+            return 0
+        _tell(orders, {"run": link.spec["id"], "say": said})
+    link.keep(job, lambda: _end(job, options), live=False)
+    file = None if options.summary_json is None else SummaryFile(options.summary_json)
+    closing.show(link, options, file, notes)
+    for line in said[len(said) :]:
+        say(line)
+    return 0
+
+
+def _end(job: int, options: Options) -> dict[str, Any]:
+    """How the job ended; its exit code only where the kernel tells it to others."""
+    ended = end_of(None, options.linger_s)
+    until = time.monotonic() + _REAPED_S
+    status = exit_status(job)
+    while status is None and time.monotonic() < until:
+        time.sleep(0.01)  # until its parent has reaped it
+        status = exit_status(job)
+    if status is None:
+        return ended
+    known = end_of(status, options.linger_s)
+    return {**ended, "status": known["status"], "exit_code": known["exit_code"]}
+
+
+def _options(order: dict[str, Any]) -> Options:
+    options = Options(order["mode"])
+    for name in set(Options.__slots__) & set(order):
+        setattr(options, name, order[name])
+    return options
+
+
+def _tell(orders: socket.socket, answer: dict[str, Any]) -> None:
+    try:
+        orders.sendall(json.dumps(answer).encode() + b"\n")
+    except OSError:
+        return  # the job did not wait any longer

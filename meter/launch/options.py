@@ -1,0 +1,179 @@
+"""The command line of ``meter run`` and ``meter exec``, read without a library.
+
+A library's import would be paid by each job's start.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from meter import limits
+from meter.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_USAGE = {
+    "run": "Usage: meter run [OPTIONS] [--] COMMAND [ARGUMENTS]...",
+    "exec": "Usage: meter exec [OPTIONS] [--] COMMAND [ARGUMENTS]...",
+}
+_SUMMARY = {
+    "run": "Run COMMAND under the meter; its summary goes to stderr at the end.",
+    "exec": "Become COMMAND, which keeps this process id, with a meter beside it.",
+}
+_NOTES = {
+    "run": """\
+The exit code is the command's own; a signal that ends it ends meter too. 2 is
+wrong usage, before the command starts; 126 and 127 as in a shell.
+The command finds METER_RUN_ID and METER_SOCKET in its environment.""",
+    "exec": """\
+Meant for the entry point of a container. As process 1 it cannot print a summary,
+because the kernel ends everything with the command: see `meter show last`.""",
+}
+_EXAMPLE = {
+    "run": "Example: meter run --project llama --tag lr=2e-5 -- python train.py",
+    "exec": "Example: meter exec --project llama -- python train.py",
+}
+
+
+class Options:
+    """What was asked for; ``command`` is the job with its arguments."""
+
+    __slots__ = (
+        "command",
+        "debug",
+        "gpus",
+        "help",
+        "linger_s",
+        "live",
+        "mode",
+        "name",
+        "project",
+        "quiet",
+        "strict",
+        "summary_json",
+        "tags",
+    )
+
+    def __init__(self, mode: str) -> None:
+        self.mode = mode
+        self.command: list[str] = []
+        self.project: str | None = None
+        self.name: str | None = None
+        self.tags: dict[str, str] = {}
+        self.gpus: str | None = None
+        self.summary_json: str | None = None
+        self.linger_s = 0.0
+        self.quiet = self.live = self.strict = self.debug = self.help = False
+
+    def set_project(self, value: str) -> None:
+        """--project."""
+        self.project = limits.check_name("--project", value)
+
+    def set_name(self, value: str) -> None:
+        """--name."""
+        self.name = limits.check_name("--name", value)
+
+    def add_tag(self, value: str) -> None:
+        """--tag, each time."""
+        key, equals, text = value.partition("=")
+        if not (equals and key):
+            shown = value[:40]
+            raise UsageError(f"--tag {shown!r} is not KEY=VALUE", "write for example --tag lr=2e-5")
+        if key in self.tags:
+            raise UsageError(f"--tag {key[:40]!r} is given twice", "give it once")
+        self.tags[key] = text
+
+    def set_gpus(self, value: str) -> None:
+        """--gpus; which devices there are is the agent's knowledge."""
+        self.gpus = limits.check_name("--gpus", value, limits.GPUS_CHARS)
+
+    def set_summary_json(self, value: str) -> None:
+        """--summary-json."""
+        if not value:
+            raise UsageError("--summary-json names no file", "write --summary-json FILE")
+        self.summary_json = value
+
+    def set_linger(self, value: str) -> None:
+        """--linger."""
+        try:
+            seconds = float(value)
+        except ValueError:
+            raise UsageError(
+                f"--linger {value[:40]!r} is not a number of seconds", "write for example 30"
+            ) from None
+        self.linger_s = limits.check_linger(seconds)
+
+
+_VALUES: dict[str, tuple[str, str, Callable[[Options, str], None]]] = {
+    "--project": ("P", "project that the run is booked to", Options.set_project),
+    "--name": ("N", "name of the run (default: the command's)", Options.set_name),
+    "--tag": ("K=V", f"label of the run; up to {limits.TAGS} of them", Options.add_tag),
+    "--gpus": ("LIST", "devices to meter: indices, UUIDs, prefixes", Options.set_gpus),
+    "--summary-json": ("FILE", "write the run document there", Options.set_summary_json),
+    "--linger": ("S", "keep the agent S seconds for a last scrape", Options.set_linger),
+}
+_SWITCHES = {
+    "--quiet": "print no summary and no notices",
+    "--live": "print the energy so far every 10 s",
+    "--strict": "exit 2 before the start when metering fails",
+    "--debug": "say what is done, with tracebacks",
+    "--help": "show this text",
+}
+_RUN_ONLY = ("--live",)
+
+
+def parse(mode: str, words: Sequence[str]) -> Options:
+    """The options in front of the command, and the command; raises UsageError."""
+    options = Options(mode)
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        if word == "--":
+            break
+        if not word.startswith("-") or word == "-":
+            left.insert(0, word)
+            break
+        _take(options, word, left)
+        if options.help:
+            return options
+    options.command = left
+    _check(options)
+    return options
+
+
+def help_text(mode: str) -> str:
+    """What ``--help`` prints."""
+    rows = [(f"{flag} {what}", text) for flag, (what, text, _) in _VALUES.items()]
+    rows += [(flag, text) for flag, text in _SWITCHES.items() if _known(mode, flag)]
+    options = "\n".join(f"  {left:<22}{text}" for left, text in rows)
+    parts = (_USAGE[mode], _SUMMARY[mode], "Options:\n" + options, _NOTES[mode], _EXAMPLE[mode])
+    return "\n\n".join(parts) + "\n"
+
+
+def _take(options: Options, word: str, left: list[str]) -> None:
+    flag, equals, value = word.partition("=")
+    flag = {"-h": "--help", "-q": "--quiet"}.get(flag, flag)
+    if flag in _VALUES:
+        if not equals:
+            if not left:
+                raise UsageError(f"{flag} needs a value", f"write {flag} {_VALUES[flag][0]}")
+            value = left.pop(0)
+        _VALUES[flag][2](options, value)
+    elif flag in _SWITCHES and _known(options.mode, flag) and not equals:
+        setattr(options, flag[2:], True)
+    else:
+        raise UsageError(
+            f"unknown option {word[:40]!r}",
+            f"see `meter {options.mode} --help`; put -- in front of the command",
+        )
+
+
+def _known(mode: str, flag: str) -> bool:
+    return mode == "run" or flag not in _RUN_ONLY
+
+
+def _check(options: Options) -> None:
+    limits.check_tags(options.tags)
+    if not options.command:
+        raise UsageError("no command is given", _EXAMPLE[options.mode].removeprefix("Example: "))
