@@ -53,7 +53,12 @@ class Plan:
     @classmethod
     def of(cls, seconds: float) -> Plan:
         """A plan for phases of this length."""
-        return cls(tick_s=seconds, phase_s=seconds, calls=200, pairs=5 if seconds >= 5 else 1)
+        return cls(
+            tick_s=seconds,
+            phase_s=seconds,
+            calls=200 if seconds >= 5 else 20,
+            pairs=5 if seconds >= 5 else 1,
+        )
 
 
 def now_ns() -> int:
@@ -174,7 +179,7 @@ def samples(handle: Any) -> dict[str, Any]:
         "span_ms": (stamps[-1] - stamps[0]) / 1e3 if stamps else 0,
         "period_ms": spread(gaps),
         "newest_age_ms": round(time.time() * 1e3 - stamps[-1] / 1e3, 3) if stamps else None,
-        "value_type": int(value_type.value),
+        "value_type": int(value_type),
     }
 
 
