@@ -74,7 +74,7 @@ class Reader:
         given = {name.rstrip("_"): value for name, value in params.items()}
         if unknown := given.keys() - text.params.keys():
             raise LedgerError(
-                f"the query {text.name} has no parameter {sorted(unknown)[0]!r}",
+                f"the query {text.name} has no parameter {min(unknown)!r}",
                 f"give some of {', '.join(sorted(text.params)) or 'none'}",
             )
         values: dict[str, object] = {}
@@ -106,13 +106,16 @@ def open_reader(path: Path, *, memory_limit_mb: int = _READER_LIMIT_MB) -> Reade
     """
     con = store.connect(path, memory_limit_mb=memory_limit_mb, read_only=True)
     try:
-        version = check(con, path)
-        if version < max(versions()):
-            raise LedgerError(
-                f"the ledger {path} is of an older version",
-                "bring it up to date: meter any run with this version",
-            )
+        _require_newest(con, path)
     except BaseException:
         con.close()
         raise
     return Reader(con)
+
+
+def _require_newest(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    if check(con, path) < max(versions()):
+        raise LedgerError(
+            f"the ledger {path} is of an older version",
+            "bring it up to date: meter any run with this version",
+        )

@@ -15,7 +15,6 @@ from meter.model import (
     Factor,
     FactorKind,
     Hold,
-    Interval,
     Kind,
     Mark,
     Method,
@@ -28,11 +27,15 @@ from meter.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
+
+    from meter.model import LedgerBatch
 
 Row = tuple[object, ...]
 Params = dict[str, Any]
+
+DEFAULT_SITE = "default"
 
 _COUNTER_STEP = Decimal("1E-24")  # scale of the counter's column
 _WIDE = Context(prec=60)
@@ -201,32 +204,34 @@ def reading_of(row: Mapping[str, Any]) -> RawReading:
     )
 
 
-def interval(value: Interval, site_id: str, seq: int, recorded: datetime) -> Row:
-    """Row of ``interval``; only a run's own device time, shares applied, is held time."""
-    duration = 0 if value.correction else value.end_us - value.start_us
-    held = 0
-    if value.kind is Kind.RUN and not value.correction:
-        held = duration if value.held_us is None else value.held_us
-    return (
-        value.device_id,
-        value.kind.value,
-        value.run_id,
-        site_id,
-        timestamp(value.start_us),
-        timestamp(value.end_us),
-        timestamp(hour_of(value.start_us)),
-        value.energy_mj,
-        value.low_mj,
-        value.high_mj,
-        value.measured_mj,
-        duration,
-        value.covered_us,
-        held,
-        value.method.value,
-        value.correction,
-        seq,
-        recorded,
-    )
+def intervals(batch: LedgerBatch, seq: int, recorded: datetime) -> Iterator[Row]:
+    """Rows of ``interval``; only a run's own device time, shares applied, is held time."""
+    site_id = batch.site_id or DEFAULT_SITE
+    for value in batch.intervals:
+        duration = 0 if value.correction else value.end_us - value.start_us
+        held = 0
+        if value.kind is Kind.RUN and not value.correction:
+            held = duration if value.held_us is None else value.held_us
+        yield (
+            value.device_id,
+            value.kind.value,
+            value.run_id,
+            site_id,
+            timestamp(value.start_us),
+            timestamp(value.end_us),
+            timestamp(hour_of(value.start_us)),
+            value.energy_mj,
+            value.low_mj,
+            value.high_mj,
+            value.measured_mj,
+            duration,
+            value.covered_us,
+            held,
+            value.method.value,
+            value.correction,
+            seq,
+            recorded,
+        )
 
 
 def notice(value: Notice, seq: int, recorded: datetime) -> Row:

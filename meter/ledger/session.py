@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from meter.model import Factor, Interval, LedgerBatch
-
-DEFAULT_SITE = "default"
+    from meter.model import Factor, LedgerBatch
 
 
 class Session:
@@ -36,9 +34,8 @@ class Session:
             raise
 
     def _recall(self) -> None:
-        last = self.con.execute(load("recovery/last_commit").sql).fetchone()
-        assert last is not None  # written with the schema
-        self.seq, self.recorded_us = int(last[0]), micros(last[1])
+        ((seq, recorded_at),) = self.con.execute(load("recovery/last_commit").sql).fetchall()
+        self.seq, self.recorded_us = int(seq), micros(recorded_at)
         hours = self.con.execute(load("recovery/metered_hours").sql).fetchall()
         self._hours = {micros(hour) for (hour,) in hours}
         query = load("recovery/factors")
@@ -90,48 +87,18 @@ class Session:
         self._append("notice", [rows.notice(v, seq, recorded) for b in batches for v in b.notices])
         newest = {(v.name, v.labels): v for b in batches for v in b.counters}
         self._append("counter", [rows.counter(v) for v in newest.values()], action="upsert")
-        fresh = self._new_intervals(batches)
-        self._append("interval", [rows.interval(v, site, seq, recorded) for v, site in fresh])
-        return self._expand(batches, fresh, recorded)
+        self._append("interval", [r for b in batches for r in rows.intervals(b, seq, recorded)])
+        return self._expand(batches, recorded)
 
     def _expand(
-        self,
-        batches: Sequence[LedgerBatch],
-        fresh: Sequence[tuple[Interval, str]],
-        recorded: datetime,
+        self, batches: Sequence[LedgerBatch], recorded: datetime
     ) -> tuple[set[int], list[Factor]]:
-        hours = hours_of(value for value, _ in fresh) - self._hours
+        hours = hours_of(v for b in batches for v in b.intervals) - self._hours
         factors = statements_to_write(self._factors, [f for b in batches for f in b.factors])
         self._each("write/factor", (rows.factor(one, recorded) for one in factors))
         found = [*pairs(self._factors, hours), *pairs(factors, self._hours | hours)]
         self._append("factor_hour", [(factor_id, timestamp(hour)) for factor_id, hour in found])
         return hours, factors
-
-    def _new_intervals(self, batches: Sequence[LedgerBatch]) -> list[tuple[Interval, str]]:
-        """Intervals that the ledger does not have yet, with their sites: writing twice adds once.
-
-        The ledger's own rows are asked for by span, not by a key: a key on this table would cost
-        more than the table.
-        """
-        given = [(v, b.site_id or DEFAULT_SITE) for b in batches for v in b.intervals]
-        if not given:
-            return []
-        starts = [value.start_us for value, _ in given]
-        known: set[rows.Row] = set(
-            self.con.execute(
-                load("recovery/interval_keys").sql,
-                {"from": timestamp(min(starts)), "to": timestamp(max(starts))},
-            ).fetchall()
-        )
-        fresh = []
-        for value, site in given:
-            key = (value.device_id, value.kind.value, value.run_id, timestamp(value.start_us))
-            if not value.correction:
-                if key in known:
-                    continue
-                known.add(key)
-            fresh.append((value, site))
-        return fresh
 
     def _each(self, name: str, params: Iterable[rows.Params]) -> None:
         """For the small keyed tables, whose rows are few and rare."""

@@ -24,19 +24,23 @@ SELECT
     $instances AS instances,
     $simulated AS simulated,
     $recorded_at AS recorded_at
-WHERE NOT EXISTS (
-    SELECT 1 AS same
-    FROM device AS d
-    WHERE
-        d.id = $id
-        AND d.recorded_at = (SELECT max(e.recorded_at) AS newest FROM device AS e WHERE e.id = $id)
-        AND d.component = $component
-        AND d.name = $name
-        AND d.method = $method
-        AND d.nvml_index IS NOT DISTINCT FROM $nvml_index
-        AND d.pci_bus_id IS NOT DISTINCT FROM $pci_bus_id
-        AND d.power_limit_mw IS NOT DISTINCT FROM $power_limit_mw
-        AND d.instances = $instances
-        AND d.simulated = $simulated
-)
+WHERE
+    NOT EXISTS (
+        SELECT 1 AS same
+        FROM device AS d
+        WHERE
+            d.id = $id
+            AND d.recorded_at = (
+                SELECT max(e.recorded_at) AS newest FROM device AS e
+                WHERE e.id = $id
+            )
+            AND d.component = $component
+            AND d.name = $name
+            AND d.method = $method
+            AND d.nvml_index IS NOT DISTINCT FROM $nvml_index
+            AND d.pci_bus_id IS NOT DISTINCT FROM $pci_bus_id
+            AND d.power_limit_mw IS NOT DISTINCT FROM $power_limit_mw
+            AND d.instances = $instances
+            AND d.simulated = $simulated
+    )
 ON CONFLICT DO NOTHING

@@ -9,13 +9,17 @@ SELECT
     $name AS name,
     $zone AS zone,
     $recorded_at AS recorded_at
-WHERE NOT EXISTS (
-    SELECT 1 AS same
-    FROM site AS s
-    WHERE
-        s.id = $id
-        AND s.recorded_at = (SELECT max(t.recorded_at) AS newest FROM site AS t WHERE t.id = $id)
-        AND s.name = $name
-        AND s.zone IS NOT DISTINCT FROM $zone
-)
+WHERE
+    NOT EXISTS (
+        SELECT 1 AS same
+        FROM site AS s
+        WHERE
+            s.id = $id
+            AND s.recorded_at = (
+                SELECT max(t.recorded_at) AS newest FROM site AS t
+                WHERE t.id = $id
+            )
+            AND s.name = $name
+            AND s.zone IS NOT DISTINCT FROM $zone
+    )
 ON CONFLICT DO NOTHING

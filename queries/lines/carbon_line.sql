@@ -1,0 +1,29 @@
+-- Location-based CO2e for one owner, device, site, UTC hour and kind, in nanograms.
+-- with    rated_line
+-- column  run_id            VARCHAR         : null if no run's
+-- column  owner             VARCHAR         : run, idle or unattributed
+-- column  device_id         VARCHAR         : whose energy
+-- column  site_id           VARCHAR         : where
+-- column  hour              TIMESTAMP       : UTC, without zone
+-- column  kind              VARCHAR         : location (of IT energy) or location_overhead (of the rest)
+-- column  amount            DECIMAL(38,15)  : never rounded
+-- column  low               DECIMAL(38,15)  : lower bound
+-- column  high              DECIMAL(38,15)  : upper bound
+-- column  weakness          INTEGER         : of the weakest method behind it
+-- column  factor_id         VARCHAR         : grid intensity
+-- column  second_factor_id  VARCHAR         : PUE, of an overhead
+SELECT
+    l.run_id AS run_id,
+    l.owner AS owner,
+    l.device_id AS device_id,
+    l.site_id AS site_id,
+    l.hour AS hour,
+    l.kind AS kind,
+    l.amount AS amount,
+    l.low AS low,
+    l.high AS high,
+    l.weakness AS weakness,
+    l.factor_id AS factor_id,
+    l.second_factor_id AS second_factor_id
+FROM rated_line AS l
+WHERE l.kind IN ('location', 'location_overhead')

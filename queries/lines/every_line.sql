@@ -1,0 +1,32 @@
+-- Any line: energy in mJ as one kind, and every rated line.
+-- with    energy_line
+-- with    rated_line
+-- column  run_id     VARCHAR         : null if no run's
+-- column  device_id  VARCHAR         : whose energy
+-- column  hour       TIMESTAMP       : UTC, without zone
+-- column  kind       VARCHAR         : energy, or a kind of rated line
+-- column  currency   VARCHAR         : null if no money
+-- column  amount     DECIMAL(38,15)  : mJ, or nano-units
+-- column  low        DECIMAL(38,15)  : lower bound
+-- column  high       DECIMAL(38,15)  : upper bound
+SELECT
+    e.run_id AS run_id,
+    e.device_id AS device_id,
+    e.hour AS hour,
+    'energy' AS kind,
+    cast(NULL AS VARCHAR) AS currency,
+    cast(e.energy_mj AS DECIMAL(38, 15)) AS amount,
+    cast(e.low_mj AS DECIMAL(38, 15)) AS low,
+    cast(e.high_mj AS DECIMAL(38, 15)) AS high
+FROM energy_line AS e
+UNION ALL
+SELECT
+    l.run_id AS run_id,
+    l.device_id AS device_id,
+    l.hour AS hour,
+    l.kind AS kind,
+    l.currency AS currency,
+    l.amount AS amount,
+    l.low AS low,
+    l.high AS high
+FROM rated_line AS l

@@ -1,0 +1,24 @@
+-- A run that a text may mean, the newest first; `last` means the newest.
+-- param   text        VARCHAR    : id, its beginning, name, or `last`
+-- column  run_id      VARCHAR    : of the run
+-- column  name        VARCHAR    : for people
+-- column  started_at  TIMESTAMP  : UTC, without zone
+-- column  meant_by    VARCHAR    : last, id, name or prefix
+SELECT
+    r.id AS run_id,
+    r.name AS name,
+    r.started_at AS started_at,
+    CASE
+        WHEN r.id = $text THEN 'id'
+        WHEN $text = 'last' THEN 'last'
+        WHEN r.name = $text THEN 'name'
+        ELSE 'prefix'
+    END AS meant_by
+FROM run AS r
+WHERE
+    $text = 'last'
+    OR r.name = $text
+    OR upper(substring(r.id, 1, char_length($text))) = upper($text)
+ORDER BY
+    r.started_at DESC,
+    r.id DESC

@@ -1,0 +1,42 @@
+-- One row: facility energy of a run (IT times PUE) in J, and how many energy lines have a PUE.
+-- param   run_id    VARCHAR         : of the run
+-- param   as_of     TIMESTAMP       : what was known then
+-- param   from      TIMESTAMP       : first hour
+-- param   to        TIMESTAMP       : hour after the last
+-- with    energy_line
+-- with    rate
+-- column  energy_j    DECIMAL(24,3)  : IT and overhead
+-- column  low_j       DECIMAL(24,3)  : lower bound
+-- column  high_j      DECIMAL(24,3)  : upper bound
+-- column  overhead_j  DECIMAL(24,3)  : the overhead's part
+-- column  method      VARCHAR        : the weakest
+-- column  lines       BIGINT         : energy lines
+-- column  with_pue    BIGINT         : energy lines that have a PUE
+SELECT
+    cast(round(sum(l.energy_mj * (1 + l.rate)), 0) * cast(0.001 AS DECIMAL(4, 3)) AS DECIMAL(24, 3)) AS energy_j,
+    cast(round(sum(l.low_mj * (1 + l.rate_low)), 0) * cast(0.001 AS DECIMAL(4, 3)) AS DECIMAL(24, 3)) AS low_j,
+    cast(round(sum(l.high_mj * (1 + l.rate_high)), 0) * cast(0.001 AS DECIMAL(4, 3)) AS DECIMAL(24, 3)) AS high_j,
+    cast(round(sum(l.energy_mj * l.rate), 0) * cast(0.001 AS DECIMAL(4, 3)) AS DECIMAL(24, 3)) AS overhead_j,
+    CASE max(l.weakness)
+        WHEN 0 THEN 'measured'
+        WHEN 1 THEN 'sourced'
+        WHEN 2 THEN 'modelled'
+        WHEN 3 THEN 'assumed'
+    END AS method,
+    count(*) AS lines,
+    count(l.factor_id) AS with_pue
+FROM (
+    SELECT
+        e.energy_mj,
+        e.low_mj,
+        e.high_mj,
+        r.rate,
+        r.rate_low,
+        r.rate_high,
+        r.factor_id,
+        greatest(e.weakness, r.weakness) AS weakness
+    FROM energy_line AS e
+    LEFT JOIN rate AS r
+        ON e.site_id = r.site_id AND e.hour = r.hour AND r.kind = 'energy_overhead'
+    WHERE e.run_id = $run_id
+) AS l

@@ -1,0 +1,24 @@
+-- Sum of all lines of one kind of a UTC day, exact.
+-- with    every_line
+-- column  day       TIMESTAMP      : what is summed over
+-- column  kind      VARCHAR        : energy, or a kind of rated line
+-- column  currency  VARCHAR        : null if no money
+-- column  amount    DECIMAL(38,15) : mJ, or nano-units of money or grams; never rounded
+-- column  low       DECIMAL(38,15) : lower bound
+-- column  high      DECIMAL(38,15) : upper bound
+SELECT
+    date_trunc('day', l.hour) AS day,
+    l.kind AS kind,
+    l.currency AS currency,
+    sum(l.amount) AS amount,
+    sum(l.low) AS low,
+    sum(l.high) AS high
+FROM every_line AS l
+GROUP BY
+    date_trunc('day', l.hour),
+    l.kind,
+    l.currency
+ORDER BY
+    date_trunc('day', l.hour),
+    l.kind,
+    l.currency

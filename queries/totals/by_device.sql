@@ -1,0 +1,24 @@
+-- Sum of all lines of one kind of a device, exact.
+-- with    every_line
+-- column  device_id VARCHAR        : what is summed over
+-- column  kind      VARCHAR        : energy, or a kind of rated line
+-- column  currency  VARCHAR        : null if no money
+-- column  amount    DECIMAL(38,15) : mJ, or nano-units of money or grams; never rounded
+-- column  low       DECIMAL(38,15) : lower bound
+-- column  high      DECIMAL(38,15) : upper bound
+SELECT
+    l.device_id AS device_id,
+    l.kind AS kind,
+    l.currency AS currency,
+    sum(l.amount) AS amount,
+    sum(l.low) AS low,
+    sum(l.high) AS high
+FROM every_line AS l
+GROUP BY
+    l.device_id,
+    l.kind,
+    l.currency
+ORDER BY
+    l.device_id,
+    l.kind,
+    l.currency
