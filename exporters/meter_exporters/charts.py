@@ -6,6 +6,7 @@ is the energy chart. Pure: numbers in, path texts out; the template draws them.
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -94,6 +95,11 @@ class Group:
     css: str
     device_ids: frozenset[str]
 
+    @property
+    def many(self) -> bool:
+        """Whether the layer stands for more than one device."""
+        return len(self.device_ids) > 1
+
 
 def curves_of(series: Iterable[Mapping[str, Any]], start_us: int) -> dict[str, Curve]:
     """A curve for each device of a series, from its own first point on."""
@@ -138,7 +144,9 @@ def groups_of(devices: Sequence[Mapping[str, Any]]) -> tuple[Group, ...]:
     )
 
 
-def gaps_of(curves: Iterable[Curve], labels: Mapping[str, str], duration_s: float) -> tuple[Gap, ...]:
+def gaps_of(
+    curves: Iterable[Curve], labels: Mapping[str, str], duration_s: float
+) -> tuple[Gap, ...]:
     """Times without points, where points come regularly otherwise."""
     gaps = []
     for curve in curves:
@@ -159,25 +167,21 @@ def gaps_of(curves: Iterable[Curve], labels: Mapping[str, str], duration_s: floa
     return tuple(gaps)
 
 
-def power_chart(
-    groups: Sequence[Group], curves: Mapping[str, Curve], duration_s: float
-) -> Chart:
+def power_chart(groups: Sequence[Group], curves: Mapping[str, Curve], duration_s: float) -> Chart:
     """Mean power of each short stretch of time, stacked."""
     edges = _edges(curves.values(), duration_s)
     width = edges[1] - edges[0]
     rows = []
     for group in groups:
         sums = _sums(group, curves, edges)
-        rows.append([max(0.0, (b - a) / width) for a, b in zip(sums, sums[1:], strict=False)])
+        rows.append([max(0.0, (b - a) / width) for a, b in itertools.pairwise(sums)])
     stacked = _stack(rows)
     axis = quantity_axis(max(stacked[-1], default=0.0), _POWER_UNITS)
     layers = _layers(groups, stacked, lambda values: _steps(edges, values, duration_s, axis.top))
     return _chart("power", layers, axis, groups, curves, duration_s, width, max(stacked[-1]))
 
 
-def energy_chart(
-    groups: Sequence[Group], curves: Mapping[str, Curve], duration_s: float
-) -> Chart:
+def energy_chart(groups: Sequence[Group], curves: Mapping[str, Curve], duration_s: float) -> Chart:
     """Cumulative energy, stacked."""
     edges = _edges(curves.values(), duration_s)
     stacked = _stack([_sums(group, curves, edges) for group in groups])
@@ -211,9 +215,6 @@ def _stack(rows: list[list[float]]) -> list[list[float]]:
         below = stacked[-1] if stacked else [0.0] * len(row)
         stacked.append([low + value for low, value in zip(below, row, strict=True)])
     return stacked
-
-
-
 
 
 def _layers(

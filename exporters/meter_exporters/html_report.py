@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -40,6 +40,12 @@ _METHODS = ("measured", "simulated", "sourced", "modelled", "assumed")
 
 def export(document: Mapping[str, Any], series: Sequence[Mapping[str, Any]]) -> bytes:
     """The report in UTF-8; an empty series leaves the charts out and says so."""
+    template = _environment().get_template("report.html.j2")
+    return template.render(_context(document, series)).encode("utf-8", "replace")
+
+
+@cache
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("meter_exporters"),
         autoescape=True,
@@ -56,12 +62,10 @@ def export(document: Mapping[str, Any], series: Sequence[Mapping[str, Any]]) -> 
         instant=figures.instant,
         component=figures.component,
         cost_kind=figures.cost_kind,
-        method=partial(figures.method, simulated=bool(document.get("simulated"))),
         factor_kind=lambda kind: _FACTOR_KINDS.get(kind, str(kind).replace("_", " ")),
         fixed="{:.1f}".format,
     )
-    template = environment.get_template("report.html.j2")
-    return template.render(_context(document, series)).encode("utf-8", "replace")
+    return environment
 
 
 def _clean(value: object) -> object:
@@ -77,6 +81,7 @@ def _context(document: Mapping[str, Any], series: Sequence[Mapping[str, Any]]) -
     carbon = document.get("carbon") or {}
     return {
         "document": document,
+        "method_label": partial(figures.method, simulated=bool(document.get("simulated"))),
         "run": document["run"],
         "energy": energy,
         "carbon_rows": [(carbon[key], label) for key, label in _CARBON_ROWS if carbon.get(key)],
@@ -88,7 +93,9 @@ def _context(document: Mapping[str, Any], series: Sequence[Mapping[str, Any]]) -
         "household": figures.household(document),
         "household_days": _household_days(document),
         "methods": _methods(document),
-        "colours": {device: group.css for group in groups for device in group.device_ids},
+        "mixed": [device["method"] for device in energy["devices"] if _mixed(document)],
+        "tile_columns": _columns(2 + len(document.get("cost", ())) + bool(energy.get("facility"))),
+        "groups": {device: group for group in groups for device in group.device_ids},
         "charts": _charts(document, groups, series),
         "box": charts,
         "Markup": Markup,
@@ -100,7 +107,9 @@ def _context(document: Mapping[str, Any], series: Sequence[Mapping[str, Any]]) -
 def _not_stated(document: Mapping[str, Any]) -> list[str]:
     """What this document says nothing about: unknown is said, not left out."""
     carbon = document.get("carbon") or {}
-    missing = [label.removeprefix("of which ") for key, label in _CARBON_ROWS if not carbon.get(key)]
+    missing = [
+        label.removeprefix("of which ") for key, label in _CARBON_ROWS if not carbon.get(key)
+    ]
     if not document.get("water"):
         missing.append("Water")
     return [label[0].lower() + label[1:] for label in missing]
@@ -124,6 +133,16 @@ def _methods(document: Mapping[str, Any]) -> list[tuple[str, float]]:
     shares = {figures.method("measured", simulated=simulated): measured}
     shares |= {name: (1 - measured) * value / others for name, value in joules.items() if others}
     return [(name, shares[name]) for name in _METHODS if shares.get(name)]
+
+
+def _mixed(document: Mapping[str, Any]) -> bool:
+    """Whether energies of several methods are added, so that a sum's label holds in part."""
+    return len(_methods(document)) > 1
+
+
+def _columns(tiles: int) -> int:
+    """Columns that leave the last row of tiles as full as can be."""
+    return min((4, 3), key=lambda columns: (-tiles % columns, -columns)) if tiles > 2 else 2
 
 
 def _charts(
