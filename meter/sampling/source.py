@@ -42,8 +42,15 @@ class Source(Protocol):
     def driver_version(self) -> str | None:
         """Version of the driver; another version means another counter epoch."""
 
+    @property
+    def incomplete(self) -> str | None:
+        """Why the last :meth:`open` did not list all devices; None if it did."""
+
     def open(self) -> list[Device]:
-        """Open, or open again, and list the devices; SourceAbsentError with the reason."""
+        """Open if need be, and list the devices; may be called again at any time.
+
+        Raises SourceAbsentError with the reason, TransientError if another try may help.
+        """
 
     def look(self, device_id: str) -> Look:
         """Counter and power in one call.

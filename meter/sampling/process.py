@@ -1,0 +1,154 @@
+"""The sampler: the one process that asks the sensors, and sends what they say down a pipe."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from meter.sampling.frames import Hello, encode_batch, encode_hello
+from meter.sampling.looker import Looker
+from meter.sampling.pipe import Pipe, PipeClosedError
+from meter.sampling.roster import Roster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from meter.sampling.source import Source
+
+FLUSH_NS = 500_000_000
+STATUS_NS = 1_000_000_000
+PROCESSES_NS = 10_000_000_000
+LULL_NS = 4_000_000  # what is not urgent waits for so long a pause between looks ...
+PATIENCE_NS = 200_000_000  # ... but not for longer than this
+MAX_SLEEP_NS = 100_000_000  # a signal is noticed that soon
+
+
+def boottime_ns() -> int:
+    """CLOCK_BOOTTIME in ns."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+class Sampler:
+    """Looks, and sends a frame at least every 0.5 s, until told to stop or the pipe closes."""
+
+    def __init__(self, pipe: Pipe, boot_id: str, clock: Callable[[], int] = boottime_ns) -> None:
+        self._pipe = pipe
+        self._boot_id = boot_id
+        self._clock = clock
+        self._looker = Looker(clock)
+        self._roster = Roster((), self._looker, clock)
+        self._chores: Iterator[Callable[[], None]] = iter(())
+        self._flush_ns = self._status_ns = self._processes_ns = 0
+        self._dropped = 0
+        self._stopping = False
+
+    def stop(self) -> None:
+        """End :meth:`run` soon; may be called by a signal handler."""
+        self._stopping = True
+
+    def run(self, *makers: Callable[[], list[Source]]) -> None:
+        """Meter until stopped.
+
+        ``makers`` make the sources; the first one's are opened and looked at before the others
+        are even made, so that the first reading comes soon.
+        """
+        try:
+            for make in makers:
+                for source in make():
+                    self._roster.add(source)
+                self._roster.refresh()
+                self._looker.look_due()
+                self._flush()
+            while not self._stopping:
+                self._step()
+        except PipeClosedError:
+            return  # the agent is gone, and with it the reason to be
+        finally:
+            self._roster.close()
+
+    def _step(self) -> None:
+        now = self._clock()
+        wake = self._looker.wake_ns()
+        self._do_chore(now, lull=wake - now > LULL_NS)
+        pause = min(wake, self._flush_ns) - self._clock()
+        if pause > 0:
+            time.sleep(min(pause, MAX_SLEEP_NS) / 1e9)
+        self._looker.look_due()
+
+    def _do_chore(self, now: int, *, lull: bool) -> None:
+        if now >= self._flush_ns + (0 if lull else PATIENCE_NS):
+            self._roster.refresh()
+            self._flush()
+        elif lull:
+            chore = next(self._chores, None)
+            if chore is not None:
+                chore()
+            elif now >= self._status_ns:
+                self._status_ns = now + STATUS_NS
+                self._chores = self._plan_chores(now)
+
+    def _plan_chores(self, now: int) -> Iterator[Callable[[], None]]:
+        """Gauges of each device, and every 10 s its processes: one call in each lull."""
+        device_ids = self._looker.device_ids
+        for device_id in device_ids:
+            yield lambda device_id=device_id: self._looker.look_status(device_id)  # type: ignore[misc]
+        if now >= self._processes_ns:
+            self._processes_ns = now + PROCESSES_NS
+            yield lambda: self._looker.look_processes(device_ids)
+
+    def _flush(self) -> None:
+        frames = b""
+        if self._roster.changed:
+            self._roster.changed = False
+            frames = encode_hello(
+                Hello(
+                    self._roster.devices,
+                    self._roster.reasons,
+                    self._roster.driver_version,
+                    self._boot_id,
+                    os.getpid(),
+                )
+            )
+        dropped = self._pipe.dropped - self._dropped
+        self._dropped += dropped
+        self._pipe.send(frames + encode_batch(self._looker.drain(dropped)))
+        self._flush_ns = self._clock() + FLUSH_NS
+
+
+def gpu_sources(config: Mapping[str, Any]) -> list[Source]:
+    """The source of GPUs: NVML, or what stands in for it."""
+    if config.get("simulate"):
+        from meter.sampling.simulated import Simulated  # noqa: PLC0415 - only what is used is loaded
+
+        return [Simulated(config["simulate"], boottime_ns)]
+    if config.get("replay"):
+        from meter.sampling.replay import Replay  # noqa: PLC0415 - only what is used is loaded
+
+        return [Replay(Path(config["replay"]), boottime_ns)]
+    from meter.sampling.nvml import Nvml  # noqa: PLC0415 - only what is used is loaded
+
+    return [Nvml(boottime_ns)]
+
+
+def host_sources(config: Mapping[str, Any]) -> list[Source]:
+    """CPU and RAM, measured where the kernel shows them, else modelled."""
+    if not config.get("host", True):
+        return []
+    from meter.sampling.host import Host  # noqa: PLC0415 - only what is used is loaded
+    from meter.sampling.rapl import Rapl  # noqa: PLC0415 - only what is used is loaded
+
+    powercap = Path(config.get("powercap", "/sys/class/powercap"))
+    rapl = Rapl(powercap, boottime_ns)
+    return [rapl, Host(Path(config.get("proc", "/proc")), boottime_ns, measured=rapl.components)]
+
+
+def run(fd: int, config: Mapping[str, Any]) -> None:
+    """Meter into a pipe until SIGTERM, or until nobody reads it."""
+    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    sampler = Sampler(Pipe(fd), boot_id)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: sampler.stop())
+    sampler.run(lambda: gpu_sources(config), lambda: host_sources(config))

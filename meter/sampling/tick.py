@@ -1,0 +1,139 @@
+"""When an energy counter ticks: phase and period, learnt from brackets of real looks; pure.
+
+A bracket (since, at] says that a tick fell between two looks. Phase and period follow the
+brackets by a two-state Kalman filter; the half-width of the window in which the next tick is
+looked for follows the misses: wider at once after a miss, slowly narrower after hits.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import sqrt
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Bracket = tuple[int, int]
+"""(since_ns, at_ns]: the tick fell after the first instant, at the latest at the second."""
+
+MIN_HALF_NS = 600_000
+PHASE_WALK_NS = 40_000.0  # how far a tick may wander from the grid of the ones before
+PERIOD_WALK_NS = 400.0
+WIDER, NARROWER = 1.6, 0.98  # in balance at about one miss in 24 ticks
+NARROWER_AT_FIRST = 0.9  # from what the scan left, until the first miss
+LOST_SCORE = 5.0
+FORGIVEN_BY_HIT = 0.2
+
+
+class TickModel:
+    """Prediction of the next tick; all times in ns of the looks' clock."""
+
+    __slots__ = (
+        "_half",
+        "_max_half",
+        "_min_half",
+        "_narrower",
+        "_ppp",
+        "_ptp",
+        "_ptt",
+        "at",
+        "period",
+        "score",
+    )
+
+    def __init__(self, at: float, period: float, spread: float, min_half: float) -> None:
+        self.at = at
+        self.period = period
+        self.score = 0.0
+        self._max_half = period / 5
+        self._min_half = min(min_half, self._max_half)
+        self._half = min(max(spread, self._min_half), self._max_half)
+        self._narrower = NARROWER_AT_FIRST
+        self._ppp = (spread / 2) ** 2
+        self._ptp = 0.0
+        self._ptt = (spread / 3) ** 2
+
+    @property
+    def half(self) -> float:
+        """Half-width of the window around ``at`` in which the tick is expected."""
+        return min(max(self._half, 2 * sqrt(self._ppp)), self._max_half)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the prediction is sharper than the narrowest window."""
+        return 3 * sqrt(self._ppp) < self._half
+
+    @property
+    def lost(self) -> bool:
+        """Whether misses came too often to speak of a grid."""
+        return self.score >= LOST_SCORE
+
+    def advance(self, ticks: int) -> None:
+        """Expect the tick after the next ``ticks`` periods."""
+        self.at += ticks * self.period
+        self._ppp += ticks * (2 * self._ptp + ticks * self._ptt) + ticks * PHASE_WALK_NS**2
+        self._ptp += ticks * self._ptt
+        self._ptt += ticks * PERIOD_WALK_NS**2
+
+    def hit(self, bracket: Bracket, *, informative: bool) -> None:
+        """The expected tick came inside the window.
+
+        Only a bracket that was split by a look in its middle (``informative``) moves the grid:
+        one that is as wide as the window would only confirm the prediction that placed it.
+        """
+        self._half = max(self._half * self._narrower, self._min_half)
+        self.score = max(0.0, self.score - FORGIVEN_BY_HIT)
+        if informative:
+            self._update(bracket)
+
+    def missed_late(self, bracket: Bracket) -> None:
+        """The tick came after its window; looks went on until they found it."""
+        self._miss()
+        self._update(bracket)
+
+    def missed_early(self, at_ns: int) -> None:
+        """The tick had come before its window began, seen at ``at_ns``."""
+        self._miss()
+        width = round(2 * self._half)
+        self._update((at_ns - width, at_ns))
+
+    def _miss(self) -> None:
+        self._half = min(self._half * WIDER, self._max_half)
+        self._narrower = NARROWER
+        self.score += 1.0
+
+    def _update(self, bracket: Bracket) -> None:
+        since, at = bracket
+        error = (since + at) / 2 - self.at
+        noise = ((at - since) / 2) ** 2 / 3 + (self._half / 3) ** 2
+        gain = self._ppp / (self._ppp + noise)
+        period_gain = self._ptp / (self._ppp + noise)
+        self.at += gain * error
+        self.period += period_gain * error
+        self._ptt -= period_gain * self._ptp
+        self._ptp *= 1 - gain
+        self._ppp *= 1 - gain
+
+
+def learn(brackets: Sequence[Bracket], min_half: float = MIN_HALF_NS) -> TickModel | None:
+    """The grid through the changes that a scan saw; None if they lie on none.
+
+    Needs three changes. A gap may span several ticks (the counter need not move at each).
+    """
+    if len(brackets) < 3:
+        return None
+    middles = [(since + at) / 2 for since, at in brackets]
+    gaps = [later - former for former, later in pairwise(middles)]
+    shortest = min(gaps)
+    if shortest <= 0:
+        return None
+    counts = [max(1, round(gap / shortest)) for gap in gaps]
+    period = (middles[-1] - middles[0]) / sum(counts)
+    spread = max(at - since for since, at in brackets)
+    tolerance = period / 4 + spread
+    if spread > period / 2:
+        return None
+    if any(abs(gap - n * period) > tolerance for gap, n in zip(gaps, counts, strict=True)):
+        return None
+    return TickModel(middles[-1], period, spread, min_half)
