@@ -1,0 +1,59 @@
+"""Runs every benchmark; with ``--write`` their tables become docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PAGE = HERE.parent / "docs" / "benchmarks.md"
+SCRIPTS = (
+    ("Energy", "energy_accuracy.py"),
+    ("What metering costs", "overhead.py"),
+    ("Start of a job", "start_delay.py"),
+    ("Speed of a job", "slowdown.py"),
+    ("Scrapes", "metrics_latency.py"),
+)
+HEAD = """# Benchmarks
+
+Written by `make bench BENCH_ARGS=--write`. Energies are compared with the exact truth of [the
+stand-in](stand-in.md), whose sensors are modelled on published measurements; they say how well
+metering follows what the sensors tell, not how true a board's sensors are (about ±5 %, which is
+part of every bound). Figures come from a small shared machine and are no promise for another;
+nothing here is a test.
+"""
+
+
+def output_of(script: str, arguments: list[str]) -> str:
+    """What a benchmark prints; it is shown as it comes."""
+    command = [sys.executable, str(HERE / script), *arguments]
+    lines = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout or ():
+            print(line, end="", flush=True)
+            lines.append(line)
+    if process.returncode:
+        raise SystemExit(f"{script} failed with {process.returncode}")
+    return "".join(lines)
+
+
+def main() -> None:
+    """Run all of them."""
+    parser = argparse.ArgumentParser(description="every benchmark")
+    parser.add_argument("--quick", action="store_true", help="a short look")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
+    options = parser.parse_args()
+    arguments = ["--quick"] if options.quick else []
+    sections = [HEAD]
+    for title, script in SCRIPTS:
+        print(f"## {title}\n", flush=True)
+        sections.append(f"## {title}\n\n{output_of(script, arguments).rstrip()}\n")
+    if options.write:
+        PAGE.write_text("\n".join(sections), encoding="utf-8")
+        print(f"wrote {PAGE}")
+
+
+if __name__ == "__main__":
+    main()
