@@ -1,0 +1,95 @@
+"""What commands write: JSON, plain tables of 80 columns, files that are never half there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import textwrap
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from meter.errors import ReportError
+from meter.figures import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_GAP = "  "
+
+
+def width() -> int:
+    """Columns of the terminal, 80 where there is none, at most 120."""
+    return max(40, min(120, shutil.get_terminal_size((80, 24)).columns))
+
+
+def print_json(value: object) -> None:
+    """JSON on stdout."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False))
+
+
+def table(
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[int] = (),
+    wrap: int | None = None,
+    columns: int | None = None,
+) -> str:
+    """A plain table; the column ``wrap`` takes the room that is left, the rest is as it is."""
+    columns = columns or width()
+    clean = [[printable(cell, 500) for cell in row] for row in rows]
+    sizes = [max(len(row[i]) for row in [list(heads), *clean]) for i in range(len(heads))]
+    if wrap is not None:
+        others = sum(sizes) - sizes[wrap] + len(_GAP) * (len(heads) - 1)
+        sizes[wrap] = max(12, min(sizes[wrap], columns - others))
+    lines = [_row(heads, sizes, right), _GAP.join("-" * size for size in sizes)]
+    for row in clean:
+        cells = [
+            (textwrap.wrap(cell, sizes[i], break_on_hyphens=False) or [""]) if i == wrap else [cell]
+            for i, cell in enumerate(row)
+        ]
+        for level in range(max(map(len, cells))):
+            parts = [cell[level] if level < len(cell) else "" for cell in cells]
+            lines.append(_row(parts, sizes, right))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _row(cells: Sequence[str], sizes: Sequence[int], right: Sequence[int]) -> str:
+    padded = [
+        cell.rjust(size) if index in right else cell.ljust(size)
+        for index, (cell, size) in enumerate(zip(cells, sizes, strict=True))
+    ]
+    return _GAP.join(padded)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Replace a file at once: readers see the old content or the new. Raises ReportError."""
+    folder = path.absolute().parent
+    temporary: str | None = None
+    try:
+        if path.is_dir():
+            raise ReportError(f"{path} is a folder", "name a file in it")
+        fd, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=folder)
+        with os.fdopen(fd, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
+    except (OSError, ValueError) as error:
+        if temporary:
+            with suppress(OSError):
+                Path(temporary).unlink()
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ReportError(f"{path} cannot be written ({reason})", "name another place") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,160 @@
+"""Where commands read from: the agent if its socket answers, else the ledger's file."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote, urlencode
+
+from meter.errors import AgentError, LedgerError, LedgerLockedError, UsageError
+from meter.launch.client import NoAgentError, problem_text, request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from meter.config import Config
+    from meter.ledger import Reader
+
+LEDGER_NAME = "ledger.duckdb"
+_TIMEOUT_S = 30.0
+_NOT_FOUND = 404
+_CLOSING_S = 5.0  # a private agent closes its ledger within this time of its last run
+
+
+class Reads(Protocol):
+    """What can be asked, of an agent or a file."""
+
+    def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
+        """The newest runs."""
+
+    def document(self, run: str) -> dict[str, Any]:
+        """A run's document, by id, unique prefix, name or ``last``."""
+
+    def series(self, run_id: str) -> list[dict[str, Any]]:
+        """A run's power over time."""
+
+
+class AgentReads:
+    """Reads through an agent's socket."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = str(socket)
+
+    def status(self) -> dict[str, Any]:
+        """The agent's live state."""
+        return self._get("/v1/status")
+
+    def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
+        """The newest runs."""
+        query = {"limit": str(limit)} | ({"project": project} if project else {})
+        found: list[dict[str, Any]] = self._get(f"/v1/runs?{urlencode(query)}")["runs"]
+        return found
+
+    def document(self, run: str) -> dict[str, Any]:
+        """A run's document, up to date."""
+        return self._get(f"/v1/runs/{quote(run, safe='')}")
+
+    def series(self, run_id: str) -> list[dict[str, Any]]:
+        """A run's power over time."""
+        found: list[dict[str, Any]] = self._get(f"/v1/runs/{quote(run_id, safe='')}/series")[
+            "series"
+        ]
+        return found
+
+    def _get(self, path: str) -> dict[str, Any]:
+        status, answer = request(self._socket, "GET", path, timeout_s=_TIMEOUT_S)
+        if status == _NOT_FOUND:
+            raise UsageError(problem_text(status, answer), "see `meter runs`")
+        if not 200 <= status < 300:
+            raise AgentError(f"the agent refuses: {problem_text(status, answer)}", "see its log")
+        return answer
+
+
+class FileReads:
+    """Reads from the ledger's file, which nobody else holds."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
+        """The newest runs."""
+        from meter.ledger import reports  # noqa: PLC0415 - DuckDB is imported when needed
+
+        return [dict(row) for row in reports.run_list(self._reader, limit=limit, project=project)]
+
+    def document(self, run: str) -> dict[str, Any]:
+        """A run's document."""
+        from meter.ledger import reports  # noqa: PLC0415
+
+        return reports.run_document(self._reader, reports.find_run(self._reader, run))
+
+    def series(self, run_id: str) -> list[dict[str, Any]]:
+        """A run's power over time."""
+        from meter.ledger import reports  # noqa: PLC0415
+
+        return [point_of(point) for point in reports.run_series(self._reader, run_id)]
+
+
+def point_of(point: Any) -> dict[str, Any]:
+    """A point of a series as the exporters take it."""
+    names = ("device_id", "at_us", "power_w", "energy_j")
+    return {name: getattr(point, name) for name in names}
+
+
+def agent_reads(config: Config) -> AgentReads | None:
+    """The agent, if one answers at the socket."""
+    try:
+        request(str(config.socket), "GET", "/healthz", timeout_s=_TIMEOUT_S)
+    except NoAgentError:
+        return None
+    return AgentReads(config.socket)
+
+
+@contextmanager
+def reads(config: Config) -> Iterator[Reads]:
+    """The agent if it answers, else the file. Raises AgentError, LedgerError."""
+    deadline = time.monotonic() + _CLOSING_S
+    while True:
+        agent = agent_reads(config)
+        if agent is not None:
+            yield agent
+            return
+        try:
+            reader = _open(config)
+        except LedgerLockedError as error:
+            if time.monotonic() < deadline:  # an agent that is just starting or ending
+                time.sleep(0.2)
+                continue
+            raise _held(config, error) from error
+        with reader:
+            yield FileReads(reader)
+        return
+
+
+def _open(config: Config) -> Reader:
+    path = config.home / LEDGER_NAME
+    if not path.exists():
+        raise LedgerError(
+            f"there is no ledger at {path} yet",
+            "meter something first, `meter run -- COMMAND`, or set METER_HOME",
+        )
+    from meter.ledger import open_reader  # noqa: PLC0415
+
+    return open_reader(path)
+
+
+def _held(config: Config, error: LedgerLockedError) -> LedgerError:
+    holder = f"process {error.pid}" if error.pid else "another process"
+    return LedgerLockedError(
+        f"the ledger {config.home / LEDGER_NAME} is held by {holder}, "
+        f"and no agent answers at {config.socket}",
+        "name that agent's socket with --socket, or wait until it ended",
+        pid=error.pid,
+    )
+
+
+def of_document(document: Mapping[str, Any]) -> str:
+    """A document's run id."""
+    return str(document["run"]["id"])

@@ -1,0 +1,63 @@
+"""``meter runs``: the list of runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from meter import figures
+from meter.cli import output
+from meter.cli.reads import reads
+from meter.cli.session import Session, debug_option, example, json_option, socket_option
+
+
+@click.command("runs", epilog=example("meter runs --project chatbot --limit 5"))
+@click.option("--project", metavar="P", help="Only runs of this project.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1_000),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="At most this many.",
+)
+@json_option
+@socket_option
+@debug_option
+@click.pass_obj
+def runs_command(session: Session, *, project: str | None, limit: int, as_json: bool) -> None:
+    """List runs, newest first."""
+    with reads(session.config) as source:
+        found = source.runs(limit, project)
+    if as_json:
+        output.print_json({"runs": found})
+    elif found:
+        click.echo(text(found))
+    else:
+        which = f" of project {figures.printable(project, 40)!r}" if project else ""
+        click.echo(f"No runs{which} yet. Meter one: meter run -- python train.py")
+
+
+def text(runs: list[dict[str, Any]], columns: int | None = None) -> str:
+    """Runs as a table."""
+    rows = [_row(run) for run in runs]
+    heads = ("RUN", "NAME", "PROJECT", "STARTED (UTC)", "STATUS", "ENERGY")
+    return output.table(heads, rows, right=(5,), wrap=1, columns=columns)
+
+
+def _row(run: dict[str, Any]) -> list[str]:
+    started = str(run.get("started_at") or "")
+    energy = run.get("energy")
+    shown = figures.figure(energy) if isinstance(energy, dict) else ""
+    name = figures.printable(run.get("name") or "", 60)
+    if run.get("simulated"):
+        name += " (simulated)"
+    return [
+        str(run["id"])[:26],
+        name,
+        figures.printable(run.get("project") or "", 12),
+        started[:16].replace("T", " "),
+        str(run.get("status") or "")[:9],
+        shown,
+    ]
