@@ -1,0 +1,54 @@
+"""What the energy curve tells people when its counter or its power misbehaves."""
+
+from __future__ import annotations
+
+from meter.model import Notice, Severity
+from meter.units import NS_PER_S
+
+AGAIN_NS = 60 * NS_PER_S
+"""The same thing is told once a minute at most."""
+
+TEXTS = {
+    "counter_glitch": "its energy counter gave one impossible value, which was left out",
+    "counter_reset": "its energy counter started anew; power stands in for the moment between",
+    "counter_stuck": "its energy counter stood still while power was drawn; power stands in",
+    "counter_missing": "its energy counter gave nothing for over a second; power stands in",
+    "counter_caught_up": "its energy counter caught up; what power had stood in for is corrected",
+    "counter_not_caught_up": "its energy counter went on without the time it stood still; the "
+    "figure from power is kept",
+    "counter_disagrees": "its energy counter and its power differ by more than 15 %; the counter "
+    "is used",
+    "no_counter": "it has no energy counter; energy is made from power, and events shorter than "
+    "the gaps of its sensor are invisible",
+    "gap_bridged": "nobody could look for a while; its energy counter tells what was used "
+    "meanwhile",
+    "gap_unknown": "nothing is known about a stretch of time, which counts as zero energy and is "
+    "not covered",
+    "device_lost": "it could not be reached for a while",
+}
+INFORMATIVE = frozenset({"gap_bridged", "counter_caught_up", "no_counter", "counter_glitch"})
+
+
+class Notices:
+    """Notices of one device, until somebody fetches them."""
+
+    def __init__(self, device_id: str, name: str) -> None:
+        self._device_id = device_id
+        self._name = name
+        self._told: dict[str, int] = {}
+        self._waiting: list[Notice] = []
+
+    def tell(self, code: str, at_ns: int) -> None:
+        """Say that something happened, unless it was said just now."""
+        told = self._told.get(code)
+        if told is not None and at_ns - told < AGAIN_NS:
+            return
+        self._told[code] = at_ns
+        severity = Severity.INFO if code in INFORMATIVE else Severity.WARNING
+        text = f"{self._name} ({self._device_id}): {TEXTS[code]}."
+        self._waiting.append(Notice(code, text, severity, device_id=self._device_id))
+
+    def drain(self) -> list[Notice]:
+        """All notices since the last call."""
+        waiting, self._waiting = self._waiting, []
+        return waiting

@@ -1,0 +1,175 @@
+"""The settled end of an energy curve: segments out, cumulative energy kept; pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from math import ceil, floor
+from typing import TYPE_CHECKING
+
+from meter.model import Basis, Method, Segment
+from meter.sampling.curve_cells import reach
+from meter.units import NS_PER_S, mj_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meter.model import Device
+    from meter.sampling.curve_cells import Break
+    from meter.sampling.curve_power import Energy
+
+GAIN = 0.05
+"""A board's sensors may be wrong by this part (arXiv 2312.02741); taken for RAPL too."""
+MODEL_SLACK = 0.5
+"""A load model may be wrong by this part: an assumption, since no source bounds it."""
+MOST_MW = 3_000_000.0
+"""More than any device draws: what is plausible where no limit is known."""
+OVER_LIMIT = 1.2
+
+
+class Output:
+    """Makes contiguous segments of one device."""
+
+    def __init__(self, device: Device, curve_mj: int, settled_ns: int | None) -> None:
+        self._device = device
+        self._segments: list[Segment] = []
+        self._ends: deque[tuple[int, int]] = deque(maxlen=96)
+        self._carry = 0.0
+        self.curve_mj = curve_mj
+        self.settled_ns = settled_ns
+        self.gap_ns = 0
+        limit = self._limit_mw = device.power_limit_mw
+        self.most_mw = OVER_LIMIT * limit if limit else MOST_MW
+        self._gain = MODEL_SLACK if device.method is Method.MODELLED else GAIN
+
+    def drain(self) -> list[Segment]:
+        """All segments since the last call."""
+        segments, self._segments = self._segments, []
+        return segments
+
+    def begin(self, at_ns: int) -> None:
+        """Start the curve, if it has not started."""
+        if self.settled_ns is None:
+            self.settled_ns = at_ns
+            self._ends.append((at_ns, self.curve_mj))
+
+    def at(self, at_ns: int) -> float | None:
+        """Cumulative energy at a settled instant, None if that is no longer remembered."""
+        ends = self._ends
+        if not ends or not ends[0][0] <= at_ns <= ends[-1][0]:
+            return None
+        for index in range(len(ends) - 1, 0, -1):
+            start, before = ends[index - 1]
+            end, after = ends[index]
+            if at_ns >= start:
+                return before + (after - before) * (at_ns - start) / max(1, end - start)
+        return float(ends[0][1])
+
+    def power(self, end_ns: int, energy: Energy, basis: Basis) -> int:
+        """Go on to an instant with a figure that is no integer; what it was settled as."""
+        value = energy.value + self._carry
+        whole = max(0, floor(value))
+        self._carry = value - whole
+        if basis is Basis.UNKNOWN:
+            return self.unknown(end_ns)
+        self.stretch(end_ns, whole, basis, low=energy.low, high=energy.high)
+        return whole
+
+    def unknown(self, end_ns: int) -> int:
+        """Go on to an instant of which nothing is known but the limit of what may be drawn."""
+        high = 0
+        if self._limit_mw and self.settled_ns is not None:
+            high = ceil(mj_of(self._limit_mw, max(0, end_ns - self.settled_ns)))
+        self._put(end_ns, 0, (0, high), Basis.UNKNOWN, (0, 0), covered=False)
+        return 0
+
+    def stretch(
+        self,
+        end_ns: int,
+        energy_mj: int,
+        basis: Basis,
+        breaks: Sequence[Break] = (),
+        *,
+        low: float | None = None,
+        high: float | None = None,
+        blur_ns: int = 0,
+        blur_mw: float = 0.0,
+    ) -> None:
+        """Go on to an instant with an energy, shaped by breaks.
+
+        ``blur`` is how well the instants at both ends are known and the power around them.
+        """
+        start_ns = self.settled_ns
+        if start_ns is None or end_ns <= start_ns:
+            return
+        self.gap_ns += end_ns - start_ns if basis is Basis.COUNTER_GAP else 0
+        below, above = reach(start_ns, end_ns, energy_mj, breaks, self.most_mw)
+        blur = ceil(blur_mw * blur_ns / NS_PER_S)
+        edges = (below + blur, above + blur)
+        done = 0
+        for at_ns, upto in (*breaks, (end_ns, energy_mj)):
+            piece = upto - done
+            part = piece / energy_mj if energy_mj else (at_ns - start_ns) / (end_ns - start_ns)
+            bounds = (
+                floor((1 - self._gain) * (piece if low is None else min(low * part, piece))),
+                ceil((1 + self._gain) * (piece if high is None else max(high * part, piece))),
+            )
+            self._put(at_ns, piece, bounds, basis, edges)
+            done = upto
+
+    def correct(self, start_ns: int, end_ns: int, energy_mj: int, *, gap: bool = False) -> None:
+        """Correct what is settled; the curve's value changes, its end does not."""
+        if not energy_mj:
+            return
+        slack = ceil(abs(energy_mj) * self._gain) if gap else 0
+        self.curve_mj += energy_mj
+        self._ends.clear()  # they tell the former values
+        if self.settled_ns is not None:
+            self._ends.append((self.settled_ns, self.curve_mj))
+        self._segments.append(
+            Segment(
+                self._device.id,
+                start_ns,
+                end_ns,
+                energy_mj,
+                energy_mj - slack,
+                energy_mj + slack,
+                Basis.COUNTER_GAP if gap else Basis.COUNTER,
+                self._device.method,
+                correction=True,
+            )
+        )
+
+    def _put(
+        self,
+        end_ns: int,
+        energy_mj: int,
+        bounds: tuple[int, int],
+        basis: Basis,
+        edges: tuple[int, int],
+        *,
+        covered: bool = True,
+    ) -> None:
+        start_ns = self.settled_ns
+        if start_ns is None or end_ns <= start_ns:
+            return
+        self.gap_ns += 0 if covered else end_ns - start_ns
+        self._segments.append(
+            Segment(
+                self._device.id,
+                start_ns,
+                end_ns,
+                energy_mj,
+                bounds[0],
+                bounds[1],
+                basis,
+                self._device.method,
+                covered=covered,
+                below_mj=edges[0],
+                above_mj=edges[1],
+                end_below_mj=edges[0],
+                end_above_mj=edges[1],
+            )
+        )
+        self.settled_ns = end_ns
+        self.curve_mj += energy_mj
+        self._ends.append((end_ns, self.curve_mj))
