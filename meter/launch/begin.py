@@ -27,7 +27,7 @@ def link_for(
     tell: Callable[[str], None],
     spawn: Callable[[Environment], AgentProcess],
 ) -> Link:
-    """The link of a run whose launcher (``exec``: whose job) has ``pid``."""
+    """The link of a run whose launcher (``exec``: whose observer) has ``pid``."""
     identity = run_id(environment, nested_over=nested_over, tell=tell)
     body = registration(options, environment, identity, pid)
     debug = (lambda line: tell(f"meter: {line}")) if options.debug else (lambda _: None)
@@ -77,4 +77,5 @@ def _open_checked(link: Link, options: Options) -> None:
 
 def fault_texts(answer: dict[str, Any]) -> list[str]:
     """What keeps the agent from metering as it should, one sentence each."""
-    return [str(fault.get("text", fault)) for fault in answer.get("faults") or ()]
+    notices = answer.get("notices") or ()
+    return [str(each["text"]) for each in notices if each.get("severity") == "warning"]

@@ -280,10 +280,10 @@ class Link:
         if not agent.ended:
             return  # slow: goes on in the thread
         self._forget_agent()
-        lost_race = agent.exit_code() in (ALREADY_RUNNING, None)
+        lost_race = agent.exit_code() == ALREADY_RUNNING
         until = min(deadline, time.monotonic() + _RACE_S)
         while not self._joined(until):
-            if not lost_race or agent.error or time.monotonic() >= until:
+            if not lost_race or time.monotonic() >= until:
                 raise AgentError(
                     f"the agent cannot run ({agent.error or 'it ended at once'})",
                     "see agent.log in METER_HOME and `meter doctor`",

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
         link = begin.link_for(
             options,
             environment,
-            order["pid"],
+            os.getpid(),  # whose end means that nobody will tell the run's
             nested_over=order["nested_over"],
             tell=said.append,
             spawn=spawn_agent,

@@ -96,11 +96,11 @@ class AgentProcess:
                 self.error = text
 
     def exit_code(self) -> int | None:
-        """Its exit code once it ended; None where somebody else reaped it."""
+        """Its exit code once it ended; where somebody else reaped it, what its words say."""
         try:
             return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         except ChildProcessError:
-            return None
+            return ALREADY_RUNNING if self.error and "already" in self.error else None
 
     def wait_until(self, reached: Callable[[AgentProcess], bool], deadline: float) -> bool:
         """Listen until something is reached, the agent ends, or ``time.monotonic()`` says so."""

@@ -39,8 +39,13 @@ def document(run: dict, end: dict | None) -> dict:
             "unattributed_share": 0.0,
         },
         "cost": [],
-        "carbon": {"location": None, "market": None, "overhead": None, "tnd": None,
-                   "embodied": None},
+        "carbon": {
+            "location": None,
+            "market": None,
+            "overhead": None,
+            "tnd": None,
+            "embodied": None,
+        },
         "water": None,
         "as_of": "2026-01-01T00:00:01Z",
         "usage": [],
@@ -59,7 +64,6 @@ class FakeAgent:
         self.runs: dict[str, dict] = {}
         self.ended: set[str] = set()
         self.lock = threading.Lock()
-        self.server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 
     def log(self, **what: object) -> None:
         if self.log_path:
@@ -71,6 +75,7 @@ class FakeAgent:
             os.write(self.ready_fd, line.encode() + b"\n")
 
     def bind(self) -> None:
+        self.server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         if os.path.exists(self.path):
             os.unlink(self.path)
         self.server.bind(self.path)
@@ -91,7 +96,7 @@ class FakeAgent:
             return
         method, path = words[0].decode(), words[1].decode()
         length = 0
-        while (line := file.readline().strip()):
+        while line := file.readline().strip():
             if line.lower().startswith(b"content-length:"):
                 length = int(line.split(b":")[1])
         body = json.loads(file.read(length) or b"null")
@@ -122,16 +127,23 @@ class FakeAgent:
             if "refuse" in self.ways or body["gpus"] == "7":
                 return 422, {"detail": "no device 7: known are 0 (GPU-aaaa), 1 (GPU-bbbb)"}
             self.runs[body["id"]] = body
-            faults = [{"code": "no_nvml", "text": "no NVIDIA driver"}]
+            fault = {"code": "no_nvml", "severity": "warning", "text": "no NVIDIA driver"}
             return 201, {
-                "id": body["id"], "notices": [], "devices": [], "ledger": "/x/ledger.duckdb",
-                "agent_pid": os.getpid(), "faults": faults if "faulty" in self.ways else [],
+                "id": body["id"],
+                "devices": [],
+                "ledger": "/x/ledger.duckdb",
+                "agent_pid": os.getpid(),
+                "notices": [fault] if "faulty" in self.ways else [],
             }
         if run_id not in self.runs:
             return 404, {"detail": "no such run"}
         if method == "PATCH":
             self.ended.add(run_id)
         return 200, document(self.runs[run_id], body)
+
+
+def is_open(fd: int) -> bool:
+    return os.path.lexists(f"/proc/self/fd/{fd}")
 
 
 def main(arguments: list[str]) -> int:
@@ -143,7 +155,7 @@ def main(arguments: list[str]) -> int:
     agent = FakeAgent(path, ways, os.environ.get("METER_FAKE_LOG"), ready_fd)
     agent.log(
         event="start",
-        fds=sorted(int(fd) for fd in os.listdir("/proc/self/fd")),
+        fds={fd: os.readlink(f"/proc/self/fd/{fd}") for fd in range(64) if is_open(fd)},
         sid=os.getsid(0),
         cwd=os.getcwd(),
         stdin=os.readlink("/proc/self/fd/0"),

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from launching import Place  # noqa: E402
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path)
