@@ -76,7 +76,6 @@ NVML nvmlDeviceGetRunningProcessDetailList(nvmlDevice_t device, nvmlProcessDetai
                 .usedGpuMemory = process->memory_bytes,
                 .gpuInstanceId = instance_id(&call, process->gpu_instance),
                 .computeInstanceId = instance_id(&call, process->compute_instance),
-                .usedGpuCcProtectedMemory = UINT64_MAX,
             };
         found++;
     }

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from tests.standin.nvml_client import Client
 
 from standin import build
 from standin.scenario import Scenario
 from standin.units import ns
+from tests.standin.nvml_client import Client
 
 
 @pytest.fixture(scope="session")

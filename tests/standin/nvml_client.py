@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 SERVER = Path(__file__).with_name("nvml_server.py")
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """NVML answered with an error; ``code`` is its number."""
 
     def __init__(self, code):
@@ -39,7 +39,7 @@ class Client:
     def receive(self):
         answer = json.loads(self.process.stdout.readline())
         if "code" in answer:
-            raise Refused(answer["code"])
+            raise RefusedError(answer["code"])
         return answer["ok"]
 
     def ask(self, function, *arguments):
@@ -51,7 +51,7 @@ class Client:
         """Error code of a call, 0 if it succeeded."""
         try:
             self.ask(function, *arguments)
-        except Refused as refused:
+        except RefusedError as refused:
             return refused.code
         return 0
 

@@ -30,6 +30,10 @@ def plain(value):
         return {name: plain(each) for name, each in vars(value).items()}
     if isinstance(value, ctypes.Array | list | tuple):
         return [plain(each) for each in value]
+    if isinstance(value, pynvml.c_nvmlDevice_t):
+        return "a handle"
+    if isinstance(value, ctypes._SimpleCData):
+        return value.value
     return value.decode() if isinstance(value, bytes) else value
 
 
