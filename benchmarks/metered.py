@@ -65,6 +65,7 @@ class Curve:
     device: Device
     segments: list[Segment] = field(default_factory=list)
     notices: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
     first_ns: int = 0
     gap_ns: int = 0
 
@@ -161,6 +162,7 @@ def take(batch: SamplerBatch, builders: dict[str, CurveBuilder], found: dict[str
         for identifier, builder in builders.items():
             if fault.device_id in {None, identifier}:
                 found[identifier].segments += builder.fault(fault)
+                found[identifier].failed.add(fault.field)
     for identifier, builder in builders.items():
         found[identifier].segments += builder.advance(batch.at_ns)
         found[identifier].notices |= {notice.code for notice in builder.drain_notices()}

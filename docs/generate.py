@@ -6,14 +6,17 @@ code says.
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from decimal import Decimal
 
 HERE = Path(__file__).resolve().parent
+HOST_MODEL = HERE.parent / "meter" / "sampling" / "data" / "host_model.json"
 MADE = "<!-- Written by docs/generate.py: change the code, then `make docs`. -->\n"
 
 VARIABLES = (
@@ -31,6 +34,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         cells = [cell.replace("|", "\\|").replace("\n", " ") for cell in row]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def short(number: Decimal | None) -> str:
+    """A number with four significant digits or all before the point."""
+    if number is None:
+        return ""
+    return f"{number:.0f}" if number >= 1000 else f"{number:.4g}"
 
 
 def code(text: str) -> str:
@@ -102,23 +112,83 @@ later corrections show in reports, not here. One page holds at most {MAX_SERIES}
 
 def cli_page() -> str:
     """Every command's help."""
-    from meter.cli.reference import helps
+    import click
 
-    parts = [f"## {name}\n\n```text\n{text.rstrip()}\n```\n" for name, text in helps()]
-    return "# Command line\n\n" + "\n".join(parts)
+    from meter.cli.app import COMMANDS, app
+    from meter.launch.options import help_text
+
+    group = click.Context(app, info_name="meter", terminal_width=80, max_content_width=80)
+    parts = [("meter", app.get_help(group))]
+    for name in COMMANDS:
+        if name in {"run", "exec"}:
+            parts.append((name, help_text(name)))
+            continue
+        command = app.get_command(group, name)
+        if command is None:
+            raise LookupError(name)
+        context = click.Context(command, group, name, terminal_width=80, max_content_width=80)
+        parts.append((name, command.get_help(context)))
+    sections = [
+        f"## {'meter ' * (name != 'meter')}{name}\n\n```text\n{text.rstrip()}\n```\n"
+        for name, text in parts
+    ]
+    return "# Command line\n\n" + "\n".join(sections)
 
 
 def factors_page() -> str:
     """The facts that come with meter."""
-    from meter.factors.reference import bundled
+    from meter.factors.books import household_factor, world_factor
+    from meter.factors.grids import grids
 
-    sections = []
-    for title, text, head, rows in bundled():
-        sections.append(f"## {title}\n\n{text}\n\n{table(head, rows)}")
-    return (
-        "# Facts that come with meter\n\nYour own values, from the configuration, beat all of these."
-        " Each figure of a report names the ones it used.\n\n" + "\n".join(sections)
+    world, household = world_factor(0), household_factor(0)
+    single = table(
+        ("fact", "scope", "value", "low", "high", "unit", "source", "date", "licence"),
+        (
+            (
+                fact.kind, fact.scope, short(fact.value), short(fact.low), short(fact.high),
+                fact.unit, fact.source, fact.source_date or "", fact.licence or "",
+            )
+            for fact in (world, household)
+        ),
+    )  # fmt: skip
+    model = json.loads(HOST_MODEL.read_text(encoding="utf-8"))
+    host = table(
+        ("constant", "value", "unit", "source", "date"),
+        (
+            (code(name), str(row["value"]), row["unit"], row["source"], row["source_date"])
+            for name, row in model.items()
+        ),
     )
+    zones = table(
+        ("zone", "name", "g/kWh", "year", "method", "source"),
+        (
+            (
+                code(grid.zone), grid.names[0] if grid.names else "", short(grid.intensity),
+                grid.year or "", grid.method, grid.source,
+            )
+            for grid in sorted(grids().values(), key=lambda grid: grid.zone)
+        ),
+    )  # fmt: skip
+    return f"""# Facts that come with meter
+
+Your own values, from the [configuration](config.md), beat all of these, and every figure of a report names the ones it used.
+
+## World and yardstick
+
+The world's range is used, and called assumed, where no zone is set. A household's day is what the summary compares energy with.
+
+{single}
+## Host model
+
+For processors and memory that cannot be measured: a processor's power is between its idle share and its TDP, by load; the TDP is that of
+codecarbon's list of processors. Figures made of these are called modelled.
+
+{host}
+## Yearly grid intensity by zone
+
+Read from codecarbon's data files, whose code is never run.
+
+{zones}"""
 
 
 PAGES: dict[str, Callable[[], str]] = {
