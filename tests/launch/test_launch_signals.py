@@ -59,7 +59,7 @@ def test_a_forwarded_sigterm_lets_the_job_choose_its_exit_code(place):
 
 
 def test_an_untrapped_signal_to_the_launcher_ends_job_and_launcher_alike(place):
-    running = place.start("--", "sh", "-c", "touch on; sleep 60; true")
+    running = place.start("--", "sh", "-c", "touch on; exec sleep 60")
     eventually(lambda: (place.folder / "on").exists())
     running.send_signal(signal.SIGUSR1)
     running.communicate(timeout=30)
