@@ -1,0 +1,291 @@
+"""The run document ``meter.run/1``: rows of the report queries, nested; pure.
+
+Nothing is computed here that a query could: the rows are rounded and in the document's units.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from meter.model import Component, Method
+from meter.units import J_PER_KWH
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+    from decimal import Decimal
+
+SCHEMA = "meter.run/1"
+Row = Mapping[str, Any]
+Quantity = dict[str, Any]
+
+_NS_PER_US = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class RunRows:
+    """What the report queries say about a run; see ``queries/report/``."""
+
+    run: Row
+    energy: Sequence[Row]  # per component, and of all without one
+    devices: Sequence[Row]
+    facility: Row
+    cost: Sequence[Row]
+    carbon: Sequence[Row]  # per kind, and of both without one
+    factors: Sequence[Row]
+    yardsticks: Sequence[Row]
+    marks: Sequence[Row]
+    holds: Sequence[Row]
+    unattributed: Row
+    notices: Sequence[Row]
+    as_of: datetime
+    until: datetime  # the run's end, or the instant that is known of
+
+
+def assemble(rows: RunRows) -> dict[str, Any]:
+    """The document of a run; numbers are JSON numbers, money is decimal strings."""
+    total = next((row for row in rows.energy if row["component"] is None), None)
+    it = _energy(total)
+    facility = _facility(rows.facility)
+    yardstick = rows.yardsticks[0] if rows.yardsticks else None
+    return {
+        "schema": SCHEMA,
+        "run": _run(rows),
+        "energy": {
+            "it": it,
+            "facility": facility,
+            "by_component": _components(rows.energy),
+            "devices": [_device(row, rows) for row in rows.devices],
+            "measured_share": _share(total, "measured_j", "energy_j"),
+            "unattributed_share": _share(rows.unattributed, "unattributed_mj", "total_mj"),
+        },
+        "cost": [_cost(row) for row in rows.cost],
+        "carbon": _carbon(rows.carbon),
+        "water": None,
+        "as_of": _instant(rows.as_of),
+        "usage": [],
+        "prices": [],
+        "coverage": _coverage(rows.devices, rows),
+        "per": _per(rows.marks, it),
+        "factors": [_factor(row) for row in [*rows.factors, *([yardstick] if yardstick else [])]],
+        "equivalents": _equivalents(facility or it, yardstick),
+        "notices": [*_own_notices(rows), *(_notice(row) for row in rows.notices)],
+        "simulated": bool(rows.run["simulated"] or (total and total["simulated"])),
+    }
+
+
+def _run(rows: RunRows) -> dict[str, Any]:
+    run = rows.run
+    return {
+        "id": run["run_id"],
+        "name": run["name"],
+        "project": run["project"],
+        "tags": json.loads(run["tags"]),
+        "status": run["status"],
+        "started_at": _instant(run["started_at"]),
+        "ended_at": _instant(run["ended_at"]),
+        "duration_s": max(0.0, _seconds(rows.until - run["started_at"])),
+        "exit_code": run["exit_code"],
+        "nodes": [run["node_id"]],
+    }
+
+
+def _energy(row: Row | None) -> Quantity:
+    if row is None or row["energy_j"] is None:
+        return _quantity(0, 0, 0, "J", Method.MEASURED)
+    return _quantity(row["energy_j"], row["low_j"], row["high_j"], "J", row["method"])
+
+
+def _components(rows: Sequence[Row]) -> dict[str, Quantity]:
+    found = {row["component"]: row for row in rows if row["component"] is not None}
+    return {component.value: _energy(found.get(component.value)) for component in Component}
+
+
+def _device(row: Row, rows: RunRows) -> dict[str, Any]:
+    return {
+        "id": row["device_id"],
+        "component": row["component"],
+        "name": row["name"],
+        "energy": _energy(row),
+        "coverage": _coverage([row], rows),
+        "method": row["method"],
+        "simulated": row["simulated"],
+    }
+
+
+def _facility(row: Row) -> Quantity | None:
+    """Only where every hour has a PUE: part of a facility would look like all of it."""
+    if not row["lines"] or row["with_pue"] < row["lines"]:
+        return None
+    return _energy(row)
+
+
+def _cost(row: Row) -> dict[str, Any]:
+    amount = {
+        "value": _money(row["amount"]),
+        "low": _money(row["low"]),
+        "high": _money(row["high"]),
+        "unit": row["currency"],
+        "method": row["method"],
+    }
+    return {"kind": row["kind"], "currency": row["currency"], "amount": amount}
+
+
+def _carbon(rows: Sequence[Row]) -> dict[str, Quantity | None]:
+    by_kind = {row["kind"]: row for row in rows}
+    both, overhead = by_kind.get(None), by_kind.get("location_overhead")
+    known = both is not None and both["grams"] is not None
+    return {
+        "location": _grams(both) if both is not None and known else None,
+        "market": None,
+        "overhead": _grams(overhead) if overhead is not None else None,
+        "tnd": None,
+        "embodied": None,
+    }
+
+
+def _grams(row: Row) -> Quantity:
+    return _quantity(row["grams"], row["low"], row["high"], "g", row["method"])
+
+
+def _per(rows: Sequence[Row], it: Quantity) -> dict[str, Quantity]:
+    """Energy of a step or token; the bounds are the run's, in proportion."""
+    found = {}
+    for row in rows:
+        if row["quantity"] and row["quantity"] > 0 and row["energy_j"] >= 0:
+            value = float(row["energy_j"]) / row["quantity"]
+            low, high = _spread(it)
+            found[row["counted"]] = _quantity(
+                value, value * low, value * high, "J", Method(it["method"])
+            )
+    return found
+
+
+def _spread(quantity: Quantity) -> tuple[float, float]:
+    if not quantity["value"]:
+        return 1.0, 1.0
+    value = quantity["value"]
+    return quantity["low"] / value, quantity["high"] / value
+
+
+def _equivalents(energy: Quantity, yardstick: Row | None) -> list[dict[str, Any]]:
+    if yardstick is None:
+        return []
+    days = energy["value"] / J_PER_KWH / float(yardstick["amount"])
+    return [{"kind": "household_days", "value": days, "factor": yardstick["id"]}]
+
+
+def _factor(row: Row) -> dict[str, Any]:
+    number = _money if row["currency"] else float
+    return {
+        "id": row["id"],
+        "kind": row["kind"],
+        "scope": row["scope"],
+        "value": number(row["amount"]),
+        "low": number(row["low"]),
+        "high": number(row["high"]),
+        "unit": row["unit"],
+        "method": row["method"],
+        "source": row["source"],
+        "source_date": row["source_date"],
+        "licence": row["licence"],
+        "valid_from": _instant(row["valid_from"]),
+        "valid_to": _instant(row["valid_to"]),
+        "recorded_at": _instant(row["recorded_at"]),
+    }
+
+
+def _notice(row: Row) -> dict[str, Any]:
+    return {
+        "code": row["code"],
+        "severity": row["severity"],
+        "text": row["message"],
+        "device": row["device_id"],
+        "at": _instant(row["first_at"]),
+        "times": row["times"],
+    }
+
+
+def _own_notices(rows: RunRows) -> list[dict[str, Any]]:
+    """What the figures themselves make the reader ask."""
+    found = []
+    if not rows.devices:
+        found.append(_said("no_energy", "warning", "No energy was metered for this run."))
+    if rows.run["zone"] is None and any(row["method"] == "assumed" for row in rows.carbon):
+        text = (
+            "No grid zone is set, so carbon is the world's range of grids: set `zone` in the"
+            " configuration, or METER_ZONE, to a code such as FRA or USA-CA."
+        )
+        found.append(_said("no_zone", "warning", text))
+    lines = rows.facility["lines"] or 0
+    priced = sum(row["lines"] for row in rows.cost if row["kind"] == "electricity")
+    if lines and not priced:
+        text = (
+            "No electricity tariff is set, so there is no electricity cost: set `[electricity]`"
+            " with `price_per_kwh` and `currency` in the configuration."
+        )
+        found.append(_said("no_tariff", "info", text))
+    elif priced < lines:
+        text = "Some hours have no electricity tariff, so the electricity cost is a part only."
+        found.append(_said("tariff_gap", "warning", text))
+    if 0 < (rows.facility["with_pue"] or 0) < lines:
+        text = "Some hours have no PUE, so facility energy is not given and overheads are a part."
+        found.append(_said("pue_gap", "warning", text))
+    return found
+
+
+def _said(code: str, severity: str, text: str) -> dict[str, Any]:
+    return {
+        "code": code, "severity": severity, "text": text, "device": None, "at": None, "times": 1,
+    }  # fmt: skip
+
+
+def _coverage(devices: Sequence[Row], rows: RunRows) -> float:
+    """Known time of devices over the time they were held, 0 to 1; 0 of nothing."""
+    held_us = {row["device_id"]: _held_us(row) for row in rows.holds}
+    covered = sum(int(row["covered_us"]) for row in devices)
+    known = {row["device_id"]: int(row["duration_us"]) for row in devices}
+    expected = sum(max(us, held_us.get(device, 0)) for device, us in known.items())
+    if len(devices) == len(rows.devices):  # of the run: a device never seen counts too
+        expected += sum(us for device, us in held_us.items() if device not in known)
+    return min(1.0, covered / expected) if expected else 0.0
+
+
+def _held_us(row: Row) -> int:
+    return 0 if row["open"] else int(row["held_ns"]) // _NS_PER_US
+
+
+def _share(row: Row | None, part: str, whole: str) -> float:
+    if row is None or not row[whole]:
+        return 0.0
+    return float(min(1, max(0, row[part] / row[whole])))
+
+
+def _quantity(
+    value: float | Decimal, low: float | Decimal, high: float | Decimal, unit: str, method: str
+) -> Quantity:
+    return {
+        "value": float(value),
+        "low": float(low),
+        "high": float(high),
+        "unit": unit,
+        "method": str(method),
+    }
+
+
+def _money(amount: Decimal) -> str:
+    """A decimal string with nine places at most, and two at least."""
+    text = f"{amount:f}"
+    whole, _, places = text.partition(".")
+    return f"{whole}.{places.rstrip('0'):0<2}"
+
+
+def _instant(at: datetime | None) -> str | None:
+    """RFC 3339 in UTC, to the µs."""
+    return None if at is None else f"{at.isoformat(timespec='microseconds')}Z"
+
+
+def _seconds(span: timedelta) -> float:
+    return span.total_seconds()

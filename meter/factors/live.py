@@ -1,0 +1,127 @@
+"""Rates of the current hour for live counters: the same numbers as the SQL of the reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import TYPE_CHECKING
+
+from meter.model import Factor, FactorKind
+from meter.windows import LocalWindows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from meter.model import Site
+
+_EXACT = Context(prec=80, rounding=ROUND_HALF_UP)
+_PER_MJ = Decimal("0.277777777777777778")  # 1/3.6, as in queries/lines/rate.sql
+_FIFTEEN = Decimal("1E-15")
+_NANO = Decimal("1E-9")
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """Money of a kind (``unit`` its currency), or carbon of a kind (``unit`` its basis, in g)."""
+
+    carbon: bool
+    kind: str
+    unit: str
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What a mJ, or a µs of a GPU, is multiplied by: nano-units."""
+
+    carbon: bool
+    kind: str
+    unit: str
+    rate: Decimal
+
+    def of(self, quantity: int) -> Booked:
+        """Exact amount of a quantity, in whole units."""
+        nano = _EXACT.multiply(Decimal(quantity), self.rate)
+        return Booked(self.carbon, self.kind, self.unit, _EXACT.multiply(nano, _NANO))
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """The rates at a site in one UTC hour, and the factors they stand on."""
+
+    hour_us: int
+    energy: tuple[Rate, ...]
+    gpu_time: tuple[Rate, ...]
+    factors: tuple[Factor, ...]
+
+    @classmethod
+    def at(cls, factors: Iterable[Factor], site: Site, hour_us: int) -> Rates:
+        """Rates of the UTC hour that starts at ``hour_us``, by the rules of the reports."""
+        force = in_force(factors, site, hour_us)
+        price = force.get(FactorKind.ELECTRICITY_PRICE)
+        grid = force.get(FactorKind.GRID_INTENSITY)
+        pue = force.get(FactorKind.PUE)
+        gpu = force.get(FactorKind.GPU_HOUR_RATE)
+        energy: list[Rate] = []
+        if price:
+            energy += _with_overhead(
+                price, pue, carbon=False, kind="electricity", unit=price.currency or ""
+            )
+        if grid:
+            energy += _with_overhead(grid, pue, carbon=True, kind="electricity", unit="location")
+        held = (
+            [Rate(carbon=False, kind="gpu_time", unit=gpu.currency or "", rate=_rate(gpu))]
+            if gpu
+            else []
+        )
+        used = tuple(factor for factor in (price, grid, pue, gpu) if factor)
+        return cls(hour_us, tuple(energy), tuple(held), used)
+
+    def of_energy(self, energy_mj: int) -> tuple[Booked, ...]:
+        """What energy costs and emits."""
+        return tuple(rate.of(energy_mj) for rate in self.energy)
+
+    def of_gpu_time(self, held_us: int) -> tuple[Booked, ...]:
+        """What holding a GPU costs."""
+        return tuple(rate.of(held_us) for rate in self.gpu_time)
+
+
+def in_force(factors: Iterable[Factor], site: Site, hour_us: int) -> dict[FactorKind, Factor]:
+    """The factor of each kind that holds at a site in a UTC hour.
+
+    Of each scope and rank the newest row stands; one without a value withdraws it. Of those that
+    stand the highest rank wins, then the newest, then the lowest id.
+    """
+    standing: dict[tuple[FactorKind, str, int], Factor] = {}
+    scopes = {site.id, site.zone, "world"}
+    for factor in sorted(factors, key=lambda one: (-one.recorded_us, one.id)):
+        if factor.scope in scopes and _holds(factor, hour_us):
+            standing.setdefault((factor.kind, factor.scope, factor.rank), factor)
+    found: dict[FactorKind, Factor] = {}
+    for factor in sorted(standing.values(), key=lambda f: (-f.rank, -f.recorded_us, f.id)):
+        if factor.value is not None:
+            found.setdefault(factor.kind, factor)
+    return found
+
+
+def _holds(factor: Factor, hour_us: int) -> bool:
+    if factor.valid_from_us is not None and hour_us < factor.valid_from_us:
+        return False
+    if factor.valid_to_us is not None and hour_us >= factor.valid_to_us:
+        return False
+    return factor.windows is None or LocalWindows.of_json(factor.windows).covers(hour_us)
+
+
+def _rate(factor: Factor) -> Decimal:
+    return _EXACT.quantize(_EXACT.multiply(factor.value or Decimal(0), _PER_MJ), _FIFTEEN)
+
+
+def _with_overhead(
+    factor: Factor, pue: Factor | None, *, carbon: bool, kind: str, unit: str
+) -> list[Rate]:
+    rate = _rate(factor)
+    found = [Rate(carbon, kind, unit, rate)]
+    if pue is not None and pue.value is not None:
+        over = _EXACT.quantize(_EXACT.multiply(rate, pue.value - 1), _FIFTEEN)
+        found.append(Rate(carbon, f"{kind}_overhead", unit, over))
+    return found

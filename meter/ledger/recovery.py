@@ -1,0 +1,92 @@
+"""What an agent has to know again after a restart."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from meter.ledger import rows
+from meter.ledger.instants import micros
+from meter.model import Counter, Factor, Hold, Node, RawReading, Run
+
+if TYPE_CHECKING:
+    from meter.ledger.reader import Reader
+
+
+def last_readings(reader: Reader) -> dict[str, RawReading]:
+    """The newest raw reading of each device, by commit: wall time may have been set back."""
+    found = [rows.reading_of(row) for row in reader.rows("recovery/last_readings")]
+    return {reading.device_id: reading for reading in found}
+
+
+def open_readings(reader: Reader) -> dict[str, list[RawReading]]:
+    """Raw readings that no interval holds yet, after the last one before, oldest first."""
+    found: dict[str, list[RawReading]] = {}
+    for row in reader.stream("recovery/open_readings"):
+        reading = rows.reading_of(row)
+        found.setdefault(reading.device_id, []).append(reading)
+    return found
+
+
+def written_until(reader: Reader) -> dict[str, int]:
+    """End, in UTC µs, of what has been written of each device's intervals."""
+    found = reader.rows("recovery/written_until")
+    return {row["device_id"]: micros(row["end_at"]) for row in found}
+
+
+def open_runs(reader: Reader, node_id: str) -> list[tuple[Run, list[Hold]]]:
+    """Runs of a node that have not ended, with their holds."""
+    return [
+        (_run_of(row), holds(reader, row["id"]))
+        for row in reader.rows("recovery/open_runs", node_id=node_id)
+    ]
+
+
+def holds(reader: Reader, run_id: str) -> list[Hold]:
+    """A run's holds, with their ends where they have one."""
+    return [
+        Hold(
+            run_id=row["run_id"],
+            device_id=row["device_id"],
+            start_ns=row["start_boot_ns"],
+            end_ns=row["end_boot_ns"],
+            share=Fraction(row["share_numerator"], row["share_denominator"]),
+        )
+        for row in reader.rows("recovery/holds", run_id=run_id)
+    ]
+
+
+def counters(reader: Reader) -> list[Counter]:
+    """Live counters as they were shown last."""
+    return [rows.counter_of(row) for row in reader.rows("recovery/counters")]
+
+
+def factors(reader: Reader) -> list[Factor]:
+    """Every factor known, in the order it was learned."""
+    return [rows.factor_of(row) for row in reader.rows("recovery/factors")]
+
+
+def last_boot(reader: Reader, node_id: str) -> Node | None:
+    """A node's newest boot: CLOCK_BOOTTIME of another boot means nothing now."""
+    found = [row for row in reader.rows("recovery/nodes") if row["id"] == node_id]
+    if not found:
+        return None
+    row = found[-1]
+    return Node(row["id"], row["boot_id"], row["hostname"], row["driver_version"])
+
+
+def _run_of(row: dict[str, Any]) -> Run:
+    return Run(
+        id=row["id"],
+        name=row["name"],
+        project=row["project"],
+        started_us=micros(row["started_at"]),
+        started_ns=row["started_boot_ns"],
+        node_id=row["node_id"],
+        site_id=row["site_id"],
+        tags=tuple(json.loads(row["tags"]).items()),
+        origin=row["origin"],
+        command=row["command"],
+        simulated=row["simulated"],
+    )

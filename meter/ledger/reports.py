@@ -1,0 +1,138 @@
+"""Reports: the queries that answer a question, run together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from meter.document import RunRows, assemble
+from meter.errors import UsageError
+from meter.ledger.instants import micros, timestamp
+from meter.model import FactorKind
+
+if TYPE_CHECKING:
+    from meter.ledger.reader import Reader
+
+_READINGS_UP_TO = timedelta(hours=1)
+_HOUR = timedelta(hours=1)
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PowerPoint:
+    """Mean power of a device up to an instant, and its energy since the first point."""
+
+    device_id: str
+    at_us: int
+    power_w: float | None
+    energy_j: float
+
+
+def run_document(reader: Reader, run_id: str, *, as_of_us: int | None = None) -> dict[str, Any]:
+    """The document ``meter.run/1`` of a run, by what was known at an instant (None: now).
+
+    Raises UsageError if there is no such run.
+    """
+    as_of = timestamp(reader.newest_us() if as_of_us is None else as_of_us)
+    run = _run(reader, run_id, as_of)
+    until = _until(run)
+    known = {"run_id": run_id, "as_of": as_of}
+    hours = {**known, **_hours(run)}
+    span = {**known, "start": run["started_at"], "end": until}
+    return assemble(
+        RunRows(
+            run=run,
+            energy=reader.rows("report/run_energy", **hours),
+            devices=reader.rows("report/run_devices", **hours),
+            facility=reader.rows("report/run_facility", **hours)[0],
+            cost=reader.rows("report/run_cost", **hours),
+            carbon=reader.rows("report/run_carbon", **hours),
+            factors=reader.rows("report/run_factors", **hours),
+            yardsticks=reader.rows(
+                "report/newest_factors", kind=FactorKind.HOUSEHOLD_ENERGY.value, as_of=as_of
+            ),
+            marks=reader.rows("report/run_marks", **known),
+            holds=reader.rows("report/run_holds", **known),
+            unattributed=reader.rows("report/run_unattributed", **span)[0],
+            notices=reader.rows("report/run_notices", **span),
+            as_of=as_of,
+            until=until,
+        )
+    )
+
+
+def run_list(
+    reader: Reader, *, limit: int = 50, project: str | None = None
+) -> list[dict[str, Any]]:
+    """Runs with their IT energy, the newest first; rows of ``report/runs``, ready for JSON."""
+    found = reader.rows("report/runs", project=project, limit=limit)
+    return [{name: _plain(value) for name, value in row.items()} for row in found]
+
+
+def run_series(reader: Reader, run_id: str) -> list[PowerPoint]:
+    """Power over time of a run's devices: readings up to an hour, else one point a minute.
+
+    Readings are of the whole device, minutes of the run's part. Raises UsageError if there is no
+    such run.
+    """
+    as_of = timestamp(reader.newest_us())
+    run = _run(reader, run_id, as_of)
+    until = _until(run)
+    rows: list[dict[str, Any]] = []
+    if until - run["started_at"] <= _READINGS_UP_TO:
+        rows = reader.rows(
+            "report/series_readings", run_id=run_id, start=run["started_at"], end=until
+        )
+    if not rows:
+        rows = reader.rows("report/series_minutes", run_id=run_id, as_of=as_of, **_hours(run))
+    return [
+        PowerPoint(row["device_id"], micros(row["read_at"]), row["power_w"], row["energy_j"])
+        for row in rows
+    ]
+
+
+def find_run(reader: Reader, text: str) -> str:
+    """Id of the run that a text means: ``last``, an id or its beginning, or a name.
+
+    Of several runs of one name the newest. Raises UsageError if none, or the beginning of several,
+    is meant.
+    """
+    found = reader.rows("report/find_runs", text=text)
+    for meant_by in ("id", "last", "name"):
+        for row in found:
+            if row["meant_by"] == meant_by:
+                return str(row["run_id"])
+    if len(found) > 1:
+        some = ", ".join(row["run_id"] for row in found[:_SHOWN])
+        raise UsageError(f"{text!r} begins the id of {len(found)} runs ({some})", "give more of it")
+    if not found:
+        raise UsageError(f"there is no run {text!r}", "`meter runs` lists them")
+    return str(found[0]["run_id"])
+
+
+def _run(reader: Reader, run_id: str, as_of: datetime) -> dict[str, Any]:
+    found = reader.one("report/run", run_id=run_id, as_of=as_of)
+    if found is None:
+        raise UsageError(f"there is no run {run_id!r}", "`meter runs` lists them")
+    return found
+
+
+def _until(run: dict[str, Any]) -> datetime:
+    """End of the run, or of what is known of it."""
+    until: datetime = run["ended_at"] or run["last_end"] or run["started_at"]
+    return until
+
+
+def _hours(run: dict[str, Any]) -> dict[str, datetime]:
+    """The hours that the run's energy lies in, as ``from`` and ``to``."""
+    first: datetime = run["first_hour"] or run["started_at"]
+    last: datetime = run["last_hour"] or run["started_at"]
+    return {"from": first, "to": last + _HOUR}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return f"{value.isoformat(timespec='microseconds')}Z"
+    return float(value) if isinstance(value, Decimal) else value
