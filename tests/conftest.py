@@ -1,4 +1,4 @@
-"""What all tests share: tools that may be missing."""
+"""What all tests share: tools that may be missing, and no verdicts by the clock."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import system_tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+# A busy machine is no defect: no example is too slow.
+settings.register_profile("meter", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("meter")
 
 
 @pytest.fixture(scope="session")
