@@ -104,7 +104,7 @@ class AgentProcess:
 
     def wait_until(self, reached: Callable[[AgentProcess], bool], deadline: float) -> bool:
         """Listen until something is reached, the agent ends, or ``time.monotonic()`` says so."""
-        import select  # noqa: PLC0415  not needed where an agent runs already
+        import select
 
         poll = select.poll()
         poll.register(self.ready_fd, select.POLLIN)
@@ -149,7 +149,7 @@ def spawn_detached(
     Its descriptors are /dev/null twice, ``stderr``, and ``passed`` as number 3; its signals are
     as if fresh from boot. Raises OSError.
     """
-    import fcntl  # noqa: PLC0415  not needed where an agent runs already
+    import fcntl
 
     clear_of_targets = fcntl.fcntl(passed, fcntl.F_DUPFD_CLOEXEC, 10)
     errors = fcntl.fcntl(stderr, fcntl.F_DUPFD_CLOEXEC, 10)

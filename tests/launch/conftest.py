@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from launching import Place  # noqa: E402
+from launching import Place
 
 
 @pytest.fixture

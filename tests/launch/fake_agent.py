@@ -6,6 +6,7 @@ comma-separated list of ways to misbehave.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -106,10 +107,8 @@ class FakeAgent:
         status, answer = self.handle(method, path, body)
         data = json.dumps(answer).encode()
         head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(data)}\r\n\r\n".encode()
-        try:
+        with contextlib.suppress(OSError):
             connection.sendall(head + data)
-        except OSError:
-            pass
         connection.close()
         file.close()
         if method == "POST" and "die_once" in self.ways and not body["resume"]:

@@ -12,11 +12,11 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 DRIVER = (
-    "import sys; sys.path[:0] = [{root!r}, {here!r}];"
+    f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(HERE)!r}];"
     "import meter.launch.spawn as s; s.AGENT_MODULE = 'fake_agent';"
     "import meter.launch.exec_mode as e; e.OBSERVER_MODULE = 'fake_observer';"
     "from meter.__main__ import main; main()"
-).format(root=str(ROOT), here=str(HERE))
+)
 
 
 class Place:

@@ -126,7 +126,7 @@ def test_a_hung_agent_delays_neither_start_nor_exit_code(place):
     agent = joinable(place, "mute")
     began = time.monotonic()
     running = place.start("--", "touch", "started")
-    eventually(lambda: (place.folder / "started").exists(), 10)
+    eventually((place.folder / "started").exists, 10)
     running.communicate(timeout=40)
     assert running.returncode == 0
     assert time.monotonic() - began < 30  # the settling is bounded

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import shlex
@@ -60,7 +61,7 @@ def test_a_forwarded_sigterm_lets_the_job_choose_its_exit_code(place):
 
 def test_an_untrapped_signal_to_the_launcher_ends_job_and_launcher_alike(place):
     running = place.start("--", "sh", "-c", "touch on; exec sleep 60")
-    eventually(lambda: (place.folder / "on").exists())
+    eventually((place.folder / "on").exists)
     running.send_signal(signal.SIGUSR1)
     running.communicate(timeout=30)
     assert running.returncode == -signal.SIGUSR1
@@ -124,10 +125,8 @@ class Terminal:
         os.write(self.fd, keys.encode())
 
     def read(self):
-        try:
+        with contextlib.suppress(OSError):
             self.seen += os.read(self.fd, 65_536)
-        except (BlockingIOError, OSError):
-            pass
         return self.seen
 
     def expect(self, text):
@@ -169,7 +168,7 @@ def test_ctrl_c_ends_an_ordinary_job_and_the_shell_sees_130(place, terminal):
     terminal.type(
         command_line(place, "--quiet", "--", "sh", "-c", "touch on; sleep 60; true") + "\n"
     )
-    eventually(lambda: (place.folder / "on").exists())
+    eventually((place.folder / "on").exists)
     terminal.type("\x03")
     terminal.type("echo code=$?\n")
     terminal.expect("code=130")
