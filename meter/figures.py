@@ -27,7 +27,6 @@ _COSTS = {
     "hosting": "hosting",
     "storage": "storage",
 }
-J_PER_KWH = 3_600_000
 _SCALED = frozenset({"J", "g", "L"})
 _SMALL_MONEY = Decimal("0.1")
 _MOST_ZEROS = 12
@@ -177,11 +176,30 @@ def measured_share(document: Mapping[str, Any]) -> float:
 
 def household(document: Mapping[str, Any]) -> tuple[float, Mapping[str, Any]] | None:
     """Days of a household's electricity, and the factor row that says so; None without one."""
-    for factor in document.get("factors", ()):
-        if factor["kind"] == "household_energy" and factor.get("value"):
-            energy = document["energy"].get("facility") or document["energy"]["it"]
-            return float(energy["value"]) / J_PER_KWH / float(factor["value"]), factor
+    factors = {factor["id"]: factor for factor in document.get("factors", ())}
+    for equivalent in document.get("equivalents", ()):
+        if equivalent["kind"] == "household_days" and equivalent["factor"] in factors:
+            return float(equivalent["value"]), factors[equivalent["factor"]]
     return None
+
+
+def factor_value(factor: Mapping[str, Any]) -> str:
+    """A factor's value with its unit, and its band where it has one: ``475 g/kWh (20 to 800)``."""
+    unit = "" if factor.get("unit") in {None, "", "1"} else f" {factor['unit']}"
+    value, low, high = (plain(factor.get(part)) for part in ("value", "low", "high"))
+    band = f" ({low} to {high})" if low and high and low != high else ""
+    return f"{value}{unit}{band}"
+
+
+def factor_source(factor: Mapping[str, Any]) -> str:
+    """Where a factor is from, with the date of the source."""
+    dated = factor.get("source_date")
+    return f"{factor['source']}, {dated}" if dated else str(factor["source"])
+
+
+def plain(value: object) -> str:
+    """A number as it was given, without trailing zeros or exponents."""
+    return "" if value is None else f"{decimal_of(value).normalize():f}"
 
 
 def printable(text: object, limit: int = 80) -> str:

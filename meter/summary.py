@@ -138,9 +138,9 @@ def _household(document: Mapping[str, Any]) -> str:
     if not found:
         return ""
     days, factor = found
-    kwh = figures.decimal_of(factor["value"]).normalize()
-    source = figures.printable(factor["source"], 60)
-    return f"{figures.number(days, 2)} household-days ({kwh:f} kWh a day, {source})"
+    source = figures.printable(figures.factor_source(factor), 60)
+    kwh = figures.plain(factor["value"])
+    return f"{figures.number(days, 2)} household-days ({kwh} kWh a day, {source})"
 
 
 def _per(document: Mapping[str, Any]) -> str:

@@ -63,6 +63,8 @@ def _environment() -> Environment:
         component=figures.component,
         cost_kind=figures.cost_kind,
         factor_kind=lambda kind: _FACTOR_KINDS.get(kind, str(kind).replace("_", " ")),
+        factor_value=figures.factor_value,
+        factor_source=figures.factor_source,
         fixed="{:.1f}".format,
     )
     return environment
@@ -93,6 +95,9 @@ def _context(document: Mapping[str, Any], series: Sequence[Mapping[str, Any]]) -
         "household": figures.household(document),
         "household_days": _household_days(document),
         "methods": _methods(document),
+        "device_label": lambda device: figures.method(
+            device["method"], simulated=device.get("simulated", bool(document.get("simulated")))
+        ),
         "mixed": [device["method"] for device in energy["devices"] if _mixed(document)],
         "tile_columns": _columns(2 + len(document.get("cost", ())) + bool(energy.get("facility"))),
         "groups": {device: group for group in groups for device in group.device_ids},

@@ -48,16 +48,15 @@ def text(runs: list[dict[str, Any]], columns: int | None = None) -> str:
 
 def _row(run: dict[str, Any]) -> list[str]:
     started = str(run.get("started_at") or "")
-    energy = run.get("energy")
-    shown = figures.figure(energy) if isinstance(energy, dict) else ""
+    energy = {"value": run["energy_j"], "unit": "J"}
     name = figures.printable(run.get("name") or "", 60)
     if run.get("simulated"):
         name += " (simulated)"
     return [
-        str(run["id"])[:26],
+        str(run["run_id"])[:26],
         name,
         figures.printable(run.get("project") or "", 12),
         started[:16].replace("T", " "),
         str(run.get("status") or "")[:9],
-        shown,
+        figures.figure(energy),
     ]

@@ -46,7 +46,7 @@ def text(document: dict[str, Any], ledger: object = None, columns: int | None = 
 
 def _devices(document: dict[str, Any], columns: int) -> str:
     whole = document["energy"]["it"]
-    simulated = bool(document.get("simulated"))
+    simulated = bool(document.get("simulated"))  # of the whole: one simulated part makes it so
     rows = [
         [
             figures.component(device["component"]),
@@ -54,7 +54,7 @@ def _devices(document: dict[str, Any], columns: int) -> str:
             figures.figure(device["energy"], whole),
             figures.bounds(device["energy"], whole),
             "" if device["coverage"] is None else figures.percent(float(device["coverage"])),
-            figures.method(device["method"], simulated=simulated),
+            figures.method(device["method"], simulated=device.get("simulated", simulated)),
         ]
         for device in document["energy"]["devices"]
     ]
@@ -66,8 +66,8 @@ def _factors(document: dict[str, Any], columns: int) -> str:
     rows = [
         [
             str(factor["kind"]).replace("_", " "),
-            f"{factor['value']} {factor['unit'] if factor['unit'] != '1' else ''}".strip(),
-            figures.printable(factor["source"], 200),
+            figures.factor_value(factor),
+            figures.printable(figures.factor_source(factor), 200),
             str(factor.get("valid_from") or "always")[:10],
         ]
         for factor in document["factors"]

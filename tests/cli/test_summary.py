@@ -53,11 +53,11 @@ def test_carbon_names_its_basis_and_method() -> None:
 
 
 def test_the_household_comparison_names_its_source() -> None:
-    assert "0.051 household-days (9.7 kWh a day, Eurostat 2022)" in summary.text(document())
+    assert "0.051 household-days (9.7 kWh a day, Eurostat, 2022)" in summary.text(document())
 
 
 def test_empty_parts_are_left_out() -> None:
-    made = document(cost=[], per={}, factors=[], notices=[], coverage=None)
+    made = document(cost=[], per={}, factors=[], equivalents=[], notices=[], coverage=None)
     made["energy"]["facility"] = None
     made["carbon"]["location"] = None
     shown = summary.text(made)

@@ -53,6 +53,7 @@ def document(*, simulated: bool = False, **changes: Any) -> dict[str, Any]:
                 _device("cpu-0", "cpu", cpu, 1.0, "AMD EPYC 9354 32-Core Processor"),
                 _device("ram", "ram", ram, 1.0, "251 GiB"),
             ],
+            "measured_share": 0.915467,
             "unattributed_share": 0.004,
         },
         "cost": [
@@ -74,6 +75,7 @@ def document(*, simulated: bool = False, **changes: Any) -> dict[str, Any]:
         "coverage": 0.992,
         "per": {"step": quantity(2_962.4, 2_701.6, 3_223.2, "J", "modelled")},
         "factors": factors(),
+        "equivalents": [{"kind": "household_days", "value": 0.0509005, "factor": "household-eu"}],
         "notices": [
             {
                 "code": "counter_gap",
@@ -117,14 +119,31 @@ def _cost(kind: str, currency: str, value: str, low: str, high: str) -> dict[str
 def factors() -> list[dict[str, Any]]:
     """The factor rows of the document."""
     rows = [
-        ("grid-FRA-2023", "grid_intensity", "56.039", "g/kWh", "Our World in Data", "2023-01-01"),
-        ("own-tariff", "electricity_price", "0.25", "EUR/kWh", "configuration", "2026-01-01"),
+        ("grid-FRA-2023", "grid_intensity", "56.039", "g/kWh", "Our World in Data", "2023"),
+        ("own-tariff", "electricity_price", "0.25", "EUR/kWh", "configuration", None),
         ("own-pue", "pue", "1.2", "1", "configuration", None),
         ("own-gpu-hour", "gpu_hour_rate", "2.10", "USD/h", "offer of 2026-03-02", None),
-        ("household-eu", "household_energy", "9.7", "kWh/day", "Eurostat 2022", "2022-01-01"),
+        ("household-eu", "household_energy", "9.7", "kWh/day", "Eurostat", "2022"),
     ]
-    names = ("id", "kind", "value", "unit", "source", "valid_from")
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    return [
+        {
+            "id": identity,
+            "kind": kind,
+            "scope": "default",
+            "value": value if "EUR" in unit or "USD" in unit else float(value),
+            "low": value if "EUR" in unit or "USD" in unit else float(value),
+            "high": value if "EUR" in unit or "USD" in unit else float(value),
+            "unit": unit,
+            "method": "sourced",
+            "source": source,
+            "source_date": source_date,
+            "licence": None,
+            "valid_from": None,
+            "valid_to": None,
+            "recorded_at": "2026-11-02T09:14:07.000000Z",
+        }
+        for identity, kind, value, unit, source, source_date in rows
+    ]
 
 
 def series(document_: dict[str, Any], step_s: int = 1) -> list[dict[str, Any]]:

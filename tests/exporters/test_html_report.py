@@ -173,14 +173,14 @@ def test_figures_stand_with_bounds_and_method() -> None:
 
 def test_factors_stand_with_source_and_date() -> None:
     words = text(document())
-    assert "Grid intensity 56.039 g/kWh Our World in Data 2023-01-01 grid-FRA-2023" in words
+    assert "Grid intensity 56.039 g/kWh Our World in Data, 2023 always grid-FRA-2023" in words
 
 
 def test_what_is_unknown_is_said() -> None:
     assert "Not stated: market-based, transmission and distribution loss, embodied, water" in text(
         document()
     )
-    made = document(cost=[], carbon=None, factors=[], coverage=None, notices=[])
+    made = document(cost=[], carbon=None, factors=[], equivalents=[], coverage=None, notices=[])
     assert "no electricity tariff and no GPU-hour rate are set" in text(made)
 
 
