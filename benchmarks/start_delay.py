@@ -1,15 +1,12 @@
-"""How much later a job starts, and returns, under ``meter run`` than without it.
+"""How much later a job starts under ``meter run`` than without it.
 
-The job (``date``) prints the instant it runs at. Three ways take turns, so that a busy machine
-hits them alike: plain, with an agent to be started, with one that runs.
-
-    python benchmarks/start_delay.py [--rounds 30] [--real] [--json FILE]
+The job tells the instant at which its first instruction ran, on the clock that all processes
+share.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -18,88 +15,80 @@ import tempfile
 import time
 from pathlib import Path
 
-JOB = ["date", "+%s%N"]
-METER = [sys.executable, "-m", "meter"]
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks.gpus import eight_gpus
+from benchmarks.stage import Stage
+from benchmarks.table import Table, ms, show
+
+SOURCE = r"""
+#include <stdio.h>
+#include <time.h>
+int main(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    printf("%lld\n", (long long)t.tv_sec * 1000000000LL + t.tv_nsec);
+    return 0;
+}
+"""
 
 
-def surroundings(folder: Path, *, real: bool) -> dict[str, str]:
-    """A home of its own; simulated GPUs unless the real ones are asked for."""
-    folder.mkdir(parents=True, exist_ok=True)
-    variables = {name: text for name, text in os.environ.items() if not name.startswith("METER_")}
-    variables |= {
-        "METER_HOME": str(folder),
-        "METER_LEASE_DIR": str(folder / "leases"),
-        "METER_SOCKET": str(folder / "agent.sock"),
-        "PYTHONPATH": f"{ROOT}:{ROOT / 'exporters'}",
-    }
-    if not real:
-        variables["METER_SIMULATE"] = "8xH100"
-    return variables
+def compiled(folder: Path) -> str:
+    """A program that prints when it started."""
+    source, program = folder / "now.c", folder / "now"
+    source.write_text(SOURCE)
+    subprocess.run(["cc", "-O1", "-o", program, source], check=True)
+    return str(program)
 
 
-def once(command: list[str], variables: dict[str, str]) -> tuple[float, float]:
-    """Milliseconds until the job runs, and until the command has returned."""
-    began_ns = time.time_ns()
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
-    ended_ns = time.time_ns()
-    return (int(done.stdout) - began_ns) / 1e6, (ended_ns - began_ns) / 1e6
-
-
-def measure(rounds: int, folder: Path, *, real: bool) -> dict[str, list[tuple[float, float]]]:
-    """Samples of each way."""
-    running = surroundings(folder / "running", real=real)
-    agent = subprocess.Popen([*METER, "agent", "--listen", "127.0.0.1:0"], env=running)
-    await_socket(Path(running["METER_SOCKET"]))
-    found: dict[str, list[tuple[float, float]]] = {
-        "plain": [],
-        "agent started": [],
-        "agent runs": [],
-    }
-    try:
-        for turn in range(rounds):
-            fresh = surroundings(folder / str(turn), real=real)
-            found["plain"].append(once(JOB, running))
-            found["agent started"].append(once([*METER, "run", "--quiet", "--", *JOB], fresh))
-            found["agent runs"].append(once([*METER, "run", "--quiet", "--", *JOB], running))
-    finally:
-        agent.terminate()
-        agent.wait(10)
-    return found
-
-
-def await_socket(path: Path) -> None:
-    """Until the running agent has settled."""
-    until = time.monotonic() + 15
-    while not path.exists() and time.monotonic() < until:
-        time.sleep(0.05)
-    time.sleep(3)
+def delay_s(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
+    """Seconds to the job's first instruction, and to the end of the command."""
+    began = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    ended = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    return (int(done.stdout) - began) / 1e9, (ended - began) / 1e9
 
 
 def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--real", action="store_true", help="the machine's GPUs, not simulated")
-    parser.add_argument("--json", type=Path)
+    """Measure plain, with an agent to start, and with one that runs."""
+    parser = argparse.ArgumentParser(description="start delay of meter run")
+    parser.add_argument("--times", type=int, default=25)
+    parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        found = measure(options.rounds, Path(folder), real=options.real)
-    plain_start = statistics.median(start for start, _ in found["plain"])
-    plain_end = statistics.median(end for _, end in found["plain"])
-    report = {}
-    print(f"{'':16}{'start, ms later (median, p90)':>32}{'return, ms later (median)':>28}")
-    for way, samples in found.items():
-        starts = sorted(start - plain_start for start, _ in samples)
-        row = {
-            "start_ms": round(statistics.median(starts), 1),
-            "start_p90_ms": round(starts[int(len(starts) * 0.9)], 1),
-            "return_ms": round(statistics.median(end for _, end in samples) - plain_end, 1),
-        }
-        report[way] = row
-        print(f"{way:16}{row['start_ms']:>22}{row['start_p90_ms']:>10}{row['return_ms']:>28}")
-    if options.json:
-        options.json.write_text(json.dumps({"rounds": options.rounds, "ways": report}, indent=2))
+    times = 5 if options.quick else options.times
+    rows: dict[str, list[tuple[float, float]]] = {}
+    with tempfile.TemporaryDirectory() as folder, eight_gpus() as gpus:
+        program = compiled(Path(folder))
+        plain = [delay_s([program], dict(os.environ)) for _ in range(times)]
+        python = [
+            delay_s([sys.executable, "-S", "-c", f"import os; os.execv({program!r}, ['now'])"],
+                    dict(os.environ))
+            for _ in range(times)
+        ]  # fmt: skip
+        rows["the job alone"] = plain
+        rows["a bare Python that starts it (no meter)"] = python
+        with Stage(gpus) as stage:
+            stage.start_agent()
+            rows["meter run, agent runs"] = [
+                delay_s(stage.command("run", "--quiet", "--", program), stage.environment)
+                for _ in range(times)
+            ]
+        cold = []
+        for _ in range(times):
+            with Stage(gpus) as stage:
+                command = stage.command("run", "--quiet", "--", program)
+                cold.append(delay_s(command, stage.environment))
+        rows["meter run, agent to be started"] = cold
+    table = Table(
+        f"Time to the job's first instruction, 8 GPUs, {times} starts each (ms)",
+        ("", "median", "p90", "most", "over the job alone (median)", "whole command (median)"),
+        hold="<= 150 ms when an agent must be started, <= 50 ms when one runs",
+    )
+    base = statistics.median(first for first, _ in plain)
+    for name, found in rows.items():
+        starts = [first for first, _ in found]
+        over = (statistics.median(starts) - base) * 1e3
+        whole = statistics.median(end for _, end in found) * 1e3
+        table.add(name, *ms(starts), f"{over:.1f}", f"{whole:.1f}")
+    show([table])
 
 
 if __name__ == "__main__":

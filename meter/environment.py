@@ -1,4 +1,3 @@
-# ruff: noqa: PTH  pathlib costs the job milliseconds at its start
 """The only reader of the process environment; decides where home, socket and leases are.
 
 Light on purpose (strings, no dataclasses): the launcher imports it before the job starts. The
