@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -112,12 +112,11 @@ later corrections show in reports, not here. One page holds at most {MAX_SERIES}
 
 def cli_page() -> str:
     """Every command's help."""
-    import click
-
     from meter.cli.app import COMMANDS, app
     from meter.launch.options import help_text
 
-    group = click.Context(app, info_name="meter", terminal_width=80, max_content_width=80)
+    shown: dict[str, Any] = {"resilient_parsing": True, "terminal_width": 80}
+    group = app.make_context("meter", [], **shown)
     parts = [("meter", app.get_help(group))]
     for name in COMMANDS:
         if name in {"run", "exec"}:
@@ -126,7 +125,7 @@ def cli_page() -> str:
         command = app.get_command(group, name)
         if command is None:
             raise LookupError(name)
-        context = click.Context(command, group, name, terminal_width=80, max_content_width=80)
+        context = command.make_context(name, [], group, **shown)
         parts.append((name, command.get_help(context)))
     sections = [
         f"## {'meter ' * (name != 'meter')}{name}\n\n```text\n{text.rstrip()}\n```\n"
