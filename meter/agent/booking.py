@@ -7,15 +7,17 @@ they are durable, so that no counter goes back after a crash.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
 from meter.model import Component, Counter, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from meter.factors.live import Booked
     from meter.metering.intervals import Part
     from meter.model import Device, Method
 
@@ -25,6 +27,8 @@ OTHER = "(other)"
 OWN = "own"
 """Provider of what runs on own or rented GPUs, in contrast to a hosted API's name."""
 
+_WHOLE = Fraction(1)
+
 MAX_PROJECTS = 200
 MAX_RUNS = 500
 _NO_PROJECT = {Kind.IDLE: IDLE, Kind.UNATTRIBUTED: UNATTRIBUTED}
@@ -32,32 +36,23 @@ _NO_PROJECT = {Kind.IDLE: IDLE, Kind.UNATTRIBUTED: UNATTRIBUTED}
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """Money (``unit`` a currency) or carbon (``unit`` a basis) of some energy or time."""
-
-    carbon: bool
-    kind: str
-    unit: str
-    value: Decimal
-
-
 class Pricing(Protocol):
     """The rates in force now."""
 
-    def of_energy(self, energy_mj: int) -> Sequence[Amount]:
+    def of_energy(self, energy_mj: int) -> Sequence[Booked]:
         """What energy costs and emits."""
 
-    def of_gpu_time(self, held_us: int) -> Sequence[Amount]:
+    def of_gpu_time(self, held_us: int) -> Sequence[Booked]:
         """What holding a GPU costs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The run that parts of a flush belong to."""
+    """The run that parts of a flush belong to, and its share of each device."""
 
     run_id: str
     project: str
+    shares: Mapping[str, Fraction] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -101,22 +96,22 @@ class Books:
     def book(
         self,
         parts: Iterable[Part],
-        devices: dict[str, Device],
-        accounts: dict[str, Account],
+        devices: Mapping[str, Device],
+        accounts: Mapping[str, Account],
         pricing: Pricing,
     ) -> None:
         """Add a flush's parts; corrections are the reports' business."""
         by_device: defaultdict[tuple[str, Method], int] = defaultdict(int)
         by_owner: defaultdict[tuple[Kind, str | None, Component, Method], _Sum] = defaultdict(_Sum)
-        for part in parts:
-            device = devices.get(part.device_id)
-            if part.correction or device is None:
-                continue
+        kept = [p for p in parts if not p.correction and p.device_id in devices]
+        claims = _claims(kept, accounts)
+        for part in kept:
+            component = devices[part.device_id].component
             by_device[part.device_id, part.method] += part.energy_mj
-            owner = by_owner[part.kind, part.run_id, device.component, part.method]
+            owner = by_owner[part.kind, part.run_id, component, part.method]
             owner.energy_mj += part.energy_mj
-            if device.component is Component.GPU and part.kind is Kind.RUN:
-                owner.held_us += (part.end_ns - part.start_ns) // 1_000
+            if component is Component.GPU and part.run_id is not None:
+                owner.held_us += _held_us(part, claims[_span(part)], accounts)
         for (device_id, method), energy_mj in by_device.items():
             self._device(devices[device_id], method, energy_mj)
         for (kind, run_id, component, method), amount in by_owner.items():
@@ -169,7 +164,7 @@ class Books:
 
     def _amounts(
         self, account: Account, component: Component, amount: _Sum, pricing: Pricing
-    ) -> list[Amount]:
+    ) -> list[Booked]:
         found = list(pricing.of_energy(amount.energy_mj))
         if account.run_id and component is Component.GPU:
             found += pricing.of_gpu_time(amount.held_us)
@@ -220,11 +215,38 @@ def _key(name: str, /, **labels: str) -> Key:
     return name, tuple(labels.items())
 
 
+def _span(part: Part) -> tuple[str, int, int]:
+    return part.device_id, part.start_ns, part.end_ns
+
+
+def _share(part: Part, accounts: Mapping[str, Account]) -> Fraction:
+    account = accounts.get(part.run_id or "")
+    return account.shares.get(part.device_id, _WHOLE) if account else _WHOLE
+
+
+def _claims(
+    parts: Iterable[Part], accounts: Mapping[str, Account]
+) -> dict[tuple[str, int, int], Fraction]:
+    """What the runs of each stretch claim of the device together."""
+    found: defaultdict[tuple[str, int, int], Fraction] = defaultdict(Fraction)
+    for part in parts:
+        if part.run_id is not None:
+            found[_span(part)] += _share(part, accounts)
+    return found
+
+
+def _held_us(part: Part, claims: Fraction, accounts: Mapping[str, Account]) -> int:
+    """The run's device time, shares applied; negative when the part is taken back."""
+    share = _share(part, accounts) / max(claims, _WHOLE)
+    held_us = int((part.end_ns - part.start_ns) * share) // 1_000
+    return -held_us if part.energy_mj < 0 else held_us
+
+
 def _joules(energy_mj: int) -> Decimal:
     return Decimal(energy_mj).scaleb(-3)
 
 
-def _of_project(project: str, amount: Amount) -> Key:
+def _of_project(project: str, amount: Booked) -> Key:
     if amount.carbon:
         return _key(
             "meter_emissions_grams_total", project=project, kind=amount.kind, basis=amount.unit
@@ -234,7 +256,7 @@ def _of_project(project: str, amount: Amount) -> Key:
     )
 
 
-def _of_run(run_id: str, amount: Amount) -> Key:
+def _of_run(run_id: str, amount: Booked) -> Key:
     if amount.carbon:
         return _key(
             "meter_run_emissions_grams_total", run=run_id, kind=amount.kind, basis=amount.unit

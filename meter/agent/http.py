@@ -33,7 +33,7 @@ class Desk(Protocol):
     def register(self, run: NewRun, peer_pid: int | None) -> dict[str, Any]:
         """Book a run from now on."""
 
-    def end(self, run_id: str, end: RunEnd) -> dict[str, Any]:
+    def end(self, run_id: str, end: RunEnd, peer_pid: int | None) -> dict[str, Any]:
         """End a run; its document once all is settled and durable."""
 
     def mark(self, run_id: str, mark: NewMark) -> dict[str, Any]:
@@ -98,9 +98,9 @@ def _add_runs(app: FastAPI, desk: Desk) -> None:
         return JSONResponse({"series": desk.series(run_id)})
 
     @app.patch("/v1/runs/{run_id}")
-    def end(run_id: str, end: RunEnd) -> Response:
+    def end(run_id: str, end: RunEnd, request: Request) -> Response:
         """End a run and give its document."""
-        return JSONResponse(desk.end(run_id, end))
+        return JSONResponse(desk.end(run_id, end, _peer_pid(request)))
 
     @app.post("/v1/runs/{run_id}/marks", status_code=201)
     def mark(run_id: str, mark: NewMark) -> Response:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meter.agent import booking
-from meter.agent.booking import Account, Amount, Books
+from meter.agent.booking import Account, Books
+from meter.factors.live import Booked
 from meter.metering.intervals import Part
 from meter.model import Component, Device, Kind, Method
 
@@ -24,16 +25,16 @@ S = 1_000_000_000
 class Rates:
     """0.2 EUR/kWh, 100 g/kWh, 3.60 EUR per GPU hour."""
 
-    def of_energy(self, energy_mj: int) -> Sequence[Amount]:
+    def of_energy(self, energy_mj: int) -> Sequence[Booked]:
         kwh = Decimal(energy_mj) / Decimal(3_600_000_000)
         return [
-            Amount(carbon=False, kind="electricity", unit="EUR", value=kwh * Decimal("0.2")),
-            Amount(carbon=True, kind="electricity", unit="location", value=kwh * 100),
+            Booked(carbon=False, kind="electricity", unit="EUR", value=kwh * Decimal("0.2")),
+            Booked(carbon=True, kind="electricity", unit="location", value=kwh * 100),
         ]
 
-    def of_gpu_time(self, held_us: int) -> Sequence[Amount]:
+    def of_gpu_time(self, held_us: int) -> Sequence[Booked]:
         value = Decimal(held_us) / 1_000_000 * Decimal("0.001")
-        return [Amount(carbon=False, kind="gpu_time", unit="EUR", value=value)]
+        return [Booked(carbon=False, kind="gpu_time", unit="EUR", value=value)]
 
 
 def part(energy_mj: int, run_id: str | None = None, **changes: Any) -> Part:
@@ -167,3 +168,10 @@ def test_tokens_only_grow() -> None:
     for total in (10, 30, 20):
         books.tokens(RUN, total)
     assert shown(books)["meter_run_tokens_total r1 train"] == 30
+
+
+def test_runs_that_share_a_gpu_share_its_hours() -> None:
+    books = Books()
+    book(books, part(1000, "r1"), part(1000, "r2"))
+    assert shown(books)["meter_run_cost_total r1 gpu_time EUR"] == Decimal("0.0005")
+    assert shown(books)["meter_cost_total llama own gpu_time EUR"] == Decimal("0.001")

@@ -40,7 +40,7 @@ class FakeDesk:
     def register(self, run: Any, peer_pid: int | None) -> dict[str, Any]:
         return self._note("register", run, peer_pid)
 
-    def end(self, run_id: str, end: Any) -> dict[str, Any]:
+    def end(self, run_id: str, end: Any, peer_pid: int | None) -> dict[str, Any]:
         return self._note("end", run_id, end)
 
     def mark(self, run_id: str, mark: Any) -> dict[str, Any]:

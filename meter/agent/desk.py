@@ -1,0 +1,185 @@
+"""Between HTTP and the metering thread: every request's way in, out, and through the ledger."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from meter.agent import views
+from meter.agent.problems import NotFoundError
+from meter.errors import LedgerError, MeterError, UsageError
+from meter.ledger import reports
+from meter.snapshot import Health, Snapshot
+from meter.units import NS_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from meter.agent.loop import Loop
+    from meter.agent.reception import Reception
+    from meter.agent.requests import NewMark, NewRun, RunEnd
+    from meter.factors.live import Rates
+    from meter.ledger import Ledger, Reader
+
+LISTED_S = 9.0
+"""How long a registration waits for the sampler to list its devices."""
+END_S = 6.0
+"""How long the end of a run waits for its figures to be durable."""
+_DURABLE_S = 3.0
+_CUT_NS = NS_PER_S  # a live run's open minute is written early at most this often
+_UNSAVED = (
+    "The ledger cannot be written at the moment, so this is what it held before; metering goes on."
+)
+
+
+class Desk:
+    """Answers requests; every method may be called from any thread."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        reception: Reception,
+        ledger: Ledger,
+        rates: Callable[[], Rates],
+        version: str,
+    ) -> None:
+        self._loop = loop
+        self._metering = loop.metering
+        self._reception = reception
+        self._ledger = ledger
+        self._rates = rates
+        self._listed = threading.Event()
+        self._cuts: dict[str, tuple[int, Future[None]]] = {}
+        self._shown = Snapshot(self._now_ns(), Health(version, fresh=False))
+
+    # -- the metering thread's side -----------------------------------------------------------
+
+    def publish(self) -> None:
+        """Show the live state; called by the metering thread after each flush."""
+        if self._metering.roll.called:
+            self._listed.set()
+        self._shown = views.snapshot(
+            self._metering,
+            self._rates(),
+            self._ledger.health(),
+            self._now_ns(),
+            self._loop.supervisor.restarts,
+        )
+
+    # -- requests -----------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """The live state; without gauges when it is old: no data rather than stale data."""
+        shown = self._shown
+        fresh, reason = self.fresh()
+        if fresh:
+            return shown
+        health = replace(
+            shown.health,
+            fresh=False,
+            reason=reason,
+            collectors=tuple(replace(c, success=False) for c in shown.health.collectors),
+        )
+        return replace(shown, gpus=(), hosts=(), health=health)
+
+    def fresh(self) -> tuple[bool, str | None]:
+        """Whether samples are fresh, else why not."""
+        restarts = self._loop.supervisor.restarts
+        return views.freshness(self._metering.heard_ns, self._now_ns(), restarts)
+
+    def status(self) -> dict[str, Any]:
+        """The live state as JSON."""
+        where, health = str(self._ledger.path), self._ledger.health()
+        return self._loop.ask(lambda: views.status(self._metering, self._shown, health, where))
+
+    def register(self, run: NewRun, peer_pid: int | None) -> dict[str, Any]:
+        """Book a run from now on; waits until devices are listed, as long as that may help."""
+        if not self._reception.listed:
+            self._listed.wait(LISTED_S)
+        return self._loop.ask(lambda: self._reception.register(run, peer_pid))
+
+    def end(self, run_id: str, end: RunEnd, peer_pid: int | None) -> dict[str, Any]:
+        """End a run; its document once all is settled and durable."""
+        done = self._loop.ask(lambda: self._reception.end(run_id, end, peer_pid))
+        if done is None:  # others of the run's launchers go on
+            return self.document(run_id)
+        durable = _wait(done, END_S)
+        return self._document(run_id, durable=durable)
+
+    def mark(self, run_id: str, mark: NewMark) -> dict[str, Any]:
+        """Note an instant inside a run."""
+        return self._loop.ask(lambda: self._reception.mark(run_id, mark))
+
+    def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
+        """The newest runs."""
+        with self._ledger.reader() as reader:
+            return reports.run_list(reader, limit=limit, project=project)
+
+    def document(self, run_id: str) -> dict[str, Any]:
+        """A run's document, the open minute of a live run included."""
+        found = run_id if run_id in self._metering.runs else self._found(run_id)
+        durable = found not in self._metering.runs or _wait(self._cut(found), _DURABLE_S)
+        return self._document(found, durable=durable)
+
+    def series(self, run_id: str) -> list[dict[str, Any]]:
+        """A run's power over time."""
+        with self._ledger.reader() as reader:
+            points = reports.run_series(reader, _find(reader, run_id))
+        names = ("device_id", "at_us", "power_w", "energy_j")
+        return [{name: getattr(point, name) for name in names} for point in points]
+
+    def _found(self, text: str) -> str:
+        with self._ledger.reader() as reader:
+            return _find(reader, text)
+
+    def _cut(self, run_id: str) -> Future[None]:
+        def cut() -> Future[None]:
+            now_ns = self._now_ns()
+            at_ns, before = self._cuts.get(run_id, (0, None))
+            if before is not None and now_ns - at_ns < _CUT_NS:
+                return before
+            future = self._metering.flush(rows=False, cut=run_id, urgent=True)
+            self._cuts = {run_id: (now_ns, future)}
+            return future
+
+        return self._loop.ask(cut)
+
+    def _document(self, run_id: str, *, durable: bool) -> dict[str, Any]:
+        with self._ledger.reader() as reader:
+            try:
+                document = reports.run_document(reader, run_id)
+            except UsageError:
+                if durable:
+                    raise
+                reason = self._ledger.health().last_error or "it is busy"
+                raise LedgerError(
+                    f"the ledger cannot be written ({reason}), so there are no figures yet",
+                    "free some space on its volume",
+                ) from None
+        if not durable:
+            document["notices"].append(
+                {"code": "ledger_behind", "text": _UNSAVED, "severity": "warning"}
+            )
+        return document
+
+    def _now_ns(self) -> int:
+        return self._metering.clock.boot_ns()
+
+
+def _find(reader: Reader, text: str) -> str:
+    try:
+        return reports.find_run(reader, text)
+    except UsageError as error:
+        raise NotFoundError(error.message, error.remedy) from None
+
+
+def _wait(future: Future[None], timeout_s: float) -> bool:
+    """Whether it is durable by then."""
+    try:
+        future.result(timeout_s)
+    except (FutureTimeoutError, MeterError):
+        return False
+    return True

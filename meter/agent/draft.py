@@ -1,0 +1,60 @@
+"""The next batch for the ledger while it grows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from meter.model import LedgerBatch
+
+if TYPE_CHECKING:
+    from meter.model import (
+        Counter,
+        Device,
+        Factor,
+        Hold,
+        Interval,
+        Mark,
+        Node,
+        Notice,
+        RawReading,
+        Run,
+        RunState,
+        Site,
+    )
+
+
+@dataclass(slots=True)
+class Draft:
+    """Facts in the order in which they came."""
+
+    nodes: list[Node] = field(default_factory=list)
+    sites: list[Site] = field(default_factory=list)
+    devices: list[Device] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
+    states: list[RunState] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    readings: list[RawReading] = field(default_factory=list)
+    intervals: list[Interval] = field(default_factory=list)
+    factors: list[Factor] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    counters: list[Counter] = field(default_factory=list)
+
+    def batch(self, site_id: str) -> LedgerBatch:
+        """What one commit writes."""
+        return LedgerBatch(
+            nodes=tuple(self.nodes),
+            sites=tuple(self.sites),
+            devices=tuple(self.devices),
+            runs=tuple(self.runs),
+            holds=tuple(self.holds),
+            states=tuple(self.states),
+            marks=tuple(self.marks),
+            readings=tuple(self.readings),
+            intervals=tuple(self.intervals),
+            site_id=site_id,
+            factors=tuple(self.factors),
+            notices=tuple(self.notices),
+            counters=tuple(self.counters),
+        )

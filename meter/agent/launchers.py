@@ -1,0 +1,157 @@
+"""Which launchers live: by pidfd, and across a restart of ours by PID and start time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_STARTTIME_FIELD = 22 - 3  # of /proc/PID/stat, counted behind the name
+
+
+@dataclass(frozen=True, slots=True)
+class Launcher:
+    """A process by its PID and, because PIDs come again, its start in clock ticks."""
+
+    pid: int
+    start: int
+
+
+class Launchers:
+    """The launchers of live runs; the file tells a restarted agent of them."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._runs: dict[str, dict[int, Launcher]] = {}
+        self._fds: dict[tuple[str, int], int] = {}
+        self._told: set[tuple[str, int]] = set()
+
+    def recall(self) -> dict[str, list[int]]:
+        """Runs that the file names, with those of their launchers that still live."""
+        try:
+            rows = json.loads(self._path.read_text(encoding="utf-8"))
+            noted = {
+                run: [Launcher(*each) for each in launchers] for run, launchers in rows.items()
+            }
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
+        return {
+            run: [each.pid for each in launchers if _start_of(each.pid) == each.start]
+            for run, launchers in noted.items()
+        }
+
+    def watch(self, run_id: str, pid: int) -> bool:
+        """Watch a launcher of a run; False if there is no such process."""
+        start = _start_of(pid)
+        if start is None:
+            return False
+        self._runs.setdefault(run_id, {})[pid] = Launcher(pid, start)
+        if (run_id, pid) not in self._fds:
+            with contextlib.suppress(OSError):  # no pidfd here: looked at by its start time
+                self._fds[run_id, pid] = os.pidfd_open(pid)
+        self._save()
+        return True
+
+    def note(self, run_id: str) -> None:
+        """A run that nobody is to be watched for: it lives until it is told to end."""
+        self._runs.setdefault(run_id, {})
+        self._save()
+
+    def leave(self, run_id: str, pid: int) -> bool:
+        """A launcher told its end; True if others of the run are left."""
+        self._drop(run_id, pid)
+        self._save()
+        return run_id in self._runs
+
+    def forget(self, run_id: str) -> None:
+        """The run is over."""
+        for pid in list(self._runs.get(run_id, ())):
+            self._drop(run_id, pid)
+        self._runs.pop(run_id, None)
+        self._save()
+
+    def filenos(self) -> list[int]:
+        """Descriptors that become readable when a launcher ends."""
+        return list(self._fds.values())
+
+    def gone(self) -> list[tuple[str, int]]:
+        """Runs and PIDs of launchers that have ended since they were last asked for."""
+        ended = _readable(self._fds.values())
+        found = []
+        for run_id, launchers in self._runs.items():
+            for pid, launcher in launchers.items():
+                fd = self._fds.get((run_id, pid))
+                if fd in ended if fd is not None else _start_of(pid) != launcher.start:
+                    found.append((run_id, pid))
+        for run_id, pid in found:
+            self._unwatch(run_id, pid)
+        fresh = [each for each in found if each not in self._told]
+        self._told.update(fresh)
+        return fresh
+
+    def close(self) -> None:
+        """Let go of every launcher; the file stays for the next agent."""
+        for fd in self._fds.values():
+            os.close(fd)
+        self._fds.clear()
+
+    def _unwatch(self, run_id: str, pid: int) -> None:
+        fd = self._fds.pop((run_id, pid), None)
+        if fd is not None:
+            os.close(fd)
+
+    def _drop(self, run_id: str, pid: int) -> None:
+        self._unwatch(run_id, pid)
+        self._told.discard((run_id, pid))
+        launchers = self._runs.get(run_id, {})
+        launchers.pop(pid, None)
+        if not launchers:
+            self._runs.pop(run_id, None)
+
+    def _save(self) -> None:
+        rows = {
+            run: [(each.pid, each.start) for each in launchers.values()]
+            for run, launchers in self._runs.items()
+        }
+        fresh = self._path.with_name(self._path.name + ".new")
+        with contextlib.suppress(OSError):  # then a restart waits for the launcher's own word
+            fresh.write_text(json.dumps(rows), encoding="utf-8")
+            fresh.replace(self._path)
+
+
+def same_namespace(pid: int) -> bool:
+    """Whether a process counts PIDs as this one does; False if that cannot be seen."""
+    try:
+        return Path(f"/proc/{pid}/ns/pid").readlink() == Path("/proc/self/ns/pid").readlink()
+    except OSError:
+        return False
+
+
+def watched_pid(given: int | None, peer: int | None) -> int | None:
+    """The process whose end ends a run: the PID that was given, if it means the same here."""
+    if given is None or not peer:
+        return None
+    return given if given == peer or same_namespace(peer) else peer
+
+
+def _start_of(pid: int) -> int | None:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        fields = text.rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else int(fields[_STARTTIME_FIELD])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _readable(fds: Iterable[int]) -> set[int]:
+    poll = select.poll()
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    return {fd for fd, _ in poll.poll(0)}

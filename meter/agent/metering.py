@@ -1,0 +1,452 @@
+"""The meter itself: readings in; intervals, counters and run states out; one thread, no waiting.
+
+Driven by the loop with frames, commands and the time. A part is booked a second late, so that
+the end of a run, which is told when it is over, still finds its last second unbooked.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Protocol
+
+from meter.agent.booking import Books
+from meter.agent.draft import Draft
+from meter.agent.recovery import Recovered
+from meter.agent.roll import Roll
+from meter.metering.intervals import IntervalBuilder
+from meter.metering.wall import WallAnchor
+from meter.model import Component, Hold, Notice, RunState, RunStatus, Severity
+from meter.sampling import identity
+from meter.sampling.frames import Hello
+from meter.units import NS_PER_S, US_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from concurrent.futures import Future
+
+    from meter.agent.booking import Pricing
+    from meter.agent.leases import Leases
+    from meter.agent.runs import Ending, LiveRun
+    from meter.agent.tracks import Track
+    from meter.metering.intervals import Part
+    from meter.model import (
+        Counter,
+        Device,
+        Factor,
+        LedgerBatch,
+        Mark,
+        Node,
+        RawReading,
+        SamplerBatch,
+        Segment,
+        Site,
+    )
+
+LATE_NS = NS_PER_S
+"""How late parts are booked."""
+SETTLE_NS = 3 * NS_PER_S // 2
+"""How long the end of a run waits for its devices' curves."""
+SHOWN_NS = 300 * NS_PER_S
+"""How long an ended run stays on the page: several scrapes."""
+FIRST_RUN_NS = 10 * NS_PER_S
+"""How long a private agent waits with booking for the run that it was started for."""
+
+_DRIFT_US = US_PER_S // 2
+_NOTICES_KEPT = 1_000
+_WHOLE = Fraction(1)
+
+NOBODY = ""
+"""Run of a hold that keeps a device from being idle without claiming any of it."""
+
+
+class Store(Protocol):
+    """Where batches become durable."""
+
+    def write(self, batch: LedgerBatch, *, urgent: bool = False) -> Future[None]:
+        """Queue a batch; the future is done when it is durable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where and for whom is metered; ``notices`` are for every run: what was wrong at the start."""
+
+    node: Node
+    site: Site
+    factors: tuple[Factor, ...] = ()
+    private: bool = False
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The two clocks: CLOCK_BOOTTIME in ns for time, UTC in µs for labels."""
+
+    boot_ns: Callable[[], int]
+    wall_us: Callable[[], int]
+
+
+class Metering:
+    """All that is live: devices, runs, open intervals, totals."""
+
+    def __init__(
+        self,
+        place: Place,
+        store: Store,
+        leases: Leases,
+        pricing: Callable[[int], Pricing],
+        clock: Clock,
+        recovered: Recovered | None = None,
+    ) -> None:
+        recovered = recovered or Recovered()
+        self.place = place
+        self.clock = clock
+        self.started_ns = clock.boot_ns()
+        self.roll = Roll(leases, recovered.starts)
+        self.runs: dict[str, LiveRun] = {}
+        self.ended: dict[str, tuple[LiveRun, int]] = {}
+        self.books = Books(recovered.counters)
+        self.builder = IntervalBuilder(WallAnchor(self.started_ns, clock.wall_us()))
+        self.heard_ns: int | None = None
+        self.dropped = 0
+        self.idle_since_ns = self.started_ns
+        self.committed: tuple[Counter, ...] = ()
+        self._store = store
+        self._pricing = pricing
+        self._draft = Draft(nodes=[place.node], sites=[place.site], factors=list(place.factors))
+        self._minute = self.anchor.minute(self.started_ns)
+        self._had_run = not place.private
+        self._said: deque[tuple[str, str | None, str | None]] = deque(maxlen=_NOTICES_KEPT)
+        self._take_up(recovered)
+
+    @property
+    def anchor(self) -> WallAnchor:
+        """What instants are called now."""
+        return self.builder.anchor
+
+    @property
+    def site_id(self) -> str:
+        """Where is metered."""
+        return self.place.site.id
+
+    # -- what the sampler says ----------------------------------------------------------------
+
+    def take(self, frame: Hello | SamplerBatch, now_ns: int) -> None:
+        """Take a frame of the sampler."""
+        if isinstance(frame, Hello):
+            self._admit(*self.roll.call(frame))
+            return
+        self.heard_ns = now_ns
+        self.dropped += frame.dropped
+        tracks = self.roll.tracks
+        for reading in frame.readings:
+            track = tracks.get(reading.device_id)
+            if track is not None:
+                track.take(reading)
+        for fault in frame.faults:
+            track = tracks.get(fault.device_id or "")
+            if track is not None:
+                track.fault(fault)
+        for status in frame.statuses:
+            track = tracks.get(status.device_id)
+            if track is not None:
+                track.status = status
+        for lock in frame.locks:
+            self.roll.locks[lock.device_id] = lock
+
+    def note(self, notice: Notice) -> None:
+        """Keep a notice: of a device for the runs that hold it, else for its run or the node."""
+        at_us = notice.at_us or self.anchor.us(self.clock.boot_ns())
+        notice = replace(notice, at_us=at_us)
+        if notice.device_id is None or notice.run_id is not None:
+            self._say(notice)
+            return
+        holders = [run for run in self.runs.values() if notice.device_id in run.shares]
+        for run in holders:
+            self._say(replace(notice, run_id=run.run.id))
+        if not holders:
+            self._say(notice)
+
+    def _say(self, notice: Notice) -> None:
+        known = (notice.code, notice.device_id, notice.run_id)
+        if known not in self._said:  # once is enough for people; the curve counts the rest
+            self._said.append(known)
+            self._draft.notices.append(notice)
+
+    def _admit(self, devices: list[Device], notices: list[Notice]) -> None:
+        self._draft.devices += devices
+        for run in self.runs.values():
+            if run.ending is None:
+                self.attach(run)
+        for notice in notices:
+            self.note(notice)
+
+    # -- runs ---------------------------------------------------------------------------------
+
+    def begin(self, live: LiveRun) -> None:
+        """Meter a run from its start on, as far back as nothing is closed."""
+        self._had_run = True
+        self.runs[live.run.id] = live
+        self.ended.pop(live.run.id, None)
+        self._draft.runs.append(live.run)
+        self._draft.states.append(RunState(live.run.id, RunStatus.RUNNING, live.run.started_us))
+        self.attach(live)
+        for notice in self.place.notices:
+            self._say(replace(notice, run_id=live.run.id, at_us=live.run.started_us))
+
+    def attach(self, live: LiveRun) -> None:
+        """Give a run the devices that it asked for and does not hold yet."""
+        selection = self.selection(live)
+        metered = self.roll.tracks
+        fresh = {
+            device_id: share
+            for device_id, share in selection.holds
+            if device_id in metered and device_id not in live.shares
+        }
+        self.hold(live, fresh, live.run.started_ns)
+        for notice in selection.notices:
+            self.note(replace(notice, run_id=live.run.id))
+
+    def hold(self, live: LiveRun, shares: Mapping[str, Fraction], start_ns: int) -> None:
+        """Give a run devices from an instant on."""
+        holds = [Hold(live.run.id, device_id, start_ns, None, s) for device_id, s in shares.items()]
+        live.shares.update(shares)
+        self._draft.holds += holds
+        parts = [part for hold in holds for part in self.builder.hold(hold)]
+        devices = [self.roll.tracks[hold.device_id].device for hold in holds]
+        self.books.open(live.account, devices, self._rates())
+        self._book(parts)
+
+    def selection(self, live: LiveRun) -> identity.Selection:
+        """The devices that a run asked for; all of the host's. Raises UsageError."""
+        known = tuple(self.roll.known.values())
+        wanted = live.wanted
+        if wanted.gpus is not None:
+            found = identity.resolve(wanted.gpus, known)
+        else:
+            found = identity.visible(wanted.visible, wanted.order, known)
+        host = tuple(
+            (device.id, _WHOLE) for device in known if device.component is not Component.GPU
+        )
+        return replace(found, holds=found.holds + host)
+
+    def end(self, live: LiveRun, ending: Ending) -> Future[None]:
+        """End a run; the future is done when its figures are settled and durable."""
+        live.ending = ending
+        self._book(self.builder.release(live.run.id, ending.ended_ns))
+        self._draft.holds += [
+            Hold(live.run.id, device_id, live.run.started_ns, ending.ended_ns, share)
+            for device_id, share in live.shares.items()
+        ]
+        return ending.done
+
+    def mark(self, live: LiveRun, at_ns: int, mark: Mark) -> None:
+        """Note an instant; its energy is filled in once the curves have come there."""
+        live.marks.append((at_ns, mark))
+        if mark.tokens is not None:
+            self.books.tokens(live.account, mark.tokens)
+
+    @property
+    def ending(self) -> bool:
+        """Whether a run waits for its end."""
+        return any(live.ending for live in self.runs.values())
+
+    # -- once a second ------------------------------------------------------------------------
+
+    def flush(
+        self, *, rows: bool = True, cut: str | None = None, urgent: bool = False
+    ) -> Future[None]:
+        """Settle and write what is due; done when durable.
+
+        ``rows``: with a row of the 1 Hz table. ``cut``: write the open minute of this run too.
+        """
+        now_ns = self.clock.boot_ns()
+        self._admit(*self.roll.retry(now_ns))
+        for track in self.roll.tracks.values():
+            track.advance(now_ns)
+            for notice in track.notices():
+                self.note(notice)
+        self._settle(now_ns)
+        self._mark_all()
+        self._draft.intervals += self.builder.close(now_ns)
+        finished = self._finish(now_ns)
+        if cut is not None:
+            self._draft.intervals += self.builder.close(now_ns, run_id=cut)
+        self._follow_wall(now_ns)
+        if rows:
+            self._draft.readings += self._rows(now_ns)
+        for run_id in [r for r, (_, at_ns) in self.ended.items() if now_ns - at_ns > SHOWN_NS]:
+            del self.ended[run_id]
+            self.books.forget(run_id)
+        return self._write(finished, urgent=urgent or bool(finished))
+
+    def stop(self) -> Future[None]:
+        """Close everything; runs that live stay running, for the next agent to take up."""
+        now_ns = self.clock.boot_ns()
+        for track in self.roll.tracks.values():
+            track.finish(now_ns)
+            self._add(track.due(now_ns))
+        self._mark_all()
+        finished = self._finish(now_ns + SETTLE_NS)
+        self._draft.intervals += self.builder.close_all()
+        self._draft.readings += self._rows(now_ns)
+        return self._write(finished, urgent=True)
+
+    def _settle(self, now_ns: int) -> None:
+        if not self._had_run and now_ns - self.started_ns < FIRST_RUN_NS:
+            return  # the run that we were started for began before us: it must find its time free
+        for track in self.roll.tracks.values():
+            self._add(track.due(now_ns - LATE_NS))
+
+    def _finish(self, now_ns: int) -> list[LiveRun]:
+        """Runs whose devices' curves have come to their end, or were waited for long enough."""
+        finished = []
+        for live in [live for live in self.runs.values() if live.ending is not None]:
+            ending = live.ending
+            if ending is None:
+                continue
+            tracks = [self.roll.tracks[d] for d in live.shares if d in self.roll.tracks]
+            late = now_ns - ending.told_ns >= SETTLE_NS
+            for track in tracks:
+                self._add(track.reaching(ending.ended_ns))
+            open_tracks = [t for t in tracks if _behind(t, ending.ended_ns)]
+            if open_tracks and not late:
+                continue
+            for track in open_tracks:  # the sampler is silent: with what is known by now
+                track.finish(ending.ended_ns)
+                self._add(track.reaching(ending.ended_ns))
+            self._mark_all()
+            self._draft.intervals += self.builder.close(ending.ended_ns, run_id=live.run.id)
+            state = RunState(
+                live.run.id, ending.status, live.at_us(ending.ended_ns), ending.exit_code
+            )
+            self._draft.states.append(state)
+            finished.append(live)
+        for live in finished:
+            self.ended[live.run.id] = (live, now_ns)
+            del self.runs[live.run.id]
+            self.idle_since_ns = now_ns
+        return finished
+
+    def _add(self, segments: Iterable[Segment]) -> None:
+        parts = [part for segment in segments for part in self.builder.add(segment)]
+        if parts:
+            self._book(parts)
+
+    def _book(self, parts: Iterable[Part]) -> None:
+        accounts = {run_id: live.account for run_id, live in self.runs.items()}
+        parts = [part for part in parts if part.run_id != NOBODY]
+        accounts |= {run_id: live.account for run_id, (live, _) in self.ended.items()}
+        self.books.book(parts, self.roll.devices, accounts, self._rates())
+
+    def _rates(self) -> Pricing:
+        return self._pricing(self.anchor.us(self.clock.boot_ns()))
+
+    def _mark_all(self) -> None:
+        """Fill in the marks that every device of their run has come past."""
+        for live in self.runs.values():
+            while live.marks:
+                at_ns, mark = live.marks[0]
+                tracks = [self.roll.tracks[d] for d in live.shares if d in self.roll.tracks]
+                if live.ending is None and any(_behind(track, at_ns) for track in tracks):
+                    break
+                live.marks.pop(0)
+                energy_mj = self.builder.energy_mj(live.run.id, at_ns)
+                self._draft.marks.append(replace(mark, energy_mj=max(0, energy_mj)))
+
+    def _follow_wall(self, now_ns: int) -> None:
+        """Follow a stepped clock, at the border of a minute; no duration depends on it."""
+        minute = self.anchor.minute(now_ns)
+        if minute == self._minute:
+            return
+        self._minute = minute
+        wall_us = self.clock.wall_us()
+        drift_us = wall_us - self.anchor.us(now_ns)
+        if abs(drift_us) <= _DRIFT_US:
+            return
+        self._draft.intervals += self.builder.reanchor(WallAnchor(now_ns, wall_us))
+        self._minute = self.anchor.minute(now_ns)
+        text = (
+            f"The clock of this node was set by {drift_us / US_PER_S:+.1f} s; labels follow it, "
+            "durations and totals do not."
+        )
+        for run_id in [None, *self.runs]:
+            self._draft.notices.append(Notice("clock_stepped", text, run_id=run_id, at_us=wall_us))
+
+    def _rows(self, now_ns: int) -> list[RawReading]:
+        now_us = self.anchor.us(now_ns)
+        found = (track.row(now_ns, now_us) for track in self.roll.tracks.values())
+        return [row for row in found if row is not None]
+
+    def _write(self, finished: list[LiveRun], *, urgent: bool) -> Future[None]:
+        draft, self._draft = self._draft, Draft()
+        draft.counters += self.books.changed()
+        draft.intervals = [each for each in draft.intervals if each.run_id != NOBODY]
+        shown = self.books.all()
+        future = self._store.write(draft.batch(self.site_id), urgent=urgent)
+
+        def durable(done: Future[None]) -> None:
+            if done.exception() is None:
+                self.committed = shown
+            for live in finished:
+                _pass_on(done, live.ending)
+
+        future.add_done_callback(durable)
+        return future
+
+    # -- after a restart ----------------------------------------------------------------------
+
+    def _take_up(self, recovered: Recovered) -> None:
+        """Go on where the last agent was killed: the open minute from its rows, runs, totals."""
+        for device_id, closed_ns in recovered.closed_ns.items():
+            self.builder.resume(device_id, closed_ns)
+        for run_id, energy_mj in recovered.written_mj.items():
+            self.builder.restore(run_id, energy_mj)
+        for live in recovered.runs:
+            self._had_run = True
+            self.runs[live.run.id] = live
+            for hold in live.holds():
+                self.builder.hold(hold)
+        self._draft.intervals += recovered.intervals
+        for live, last_ns in recovered.abandoned:
+            self._abandon(live, last_ns, same_boot=bool(recovered.starts))
+        for segment in recovered.segments:
+            self.builder.add(segment)  # its parts are in the counters already
+        for counter in recovered.counters:
+            of_run = dict(counter.labels).get("run", "")
+            if of_run not in self.runs:
+                self.books.forget(of_run)
+        self.committed = self.books.all()
+
+    def _abandon(self, live: LiveRun, last_ns: int, *, same_boot: bool) -> None:
+        """A run whose launcher did not outlive the last agent ends where we last knew of it.
+
+        What its devices used since then is nobody's: a hold without a share leaves it so.
+        """
+        for hold in live.holds(last_ns):
+            self._draft.holds.append(hold)
+            if same_boot:
+                self.builder.hold(hold)
+                nobody = Hold(NOBODY, hold.device_id, last_ns, self.started_ns, Fraction(0))
+                self.builder.hold(nobody)
+        state = RunState(live.run.id, RunStatus.ABANDONED, live.at_us(last_ns))
+        self._draft.states.append(state)
+        text = "The launcher was gone when the agent came back; the run ends at its last commit."
+        self._draft.notices.append(
+            Notice("run_abandoned", text, Severity.WARNING, live.run.id, at_us=state.at_us)
+        )
+
+
+def _behind(track: Track, at_ns: int) -> bool:
+    return track.booked_ns is None or track.booked_ns < at_ns
+
+
+def _pass_on(done: Future[None], ending: Ending | None) -> None:
+    if ending is None or ending.done.done():
+        return
+    error = done.exception()
+    if error is None:
+        ending.done.set_result(None)
+    else:
+        ending.done.set_exception(error)

@@ -1,0 +1,200 @@
+"""Runs as clients ask for them: registered, joined, taken up again, ended, given up.
+
+Runs on the metering thread. A run ends when its last launcher said so; a launcher that vanishes
+without a word ends its part of the run at the moment it vanished.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from meter.agent.launchers import watched_pid
+from meter.agent.problems import ConflictError, NotFoundError
+from meter.agent.runs import Ending, LiveRun, Wanted, status_of
+from meter.errors import AgentError
+from meter.model import Mark, Notice, Run, RunStatus, Severity
+from meter.units import NS_PER_S
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from meter.agent.launchers import Launchers
+    from meter.agent.metering import Metering
+    from meter.agent.requests import NewMark, NewRun, RunEnd
+
+GRACE_NS = 3 * NS_PER_S
+"""How long a vanished launcher's word may still be on its way."""
+DEFAULT_PROJECT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What clients are told about the agent."""
+
+    ledger: str
+    project: str | None
+    faults: tuple[Notice, ...] = ()  # what keeps it from metering as it should
+    simulated: bool = False
+
+
+class Reception:
+    """Keeps the runs of a metering."""
+
+    def __init__(self, metering: Metering, launchers: Launchers, house: House) -> None:
+        self._metering = metering
+        self._launchers = launchers
+        self._house = house
+        self._vanished: dict[tuple[str, int], int] = {}
+        self.linger_ns = 0
+
+    @property
+    def listed(self) -> bool:
+        """Whether the sampler has listed its devices."""
+        return self._metering.roll.called
+
+    def register(self, new: NewRun, peer_pid: int | None) -> dict[str, Any]:
+        """Begin, join or take up a run. Raises UsageError, ConflictError, AgentError."""
+        if new.gpus is not None and not self.listed:
+            raise AgentError("the devices are not known yet", "try again in a moment")
+        live = self._metering.runs.get(new.id)
+        wanted = Wanted(new.gpus, new.cuda_visible_devices, new.cuda_device_order)
+        fresh = LiveRun(self._run(new), wanted)
+        selection = self._metering.selection(fresh)  # refuses before anything is noted
+        if live is None or live.ending is not None:
+            live = self._begin(fresh, resume=new.resume)
+        elif not new.resume:
+            self._join(live, fresh)
+        self._watch(new, peer_pid)
+        notices = [*self._metering.place.notices, *selection.notices]
+        return {
+            "id": new.id,
+            "notices": [{"code": n.code, "text": n.text} for n in notices],
+            "faults": [{"code": n.code, "text": n.text} for n in self._faults()],
+            "devices": [
+                {"id": d, "component": t.device.component.value, "name": t.device.name}
+                for d, t in self._metering.roll.tracks.items()
+                if d in live.shares
+            ],
+            "ledger": self._house.ledger,
+            "agent_pid": os.getpid(),
+        }
+
+    def end(self, run_id: str, end: RunEnd, peer_pid: int | None) -> Future[None] | None:
+        """End a run, or one launcher's part of it (None); raises NotFoundError."""
+        live = self._live(run_id)
+        if end.linger_s is not None:
+            self.linger_ns = max(self.linger_ns, int(end.linger_s * NS_PER_S))
+        if live.ending is not None:
+            return live.ending.done
+        if peer_pid is not None and self._launchers.leave(run_id, peer_pid):
+            live.worst = status_of(end.status, live.worst)
+            return None
+        status = status_of(end.status, live.worst)
+        return self._end(live, end.ended_ns, status, end.exit_code)
+
+    def mark(self, run_id: str, new: NewMark) -> dict[str, Any]:
+        """Note an instant inside a run; raises NotFoundError."""
+        live = self._live(run_id)
+        now_ns = self._metering.clock.boot_ns()
+        at_ns = now_ns if new.at_ns is None else min(max(new.at_ns, live.run.started_ns), now_ns)
+        mark = Mark(
+            run_id=run_id,
+            at_us=live.at_us(at_ns),
+            energy_mj=0,  # filled in once the curves have come there
+            step=new.step,
+            epoch=new.epoch,
+            phase=new.phase,
+            tokens=new.tokens,
+        )
+        self._metering.mark(live, at_ns, mark)
+        return {"run": run_id, "at_us": mark.at_us}
+
+    def look_after(self, now_ns: int) -> None:
+        """End what launchers left behind."""
+        for gone in self._launchers.gone():
+            self._vanished[gone] = now_ns
+        for (run_id, pid), at_ns in list(self._vanished.items()):
+            live = self._metering.runs.get(run_id)
+            if live is None or live.ending is not None:
+                del self._vanished[run_id, pid]
+            elif now_ns - at_ns >= GRACE_NS:
+                del self._vanished[run_id, pid]
+                self._give_up(live, pid, at_ns)
+
+    def idle(self, now_ns: int, patience_ns: int) -> bool:
+        """Whether nothing has lived here for so long, or for the linger that was asked for."""
+        if self._metering.runs:
+            return False
+        wait_ns = self.linger_ns if self._metering.ended else patience_ns
+        return now_ns - self._metering.idle_since_ns >= wait_ns
+
+    def _live(self, run_id: str) -> LiveRun:
+        live = self._metering.runs.get(run_id)
+        if live is None:
+            raise NotFoundError(f"no run {run_id} lives here", "see `meter runs`")
+        return live
+
+    def _run(self, new: NewRun) -> Run:
+        anchor = self._metering.anchor
+        return Run(
+            id=new.id,
+            name=new.name or new.command or new.id,
+            project=new.project or self._house.project or DEFAULT_PROJECT,
+            started_us=anchor.us(new.started_ns),
+            started_ns=new.started_ns,
+            node_id=self._metering.place.node.id,
+            site_id=self._metering.site_id,
+            tags=tuple(sorted(new.tags.items())),
+            origin=new.origin,
+            command=None if new.command is None else new.command.rpartition("/")[2],
+            simulated=self._house.simulated,
+        )
+
+    def _begin(self, fresh: LiveRun, *, resume: bool) -> LiveRun:
+        ended = self._metering.ended.get(fresh.run.id)
+        if ended is not None and not resume:
+            raise ConflictError(f"the run {fresh.run.id} has ended", "give another METER_RUN_ID")
+        self._metering.begin(fresh)
+        return fresh
+
+    def _join(self, live: LiveRun, fresh: LiveRun) -> None:
+        """Another launcher of the same run: its devices are added."""
+        if fresh.run.project != live.run.project:
+            raise ConflictError(
+                f"the run {live.run.id} lives already, in another project",
+                "give another METER_RUN_ID",
+            )
+        wanted, live.wanted = live.wanted, fresh.wanted
+        self._metering.attach(live)
+        live.wanted = wanted
+
+    def _watch(self, new: NewRun, peer_pid: int | None) -> None:
+        pid = watched_pid(new.launcher_pid, peer_pid)
+        if pid is None or not self._launchers.watch(new.id, pid):
+            self._launchers.note(new.id)
+
+    def _end(
+        self, live: LiveRun, ended_ns: int, status: RunStatus, exit_code: int | None
+    ) -> Future[None]:
+        now_ns = self._metering.clock.boot_ns()
+        ended_ns = min(max(ended_ns, live.run.started_ns), now_ns)
+        self._launchers.forget(live.run.id)
+        return self._metering.end(live, Ending(ended_ns, now_ns, status, exit_code))
+
+    def _give_up(self, live: LiveRun, pid: int, at_ns: int) -> None:
+        if self._launchers.leave(live.run.id, pid):
+            live.worst = RunStatus.ABANDONED
+            return
+        text = "The launcher vanished; the run ends where it did."
+        self._metering.note(Notice("run_abandoned", text, Severity.WARNING, run_id=live.run.id))
+        self._end(live, at_ns, RunStatus.ABANDONED, None)
+
+    def _faults(self) -> list[Notice]:
+        absent = [
+            Notice("source_absent", f"{name}: {reason}")
+            for name, reason in self._metering.roll.sources
+            if reason is not None and name in ("nvml", "simulated", "replay")
+        ]
+        return [*self._house.faults, *absent]

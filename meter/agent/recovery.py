@@ -1,0 +1,116 @@
+"""Where the last agent stopped: its open minute, its runs, its counters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from meter.agent.runs import LiveRun, Wanted
+from meter.ledger import recovery
+from meter.ledger.reports import run_document
+from meter.metering.intervals import IntervalBuilder
+from meter.metering.rebuild import segments_of
+from meter.metering.wall import WallAnchor
+from meter.model import Component, Device, Hold, Method
+from meter.sampling.curve import CurveStart
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from meter.ledger import Reader
+    from meter.model import Counter, Interval, Node, RawReading, Segment
+
+_AS_HELD = Wanted(gpus="none")
+"""A run taken up keeps what it holds: what it once asked for is not in the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What goes on, and what is only to be written to its end."""
+
+    starts: Mapping[str, CurveStart] = field(default_factory=dict)
+    segments: tuple[Segment, ...] = ()  # of the minute that was open
+    closed_ns: Mapping[str, int] = field(default_factory=dict)
+    runs: tuple[LiveRun, ...] = ()
+    abandoned: tuple[tuple[LiveRun, int], ...] = ()  # with the last instant known of them
+    written_mj: Mapping[str, int] = field(default_factory=dict)
+    counters: tuple[Counter, ...] = ()
+    intervals: tuple[Interval, ...] = ()  # of another boot
+
+
+def recover(reader: Reader, node: Node, alive: Mapping[str, list[int]]) -> Recovered:
+    """Read the ledger; ``alive`` are the launchers that live, by run (empty: nobody to watch)."""
+    counters = tuple(recovery.counters(reader))
+    last = recovery.last_readings(reader)
+    if not last:
+        return Recovered(counters=counters)
+    newest = max(last.values(), key=lambda row: row.at_us)
+    anchor = WallAnchor(newest.at_ns, newest.at_us)
+    boot = recovery.last_boot(reader, node.id)
+    same_boot = boot is not None and boot.boot_id == node.boot_id
+    segments = _segments(reader)
+    until = {d: anchor.ns(us) for d, us in recovery.written_until(reader).items() if d in last}
+    runs, abandoned = [], []
+    for run, holds in recovery.open_runs(reader, node.id):
+        live = LiveRun(run, _AS_HELD, {h.device_id: h.share for h in holds if h.end_ns is None})
+        if same_boot and run.id in alive:
+            runs.append(live)
+        else:
+            abandoned.append((live, _last_ns(live, last)))
+    if not same_boot:
+        intervals = _written_out(anchor, until, segments, abandoned)
+        return Recovered(abandoned=tuple(abandoned), counters=counters, intervals=tuple(intervals))
+    return Recovered(
+        starts={d: CurveStart(r.curve_mj, r.settled_ns, r.counter_mj, r.settled_ns)
+                for d, r in last.items()},
+        segments=tuple(segments),
+        closed_ns=until,
+        runs=tuple(runs),
+        abandoned=tuple(abandoned),
+        written_mj={live.run.id: _written_mj(reader, live.run.id) for live in runs},
+        counters=counters,
+    )  # fmt: skip
+
+
+def _segments(reader: Reader) -> list[Segment]:
+    devices = {
+        row["id"]: Device(
+            row["id"], Component(row["component"]), row["name"], Method(row["method"])
+        )
+        for row in reader.rows("recovery/devices")
+    }
+    return [
+        segment
+        for device_id, rows in recovery.open_readings(reader).items()
+        if device_id in devices
+        for segment in segments_of(devices[device_id], rows)
+    ]
+
+
+def _last_ns(live: LiveRun, last: Mapping[str, RawReading]) -> int:
+    """The last instant that is known of a run's devices."""
+    known = [last[device_id].settled_ns for device_id in live.shares if device_id in last]
+    return max(known, default=live.run.started_ns)
+
+
+def _written_out(
+    anchor: WallAnchor,
+    closed_ns: Mapping[str, int],
+    segments: list[Segment],
+    runs: list[tuple[LiveRun, int]],
+) -> list[Interval]:
+    """The open minute of another boot, under that boot's clock."""
+    builder = IntervalBuilder(anchor)
+    for device_id, at_ns in closed_ns.items():
+        builder.resume(device_id, at_ns)
+    for live, last_ns in runs:
+        for device_id, share in live.shares.items():
+            builder.hold(Hold(live.run.id, device_id, live.run.started_ns, last_ns, share))
+    for segment in segments:
+        builder.add(segment)
+    return builder.close_all()
+
+
+def _written_mj(reader: Reader, run_id: str) -> int:
+    energy = run_document(reader, run_id)["energy"]["it"]
+    return round(float(energy["value"]) * 1_000)

@@ -1,0 +1,69 @@
+"""The runs that live here, and what is still to be done for those that end."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from meter.agent.booking import Account
+from meter.model import Hold, RunStatus
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from meter.model import Mark, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which devices a run asked for, as it said it."""
+
+    gpus: str | None = None
+    visible: str | None = None
+    order: str | None = None
+
+
+@dataclass(slots=True)
+class Ending:
+    """A run that has ended and is waiting for its devices' curves."""
+
+    ended_ns: int
+    told_ns: int
+    status: RunStatus
+    exit_code: int | None
+    done: Future[None] = field(default_factory=Future)
+
+
+@dataclass(slots=True)
+class LiveRun:
+    """A run from its registration until it is settled and durable."""
+
+    run: Run
+    wanted: Wanted = field(default_factory=Wanted)
+    shares: dict[str, Fraction] = field(default_factory=dict)
+    marks: list[tuple[int, Mark]] = field(default_factory=list)  # with their CLOCK_BOOTTIME
+    ending: Ending | None = None
+    worst: RunStatus = RunStatus.COMPLETED  # of launchers that have left
+
+    @property
+    def account(self) -> Account:
+        """What live counters know of it."""
+        return Account(self.run.id, self.run.project, self.shares)
+
+    def holds(self, end_ns: int | None = None) -> tuple[Hold, ...]:
+        """Its holds, open or ended."""
+        return tuple(
+            Hold(self.run.id, device_id, self.run.started_ns, end_ns, share)
+            for device_id, share in self.shares.items()
+        )
+
+    def at_us(self, at_ns: int) -> int:
+        """UTC µs by the run's own start, so that a stepped clock changes no duration."""
+        return self.run.started_us + (at_ns - self.run.started_ns) // 1_000
+
+
+def status_of(status: str, worst: RunStatus) -> RunStatus:
+    """Status of a run of several launchers: completed only if all were."""
+    mine = RunStatus(status)
+    return mine if worst is RunStatus.COMPLETED else worst

@@ -1,0 +1,124 @@
+"""One metered device: its curve, what of it is booked, and what it showed last."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from meter.model import RawReading
+from meter.sampling.curve import CurveBuilder, CurveStart
+from meter.units import NS_PER_S
+
+if TYPE_CHECKING:
+    from meter.model import Device, DeviceFault, DeviceStatus, Notice, Reading, Segment
+
+STALE_NS = 5 * NS_PER_S
+"""What is older is not shown."""
+
+
+class _Settled(NamedTuple):
+    """Segments that were settled together, and where the curve and the counter stood then."""
+
+    segments: list[Segment]
+    settled_ns: int
+    curve_mj: int
+    counter_mj: int | None
+
+
+class Track:
+    """A device between its readings and the interval builder.
+
+    What the curve settles waits here until it is due. ``booked_ns`` is how far it has been handed
+    on; with the curve and the counter there, it is what a restarted agent goes on from.
+    """
+
+    def __init__(self, device: Device, start: CurveStart | None = None) -> None:
+        self.device = device
+        self.curve = CurveBuilder(device, start=start)
+        self.booked_ns: int | None = start.settled_ns if start else None
+        self.booked_mj = start.curve_mj if start else 0
+        self.counter_mj = start.counter_mj if start else None
+        self.status: DeviceStatus | None = None
+        self.power_mw: int | None = None
+        self.looked_ns: int | None = None
+        self._waiting: deque[_Settled] = deque()
+
+    def take(self, reading: Reading) -> None:
+        """Feed the curve."""
+        self.looked_ns = reading.at_ns
+        power = reading.mean_mw if reading.mean_mw is not None else reading.instant_mw
+        if power is not None:
+            self.power_mw = power
+        self._queue(self.curve.feed(reading))
+
+    def fault(self, fault: DeviceFault) -> None:
+        """Tell the curve of a look that failed."""
+        self._queue(self.curve.fault(fault))
+
+    def advance(self, now_ns: int) -> None:
+        """Close what no reading will close."""
+        self._queue(self.curve.advance(now_ns))
+
+    def finish(self, at_ns: int) -> None:
+        """Close everything up to an instant, with what is known by now."""
+        self._queue(self.curve.finish(at_ns))
+
+    def due(self, until_ns: int) -> list[Segment]:
+        """Segments that were settled by an instant of the curve, in order, each once."""
+        found: list[Segment] = []
+        while self._waiting and self._waiting[0].settled_ns <= until_ns:
+            self._hand_on(found)
+        return found
+
+    def reaching(self, at_ns: int) -> list[Segment]:
+        """Like ``due``, with what an instant lies in."""
+        found = self.due(at_ns)
+        while self._waiting and (self.booked_ns is None or self.booked_ns < at_ns):
+            self._hand_on(found)
+        return found
+
+    def notices(self) -> list[Notice]:
+        """What the curve has to say."""
+        return self.curve.drain_notices()
+
+    def row(self, now_ns: int, now_us: int) -> RawReading | None:
+        """The device's row of the 1 Hz table; None before its first segment."""
+        if self.booked_ns is None:
+            return None
+        fresh = self.looked_ns is not None and now_ns - self.looked_ns < STALE_NS
+        status = self.fresh_status(now_ns)
+        return RawReading(
+            device_id=self.device.id,
+            at_us=now_us,
+            at_ns=now_ns,
+            curve_mj=self.booked_mj,
+            settled_ns=self.booked_ns,
+            counter_mj=self.counter_mj,
+            power_mw=self.power_mw if fresh else None,
+            utilization_ratio=status.utilization_ratio if status else None,
+            memory_used_bytes=status.memory_used_bytes if status else None,
+            temperature_celsius=status.temperature_celsius if status else None,
+        )
+
+    def fresh_status(self, now_ns: int) -> DeviceStatus | None:
+        """The gauges, unless they are stale."""
+        status = self.status
+        return status if status is not None and now_ns - status.at_ns < STALE_NS else None
+
+    def fresh_power_mw(self, now_ns: int) -> int | None:
+        """Power at the last look, unless it is stale."""
+        fresh = self.looked_ns is not None and now_ns - self.looked_ns < STALE_NS
+        return self.power_mw if fresh else None
+
+    def _queue(self, segments: list[Segment]) -> None:
+        settled_ns = self.curve.settled_ns
+        if segments and settled_ns is not None:
+            curve = self.curve
+            self._waiting.append(_Settled(segments, settled_ns, curve.curve_mj, curve.counter_mj))
+
+    def _hand_on(self, found: list[Segment]) -> None:
+        settled = self._waiting.popleft()
+        found += settled.segments
+        self.booked_ns = settled.settled_ns
+        self.booked_mj = settled.curve_mj
+        self.counter_mj = settled.counter_mj

@@ -1,0 +1,188 @@
+"""What the agent shows: the snapshot for /metrics, and the status for people."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from meter import __version__
+from meter.model import Component, FactorKind
+from meter.snapshot import Collector, FactorGauge, GpuView, Health, HostView, RunView, Snapshot
+from meter.units import NS_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meter.agent.metering import Metering
+    from meter.agent.runs import LiveRun
+    from meter.agent.tracks import Track
+    from meter.factors.live import Rates
+    from meter.ledger import LedgerHealth
+
+FRESH_NS = 5 * NS_PER_S
+"""Samples older than this are not fresh: the sampler sends twice a second."""
+
+
+def freshness(heard_ns: int | None, now_ns: int, restarts: int) -> tuple[bool, str | None]:
+    """Whether the sampler was heard of lately, else why not."""
+    if heard_ns is None:
+        return False, "the sampler has not told anything yet"
+    silent_ns = now_ns - heard_ns
+    if silent_ns <= FRESH_NS:
+        return True, None
+    again = f", started again {restarts} times" if restarts else ""
+    return False, f"the sampler has been silent for {silent_ns // NS_PER_S} s{again}"
+
+
+def snapshot(
+    metering: Metering, rates: Rates, ledger: LedgerHealth, now_ns: int, restarts: int
+) -> Snapshot:
+    """The live state; counters as the ledger has them."""
+    fresh, reason = freshness(metering.heard_ns, now_ns, restarts)
+    tracks = metering.roll.tracks
+    gpus = [t for t in tracks.values() if t.device.component is Component.GPU]
+    hosts = [t for t in tracks.values() if t.device.component is not Component.GPU]
+    driver = metering.roll.driver_version
+    return Snapshot(
+        at_ns=now_ns,
+        health=Health(
+            version=__version__,
+            collectors=tuple(
+                Collector(name, success=why is None and fresh, reason=why or reason)
+                for name, why in metering.roll.sources
+            ),
+            gap_ns=tuple((t.device.id, t.curve.gap_ns) for t in tracks.values()),
+            dropped=(("ledger", ledger.dropped), ("sampler", metering.dropped)),
+            series_dropped=metering.books.dropped,
+            store_write_failures=ledger.failures,
+            fresh=fresh,
+            reason=reason,
+        ),
+        gpus=tuple(_gpu(track, now_ns, driver) for track in sorted(gpus, key=_index)),
+        hosts=tuple(_host(track, now_ns) for track in hosts),
+        runs=tuple(_runs(metering)),
+        factors=tuple(_factors(metering, rates)),
+        counters=metering.committed,
+    )
+
+
+def status(metering: Metering, shown: Snapshot, ledger: LedgerHealth, where: str) -> dict[str, Any]:
+    """The live state as JSON."""
+    joules = {
+        dict(c.labels)["uuid"]: float(c.value)
+        for c in shown.counters
+        if c.name == "meter_gpu_energy_joules_total"
+    }
+    devices = [_device(track, shown.at_ns, joules) for track in metering.roll.tracks.values()]
+    return {
+        "agent": {
+            "pid": os.getpid(),
+            "version": __version__,
+            "private": metering.place.private,
+            "uptime_s": (shown.at_ns - metering.started_ns) // NS_PER_S,
+            "fresh": shown.health.fresh,
+            "reason": shown.health.reason,
+        },
+        "ledger": {
+            "path": where,
+            "pending": ledger.pending,
+            "full": ledger.full,
+            "failures": ledger.failures,
+            "error": ledger.last_error,
+        },
+        "sources": [{"name": n, "reason": why} for n, why in metering.roll.sources],
+        "devices": devices,
+        "elsewhere": [
+            {"id": device_id, "pid": pid} for device_id, pid in metering.roll.elsewhere.items()
+        ],
+        "runs": [_live(live, metering) for live in metering.runs.values()],
+        "notices": [{"code": n.code, "text": n.text} for n in metering.place.notices],
+    }
+
+
+def _index(track: Track) -> int:
+    return -1 if track.device.index is None else track.device.index
+
+
+def _gpu(track: Track, now_ns: int, driver_version: str | None) -> GpuView:
+    device = track.device
+    gauges = track.fresh_status(now_ns)
+    return GpuView(
+        uuid=device.id,
+        index="" if device.index is None else str(device.index),
+        name=device.name,
+        method=device.method,
+        simulated=device.simulated,
+        pci_bus_id=device.pci_bus_id,
+        driver_version=driver_version,
+        power_mw=track.fresh_power_mw(now_ns),
+        utilization_ratio=gauges.utilization_ratio if gauges else None,
+        memory_used_bytes=gauges.memory_used_bytes if gauges else None,
+        temperature_celsius=gauges.temperature_celsius if gauges else None,
+    )
+
+
+def _host(track: Track, now_ns: int) -> HostView:
+    device = track.device
+    return HostView(
+        device.id,
+        device.component,
+        device.name,
+        device.method,
+        device.simulated,
+        track.fresh_power_mw(now_ns),
+    )
+
+
+def _runs(metering: Metering) -> Iterator[RunView]:
+    live = [(run, False) for run in metering.runs.values()]
+    for run, ended in live + [(run, True) for run, _ in metering.ended.values()]:
+        known = run.run
+        yield RunView(known.id, known.name, known.project, known.started_us, known.simulated, ended)
+
+
+def _factors(metering: Metering, rates: Rates) -> Iterator[FactorGauge]:
+    site = metering.site_id
+    for factor in rates.factors:
+        if factor.value is None:
+            continue
+        source = ("source", factor.source)
+        if factor.kind is FactorKind.GRID_INTENSITY:
+            name, labels = "meter_grid_intensity_grams_per_kwh", (("zone", factor.scope), source)
+            yield FactorGauge(name, labels, factor.value)
+        elif factor.kind is FactorKind.ELECTRICITY_PRICE:
+            money = (("site", site), ("currency", factor.currency or ""), source)
+            yield FactorGauge("meter_electricity_price_per_kwh", money, factor.value)
+        elif factor.kind is FactorKind.PUE:
+            yield FactorGauge("meter_pue_ratio", (("site", site), source), factor.value)
+
+
+def _device(track: Track, now_ns: int, joules: dict[str, float]) -> dict[str, Any]:
+    power_mw = track.fresh_power_mw(now_ns)
+    gauges = track.fresh_status(now_ns)
+    device = track.device
+    return {
+        "id": device.id,
+        "component": device.component.value,
+        "index": device.index,
+        "name": device.name,
+        "method": device.method.value,
+        "simulated": device.simulated,
+        "power_w": None if power_mw is None else power_mw / 1_000,
+        "utilization_ratio": gauges.utilization_ratio if gauges else None,
+        "memory_used_bytes": gauges.memory_used_bytes if gauges else None,
+        "temperature_celsius": gauges.temperature_celsius if gauges else None,
+        "energy_j": joules.get(device.id),
+    }
+
+
+def _live(live: LiveRun, metering: Metering) -> dict[str, Any]:
+    return {
+        "id": live.run.id,
+        "name": live.run.name,
+        "project": live.run.project,
+        "started_us": live.run.started_us,
+        "energy_j": metering.builder.energy_mj(live.run.id) / 1_000,
+        "devices": list(live.shares),
+        "ending": live.ending is not None,
+    }

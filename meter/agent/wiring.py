@@ -1,0 +1,250 @@
+"""The one place that builds the agent's parts, runs them, and takes them down again."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import os
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from meter import __version__
+from meter.agent import http
+from meter.agent.desk import Desk
+from meter.agent.launchers import Launchers
+from meter.agent.leases import Leases
+from meter.agent.loop import Loop
+from meter.agent.metering import Clock, Metering, Place
+from meter.agent.reception import House, Reception
+from meter.agent.recovery import Recovered, recover
+from meter.agent.server import Server, tcp_hosts
+from meter.errors import ConfigError, FactorError, LedgerError, LedgerLockedError, MeterError
+from meter.factors import Rates, factors_of, site_of
+from meter.ledger import Ledger, recovery
+from meter.model import Node, Notice, Severity, Site
+from meter.units import NS_PER_S, US_PER_HOUR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from meter.agent.boot import Booted
+    from meter.config import Config
+    from meter.model import Factor
+
+LEDGER_NAME = "ledger.duckdb"
+IN_MEMORY = Path(":memory:")
+EXPOSITION = "meter_exporters.prometheus"
+"""The /metrics page; found by name, because the meter does not depend on its exporters."""
+
+_LOCKED_S = 2.0  # an agent that is just ending lets go of the ledger by then
+_ALONE_NS = 30 * NS_PER_S  # a private agent whose launcher never came
+_CLOSE_S = 1.5
+_REAP_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The factors that hold here."""
+
+    site: Site
+    factors: tuple[Factor, ...]
+
+
+def serve(booted: Booted) -> int:
+    """Run until told to end, or alone for long enough; the exit code."""
+    notices = list(booted.notices)
+    try:
+        ledger = _open_ledger(booted.config, notices)
+        books = _books(booted, ledger, notices)
+    except MeterError as error:
+        booted.ready.tell("error", str(error))
+        sys.stderr.write(f"meter: {error}\n")
+        booted.supervisor.stop()
+        return 2 if isinstance(error, ConfigError | FactorError) else 1
+    agent = Agent(booted, ledger, books, notices)
+    try:
+        agent.run()
+    finally:
+        agent.close()
+    return 0
+
+
+class Agent:
+    """All parts of a running agent."""
+
+    def __init__(self, booted: Booted, ledger: Ledger, books: Books, notices: list[Notice]) -> None:
+        self._booted = booted
+        self._ledger = ledger
+        self._books = books
+        config, private = booted.config, booted.options.private
+        self._leases = Leases(config.lease_dir, os.getpid())
+        self._launchers = Launchers(config.socket.with_name(config.socket.name + ".runs"))
+        node = _node()
+        known = _recovered(ledger, node, self._launchers, notices)
+        place = Place(node, books.site, books.factors, private, tuple(notices))
+        clock = Clock(_boot_ns, _wall_us)
+        self._rates = _rates_by_hour(books)
+        self._metering = Metering(place, ledger, self._leases, self._rates, clock, known)
+        for live in known.runs:
+            for pid in self._launchers.recall().get(live.run.id, []):
+                self._launchers.watch(live.run.id, pid)
+        house = House(
+            ledger=str(ledger.path),
+            project=config.project,
+            faults=tuple(n for n in notices if n.severity is Severity.WARNING),
+            simulated=config.simulate is not None,
+        )
+        self._reception = Reception(self._metering, self._launchers, house)
+        self._loop = Loop(
+            self._metering,
+            booted.supervisor,
+            on_reading=lambda: booted.ready.tell("reading"),
+            after_flush=self._after_flush,
+            watched=self._launchers.filenos,
+        )
+        self._desk = Desk(
+            self._loop,
+            self._reception,
+            ledger,
+            lambda: self._rates(_wall_us()),
+            __version__,
+        )
+        page = importlib.import_module(EXPOSITION).Exposition(self._desk.snapshot)
+        host = config.listen.rpartition(":")[0].strip("[]")
+        app = http.build(self._desk, page, set(tcp_hosts(host, socket.gethostname())))
+        self._server = Server(app)
+
+    def run(self) -> None:
+        """Serve until stopped."""
+        for frame in self._booted.frames:
+            self._metering.take(frame, _boot_ns())
+        self._booted.frames.clear()
+        self._loop.start()
+        self._server.serve_on(self._booted.sockets, started=self._announce)
+
+    def close(self) -> None:
+        """End everything within a few seconds, what is known written first."""
+        stopped = self._loop.stop(1.0)
+        self._booted.supervisor.stop()
+        if stopped:
+            with contextlib.suppress(MeterError, TimeoutError):
+                self._metering.stop().result(_CLOSE_S)
+        self._ledger.close(_CLOSE_S)
+        self._launchers.close()
+        self._leases.release_all()
+        deadline = time.monotonic() + _REAP_S
+        while not self._booted.supervisor.end() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self._booted.config.socket.unlink(missing_ok=True)
+
+    def _announce(self) -> None:
+        if not self._booted.options.private:
+            places = [str(self._booted.config.socket)]
+            places += [f"http://{_shown(s)}" for s in self._booted.sockets[1:]]
+            sys.stderr.write(f"meter: agent {__version__} listens on {', '.join(places)}\n")
+            sys.stderr.flush()
+
+    def _after_flush(self) -> None:
+        now_ns = _boot_ns()
+        self._reception.look_after(now_ns)
+        self._desk.publish()
+        if self._booted.options.private and self._reception.idle(now_ns, _ALONE_NS):
+            self._server.stop()
+
+
+def _open_ledger(config: Config, notices: list[Notice]) -> Ledger:
+    """The ledger's file; where that cannot be, one in memory, and a notice that says so."""
+    path = config.home / LEDGER_NAME
+    deadline = time.monotonic() + _LOCKED_S
+    while True:
+        try:
+            return Ledger.open(path, retention_days=config.retention_days)
+        except LedgerLockedError as error:
+            if time.monotonic() < deadline:
+                time.sleep(0.05)
+                continue
+            notices.append(_unavailable(error))
+        except LedgerError as error:
+            notices.append(_unavailable(error))
+        return Ledger.open(IN_MEMORY)
+
+
+def _unavailable(error: LedgerError) -> Notice:
+    text = f"Nothing is kept of this: {error}"
+    return Notice("ledger_unavailable", text, Severity.WARNING)
+
+
+def _books(booted: Booted, ledger: Ledger, notices: list[Notice]) -> Books:
+    """Site and factors; a private agent goes on without what is wrong in the configuration."""
+    config = booted.config
+    now_us = _wall_us()
+    try:
+        site = site_of(config)
+        factors = factors_of(config, site, now_us)
+    except (ConfigError, FactorError) as error:
+        if not booted.options.private:
+            raise
+        notices.append(Notice("config_error", str(error), Severity.WARNING))
+        site = Site(config.site_name, config.site_name, None)
+        factors = []
+    with ledger.reader() as reader:
+        known = recovery.factors(reader)
+    return Books(site, (*known, *factors))
+
+
+def _recovered(
+    ledger: Ledger, node: Node, launchers: Launchers, notices: list[Notice]
+) -> Recovered:
+    try:
+        with ledger.reader() as reader:
+            return recover(reader, node, launchers.recall())
+    except MeterError as error:
+        text = f"What the last agent left open cannot be taken up: {error}"
+        notices.append(Notice("recovery_failed", text, Severity.WARNING))
+        return Recovered()
+
+
+def _rates_by_hour(books: Books) -> Callable[[int], Rates]:
+    kept: dict[int, Rates] = {}
+
+    def rates(at_us: int) -> Rates:
+        hour_us = at_us - at_us % US_PER_HOUR
+        if hour_us not in kept:
+            kept.clear()
+            kept[hour_us] = Rates.at(books.factors, books.site, hour_us)
+        return kept[hour_us]
+
+    return rates
+
+
+def _node() -> Node:
+    """This machine; its id is a hash, because the machine id itself is nobody's business."""
+    hostname = socket.gethostname()
+    boot_id = _text("/proc/sys/kernel/random/boot_id")
+    seed = _text("/etc/machine-id") or hostname
+    return Node(hashlib.sha256(f"meter {seed}".encode()).hexdigest()[:16], boot_id, hostname)
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
+def _shown(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _boot_ns() -> int:
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def _wall_us() -> int:
+    return time.time_ns() // 1_000
