@@ -14,6 +14,7 @@
 static struct {
     ns_t anchor;
     int64_t wall_us;
+    ns_t wall_offset; /* of CLOCK_REALTIME to CLOCK_BOOTTIME; taken once, so that a stamp stays what it is */
     volatile int64_t *manual; /* NULL: the real clock */
     char file[512];
 } clock_state;
@@ -52,6 +53,7 @@ bool clock_use(const Script *script, char *error, size_t size)
         if (!manual) return false;
         snprintf(clock_state.file, sizeof clock_state.file, "%s", script->clock_file);
     }
+    if (!clock_state.wall_offset) clock_state.wall_offset = read_clock(CLOCK_REALTIME) - read_clock(CLOCK_BOOTTIME);
     clock_state.manual = manual; /* an earlier mapping stays: another thread may be reading it */
     clock_state.anchor = script->anchor;
     clock_state.wall_us = script->wall_us;
@@ -68,8 +70,7 @@ ns_t clock_now(void)
 int64_t clock_wall_us(ns_t at)
 {
     if (clock_state.manual) return clock_state.wall_us + floor_div(at, 1000);
-    ns_t age = clock_now() - at;
-    return floor_div(read_clock(CLOCK_REALTIME) - age, 1000);
+    return floor_div(clock_state.wall_offset + clock_state.anchor + at, 1000);
 }
 
 void clock_pass(ns_t duration)

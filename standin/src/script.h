@@ -35,7 +35,7 @@ void copy_name(Line *line, char *out, size_t size, const char *text);
 
 void *script_alloc(Script *script, size_t size);
 
-/* script_load.c */
+/* script_shape.c */
 void read_layer(Script *script, Gpu *gpu, Line *line);
 
 /* script_fault.c */
