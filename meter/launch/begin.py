@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from meter.errors import AgentError
 from meter.launch.client import NoAgentError
-from meter.launch.link import ANSWER_S, Link
+from meter.launch.link import ANSWER_S, Link, RefusedError
 from meter.launch.spec import registration, run_id
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from meter.environment import Environment
     from meter.launch.options import Options
     from meter.launch.spawn import AgentProcess
+
+_AGAIN_S = 0.05
 
 
 def link_for(
@@ -64,8 +66,7 @@ def open_run(link: Link, options: Options, deadline: float) -> list[str]:
 def _open_checked(link: Link, options: Options) -> None:
     deadline = time.monotonic() + ANSWER_S
     link.reach(deadline)
-    link.register()
-    answer = link.await_answer(deadline - time.monotonic())
+    answer = _answered(link, deadline)
     if not options.strict:
         return
     if not link.await_reading(deadline):
@@ -75,7 +76,18 @@ def _open_checked(link: Link, options: Options) -> None:
         raise AgentError("; ".join(faults), "see `meter doctor`")
 
 
+def _answered(link: Link, deadline: float) -> dict[str, Any]:
+    """The agent's answer; asked again while it does not know its devices yet."""
+    while True:
+        link.register()
+        try:
+            return link.await_answer(deadline - time.monotonic())
+        except RefusedError as error:
+            if not error.again or time.monotonic() + _AGAIN_S > deadline:
+                raise
+            time.sleep(_AGAIN_S)
+
+
 def fault_texts(answer: dict[str, Any]) -> list[str]:
     """What keeps the agent from metering as it should, one sentence each."""
-    notices = answer.get("notices") or ()
-    return [str(each["text"]) for each in notices if each.get("severity") == "warning"]
+    return [str(fault["text"]) for fault in answer.get("faults") or ()]

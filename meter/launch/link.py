@@ -32,14 +32,20 @@ _LIVE_S = 10.0
 _START_S = 10.0
 _RACE_S = 2.0
 _NOT_FOUND = 404
+_UNAVAILABLE = 503
 
 
 class RefusedError(MeterError):
-    """The agent refuses the run; ``usage`` says that the request is at fault, not the agent."""
+    """The agent refuses the run.
 
-    def __init__(self, message: str, *, usage: bool) -> None:
+    ``usage`` says that the request is at fault, not the agent; ``again`` that it may not be
+    refused in a moment.
+    """
+
+    def __init__(self, message: str, *, usage: bool, again: bool = False) -> None:
         super().__init__(message)
         self.usage = usage
+        self.again = again
 
 
 class Link:
@@ -122,7 +128,8 @@ class Link:
         status, answer = self._exchange.answer(timeout_s)
         self._exchange = None
         if status >= 400:
-            raise RefusedError(problem_text(status, answer), usage=400 <= status < 500)
+            text = problem_text(status, answer)
+            raise RefusedError(text, usage=status < 500, again=status == _UNAVAILABLE)
         self.answer = answer
         if not self._agent and self._pidfd < 0:
             self._pidfd = _pidfd_of(int(answer.get("agent_pid") or 0))

@@ -25,7 +25,9 @@ _NOTES = {
     "run": """\
 The exit code is the command's own; a signal that ends it ends meter too. 2 is
 wrong usage, before the command starts; 126 and 127 as in a shell.
-The command finds METER_RUN_ID and METER_SOCKET in its environment.""",
+The command finds METER_RUN_ID, METER_SOCKET and METER_LAUNCHER_PID in its
+environment; `meter run` inside it starts no second run, since this one counts it.
+Processes that outlive the command are not waited for.""",
     "exec": """\
 Meant for the entry point of a container. As process 1 it cannot print a summary,
 because the kernel ends everything with the command: see `meter show last`.""",

@@ -64,6 +64,7 @@ class FakeAgent:
         self.path, self.ways, self.log_path, self.ready_fd = socket_path, ways, log, ready_fd
         self.runs: dict[str, dict] = {}
         self.ended: set[str] = set()
+        self.asked = 0
         self.lock = threading.Lock()
 
     def log(self, **what: object) -> None:
@@ -125,14 +126,18 @@ class FakeAgent:
         if method == "POST":
             if "refuse" in self.ways or body["gpus"] == "7":
                 return 422, {"detail": "no device 7: known are 0 (GPU-aaaa), 1 (GPU-bbbb)"}
+            self.asked += 1
+            if "unready" in self.ways and self.asked < 3:
+                return 503, {"detail": "the devices are not known yet"}
             self.runs[body["id"]] = body
-            fault = {"code": "no_nvml", "severity": "warning", "text": "no NVIDIA driver"}
+            fault = {"code": "no_nvml", "text": "no NVIDIA driver"}
             return 201, {
                 "id": body["id"],
                 "devices": [],
                 "ledger": "/x/ledger.duckdb",
                 "agent_pid": os.getpid(),
-                "notices": [fault] if "faulty" in self.ways else [],
+                "notices": [],
+                "faults": [fault] if "faulty" in self.ways else [],
             }
         if run_id not in self.runs:
             return 404, {"detail": "no such run"}

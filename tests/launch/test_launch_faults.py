@@ -87,6 +87,13 @@ def test_an_unknown_device_ends_with_2_and_names_the_known_ones(place):
     assert not (place.folder / "started").exists()
 
 
+def test_an_agent_that_does_not_know_its_devices_yet_is_asked_again(place):
+    done = place.run("--gpus", "0", "--", "sh", "-c", "exit 5", ways="unready")
+    assert done.returncode == 5
+    assert len(place.events("POST")) == 3
+    assert len(place.events("PATCH")) == 1
+
+
 def test_an_agent_that_died_is_replaced_and_resumes_the_run(place):
     running = place.start(
         "--", "sh", "-c", "while [ ! -e go ]; do sleep 0.02; done", ways="die_once"
