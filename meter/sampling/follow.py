@@ -20,10 +20,12 @@ POWER_NS = 20_000_000
 STEADY_NS = 500_000_000
 KEEP_ALIVE_NS = 900_000_000  # so that, with a look to come, there is a reading each second
 STILL_KEEP_ALIVE_NS = 250_000_000
-RETRY_NS = 5_000_000_000
+RETRY_NS = 1_000_000_000
 RETRY_MAX_NS = 60_000_000_000
 
 Power = tuple[int | None, int | None]
+Point = tuple[int, int | None, "Look"]
+"""When a value was first seen, when the one before it was last seen, and the look."""
 NO_POWER: Power = (None, None)
 
 
@@ -58,7 +60,7 @@ class SteadyFollower:
         self._resolution_ns = resolution_ns
         self._value: int | None = None
         self._seen_ns = 0
-        self.next = Window(now_ns, now_ns)
+        self.next = window(now_ns)
         self.lock: TickLock | None = None
         self.peers = 1
 
@@ -103,7 +105,7 @@ class TickFollower:
     def __init__(self, device_id: str, now_ns: int, *, peers: int = 1) -> None:
         self._id = device_id
         self.peers = peers
-        self.next = Window(now_ns, now_ns)
+        self.next = window(now_ns)
         self.lock: TickLock | None = None
         self._scan: Scan | None = Scan()
         self._locked: Lock | None = None
@@ -115,7 +117,7 @@ class TickFollower:
         self._power = NO_POWER
         self._power_ns = now_ns  # begin of the last look that gave power
         self._sent_ns = now_ns
-        self._pending: Reading | None = None  # a blurred point, sent only if none better comes
+        self._pending: Point | None = None  # a blurred point, sent only if none better comes
         self._cost_ns = 0.0
         self._retry_ns = RETRY_NS
         self._relearn_ns = now_ns
@@ -123,22 +125,25 @@ class TickFollower:
     def looked(self, before_ns: int, after_ns: int, look: Look) -> Reading | None:
         """Take a look; a reading if it is worth one."""
         self._learn_cost(after_ns - before_ns)
-        if look.energy_mj is None:
+        energy = look.energy_mj
+        if energy is None:
             return self._without_counter(before_ns, after_ns, look)
-        former = self._energy
-        changed = former is not None and look.energy_mj != former
-        since = self._energy_ns if changed else None
-        backwards = former is not None and look.energy_mj < former
-        self._energy, self._energy_ns = look.energy_mj, before_ns
-        if changed:
-            self._moved_ns = after_ns
-        worth = self._plan(after_ns, None if since is None else (since, after_ns))
-        if self._take_power(before_ns, look) and self._plain:
-            worth = True
-        reading = Reading(self._id, after_ns, since, *look[:3])
-        if worth or backwards or former is None:
-            return self._send(reading)
-        return self._keep_alive(reading)
+        former, bracket = self._energy, None
+        if energy != former:
+            if former is not None:
+                bracket = (self._energy_ns, after_ns)
+            self._energy, self._moved_ns = energy, after_ns
+        self._energy_ns = before_ns
+        power_moved = self._take_power(before_ns, look)
+        worth = self._plan(after_ns, bracket) or (power_moved and self._plain)
+        if bracket is None:
+            if worth or former is None:
+                return self._send(after_ns, None, look)
+        elif worth or energy < (former or 0):
+            return self._send(after_ns, bracket[0], look)
+        else:
+            self._pending = (after_ns, bracket[0], look)
+        return self._keep_alive(after_ns, look)
 
     def failed(self, at_ns: int) -> None:
         """A look that gave nothing proves nothing: go on with the next."""
@@ -167,35 +172,33 @@ class TickFollower:
             return None
         former, former_ns = self._power, self._power_ns
         changed = self._take_power(before_ns, look)
-        reading = Reading(self._id, after_ns, None, None, look.mean_mw, look.instant_mw)
-        if self._energy is not None and after_ns - self._energy_ns <= KEEP_ALIVE_NS:
-            return self._keep_alive(reading)
-        if not changed:
-            return self._keep_alive(reading)
-        since = None if former == NO_POWER else former_ns
-        return self._send(Reading(self._id, after_ns, since, None, *self._power))
+        counts = self._energy is not None and after_ns - self._energy_ns <= KEEP_ALIVE_NS
+        if counts or not changed:
+            return self._keep_alive(after_ns, look)
+        return self._send(after_ns, None if former == NO_POWER else former_ns, look)
 
     def _take_power(self, before_ns: int, look: Look) -> bool:
         """Whether power is another than at the last look that gave it."""
-        if look.mean_mw is None and look.instant_mw is None:
+        _, mean_mw, instant_mw, _ = look
+        if mean_mw is None and instant_mw is None:
             return False
-        power = (look.mean_mw, look.instant_mw)
+        power = (mean_mw, instant_mw)
         changed = power != self._power
         self._power, self._power_ns = power, before_ns
         return changed
 
-    def _send(self, reading: Reading) -> Reading:
-        self._sent_ns = reading.at_ns
+    def _send(self, at_ns: int, since_ns: int | None, look: Look) -> Reading:
+        self._sent_ns = at_ns
         self._pending = None
-        return reading
+        return Reading(self._id, at_ns, since_ns, *look[:3])
 
-    def _keep_alive(self, reading: Reading) -> Reading | None:
-        if reading.since_ns is not None:
-            self._pending = reading
-        still = self._plain and reading.at_ns - self._moved_ns > KEEP_ALIVE_NS
-        if reading.at_ns - self._sent_ns < (STILL_KEEP_ALIVE_NS if still else KEEP_ALIVE_NS):
+    def _keep_alive(self, at_ns: int, look: Look) -> Reading | None:
+        age = at_ns - self._sent_ns
+        if age < STILL_KEEP_ALIVE_NS:
             return None
-        return self._send(self._pending or reading)
+        if age < KEEP_ALIVE_NS and not (self._plain and at_ns - self._moved_ns > KEEP_ALIVE_NS):
+            return None
+        return self._send(*(self._pending or (at_ns, None, look)))
 
     def _learn_cost(self, took_ns: int) -> None:
         if self._cost_ns:  # a look that was preempted tells nothing of the cost

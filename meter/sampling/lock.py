@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SLACK_NS = 250_000  # how far a look may move to share a wake-up
+OUTWARD_NS = 1_000_000  # same, for a look that only makes its bracket wider so
 SCAN_STEP_NS = 2_500_000
 SCAN_LOOKS = 150
 COARSE_AFTER = 110  # looks of a scan after which slower ticks are searched for
@@ -26,16 +27,17 @@ COST_SHARE = 0.03  # of its time that a device may be asked for
 
 
 class Window(NamedTuple):
-    """When the next look may be: anywhere between, so that devices share wake-ups."""
+    """When the next look is due, and how far it may move to share another device's wake-up."""
 
     earliest_ns: int
+    due_ns: int
     latest_ns: int
 
 
 def window(due_ns: float, before_ns: int = 0, after_ns: int = 0) -> Window:
     """The window around a due instant."""
     due = round(due_ns)
-    return Window(due - before_ns, due + after_ns)
+    return Window(due - before_ns, due, due + after_ns)
 
 
 class Scan:
@@ -112,7 +114,7 @@ class Lock:
         self._silent = 0
         self._changed_early = False
         self._failures = 0
-        self.next = Window(at_ns, at_ns)
+        self.next = window(at_ns)
         self._expect(at_ns)
 
     @property
@@ -177,7 +179,7 @@ class Lock:
             self.next = window(model.at, SLACK_NS // 4, SLACK_NS // 4)
         elif self._stage in (Stage.EARLY, Stage.MIDDLE):
             self._stage = Stage.LATE
-            self.next = window(model.at + half, 0, SLACK_NS)
+            self.next = window(model.at + half, 0, OUTWARD_NS)
         elif at_ns - model.at < 0.6 * model.period:
             self._stage = Stage.CHASE
             step = max(half, 0.7 * (at_ns - model.at), 4 * self._cost_ns)
@@ -211,7 +213,7 @@ class Lock:
         self._stage = Stage.EARLY
         self._changed_early = False
         self._failures = 0
-        self.next = window(model.at - model.half, SLACK_NS, 0)
+        self.next = window(model.at - model.half, OUTWARD_NS, 0)
 
 
 def _stride(period_ns: float, cost_ns: float, peers: int) -> int:

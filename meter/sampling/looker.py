@@ -74,10 +74,13 @@ class Looker:
         self._count_peers()
 
     def wake_ns(self) -> int:
-        """The latest instant to which the next look can wait for others to join it."""
-        if not self._watched:
+        """When to look next: at the most pressing look, or a little later if others can join."""
+        windows = [watched.follower.next for watched in self._watched.values()]
+        if not windows:
             return self._clock() + IDLE_NS
-        return min(watched.follower.next.latest_ns for watched in self._watched.values())
+        latest_ns = min(window.latest_ns for window in windows)
+        joining_ns = [window.due_ns for window in windows if window.earliest_ns <= latest_ns]
+        return min(max(joining_ns), latest_ns)
 
     def look_due(self) -> None:
         """Look at each device whose window is open."""

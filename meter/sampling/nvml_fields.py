@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
 import struct
 from typing import TYPE_CHECKING
@@ -23,6 +22,8 @@ FIELDS = {"energy": 83, "mean": 185, "instant": 186}
 LIMIT_FACTOR = 4
 MAX_POWER_MW = 10_000_000  # where the limit is unknown
 _VALUE = struct.Struct("24xII8s")  # nvmlFieldValue_t: valueType, nvmlReturn, value
+_ALL = struct.Struct("<24xIIQ24xIII4x24xIII4x")  # the three fields as they come when all is well
+_ULONGLONG, _UINT = 3, 1
 _READ: dict[int, Callable[[bytes], tuple[Any, ...]]] = {
     0: struct.Struct("<d").unpack,
     1: struct.Struct("<I4x").unpack,
@@ -48,31 +49,45 @@ class FieldReader:
         self._names: tuple[str, ...] = ()
         self._calls: dict[str, Callable[[Any], int]] = {}
         self._function: Any = None
-        self._buffer: Any = None
-        self._ask_for(FIELDS)
+        self._buffer: Any = ()
+        self._whole = False
         try:
             # The binding's own wrapper makes a new array for each call, at several times the cost.
             self._function = call(pynvml._nvmlGetFunctionPointer, "nvmlDeviceGetFieldValues")  # noqa: SLF001
         except UnsupportedError:
             self._use_calls(FIELDS)
+        else:
+            self._ask_for(FIELDS)
 
     def look(self) -> Look:
         """One look; DeviceLostError or TransientError if nothing at all can be read."""
+        code = 0
+        if self._names:
+            code = self._function(self.handle, len(self._names), self._buffer)
+        if self._whole and code == 0:
+            kind, bad, energy, mean_kind, bad_mean, mean, now_kind, bad_now, now = _ALL.unpack(
+                self._buffer
+            )
+            kinds = kind == _ULONGLONG and mean_kind == now_kind == _UINT
+            if kinds and not (bad or bad_mean or bad_now) and max(mean, now) <= self._max_mw:
+                return Look(energy, mean, now)
+        return self._look_closely(code)
+
+    def _look_closely(self, code: int) -> Look:
+        """The look in ``_buffer``, of which not all is well or known to be."""
         values: dict[str, int] = {}
         faults: list[FieldFault] = []
-        if self._names:
+        if code in LASTING:
+            self._use_calls(self._names)
+        elif code:
+            raise error_of(code, "nvmlDeviceGetFieldValues")
+        else:
             self._read_fields(values, faults)
         if self._calls:
             self._read_calls(values, faults)
         return Look(values.get("energy"), values.get("mean"), values.get("instant"), tuple(faults))
 
     def _read_fields(self, values: dict[str, int], faults: list[FieldFault]) -> None:
-        code = self._function(self.handle, len(self._names), self._buffer)
-        if code:
-            if code not in LASTING:
-                raise error_of(code, "nvmlDeviceGetFieldValues")
-            self._use_calls(self._names)
-            return
         refused = []
         for name, (kind, code, raw) in zip(
             self._names, _VALUE.iter_unpack(self._buffer), strict=True
@@ -121,9 +136,7 @@ class FieldReader:
 
     def _ask_for(self, names: Iterable[str]) -> None:
         self._names = tuple(names)
+        self._whole = self._names == tuple(FIELDS) and self._function is not None
         self._buffer = (pynvml.c_nvmlFieldValue_t * len(self._names))()
         for value, name in zip(self._buffer, self._names, strict=True):
             value.fieldId = FIELDS[name]
-        if ctypes.sizeof(pynvml.c_nvmlFieldValue_t) != _VALUE.size:
-            self._names = ()
-            self._use_calls(FIELDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +22,13 @@ if TYPE_CHECKING:
 FLUSH_NS = 500_000_000
 STATUS_NS = 1_000_000_000
 PROCESSES_NS = 10_000_000_000
-LULL_NS = 4_000_000  # what is not urgent waits for so long a pause between looks ...
+LULL_NS = 4_000_000  # what is not urgent waits for a pause between looks of this length ...
 PATIENCE_NS = 200_000_000  # ... but not for longer than this
 MAX_SLEEP_NS = 100_000_000  # a signal is noticed that soon
 
 
-def boottime_ns() -> int:
-    """CLOCK_BOOTTIME in ns."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+boottime_ns = partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
+"""CLOCK_BOOTTIME in ns."""
 
 
 class Sampler:
@@ -71,24 +71,24 @@ class Sampler:
 
     def _step(self) -> None:
         now = self._clock()
-        wake = self._looker.wake_ns()
-        self._do_chore(now, lull=wake - now > LULL_NS)
-        pause = min(wake, self._flush_ns) - self._clock()
-        if pause > 0:
-            time.sleep(min(pause, MAX_SLEEP_NS) / 1e9)
+        wake = min(self._looker.wake_ns(), now + MAX_SLEEP_NS)
+        if wake - now > LULL_NS or now > self._flush_ns + PATIENCE_NS:
+            self._do_chore(now)
+            now = self._clock()
+        if wake > now:
+            time.sleep((wake - now) / 1e9)
         self._looker.look_due()
 
-    def _do_chore(self, now: int, *, lull: bool) -> None:
-        if now >= self._flush_ns + (0 if lull else PATIENCE_NS):
+    def _do_chore(self, now: int) -> None:
+        """What is not urgent: one thing in each lull between looks."""
+        if now >= self._flush_ns:
             self._roster.refresh()
             self._flush()
-        elif lull:
-            chore = next(self._chores, None)
-            if chore is not None:
-                chore()
-            elif now >= self._status_ns:
-                self._status_ns = now + STATUS_NS
-                self._chores = self._plan_chores(now)
+        elif chore := next(self._chores, None):
+            chore()
+        elif now >= self._status_ns:
+            self._status_ns = now + STATUS_NS
+            self._chores = self._plan_chores(now)
 
     def _plan_chores(self, now: int) -> Iterator[Callable[[], None]]:
         """Gauges of each device, and every 10 s its processes: one call in each lull."""

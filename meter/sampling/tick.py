@@ -57,12 +57,14 @@ class TickModel:
     @property
     def half(self) -> float:
         """Half-width of the window around ``at`` in which the tick is expected."""
-        return min(max(self._half, 2 * sqrt(self._ppp)), self._max_half)
+        if 4 * self._ppp <= self._half * self._half:
+            return self._half
+        return min(2 * sqrt(self._ppp), self._max_half)
 
     @property
     def settled(self) -> bool:
         """Whether the prediction is sharper than the narrowest window."""
-        return 3 * sqrt(self._ppp) < self._half
+        return 9 * self._ppp < self._half * self._half
 
     @property
     def lost(self) -> bool:
