@@ -313,14 +313,17 @@ class IntervalBuilder:
         """Corrections of what is closed; the others wait, so that late holds reach them too."""
         if until_ns is None:
             return []
-        found, waiting = [], []
+        found: dict[tuple[int, Owner, Method], Interval] = {}
+        waiting = []
         for segment, from_ns in account.corrections:
             for start, end, owner, sums in self._shares(account, segment, from_ns, until_ns):
-                found.append(self._correction(segment, start, end, owner, sums))
+                one = self._correction(segment, start, end, owner, sums)
+                key = (self._anchor.minute(start), owner, segment.method)
+                found[key] = _joined(found[key], one) if key in found else one
             if segment.end_ns > until_ns:
                 waiting.append((segment, max(from_ns, until_ns)))
         account.corrections = waiting
-        return found
+        return list(found.values())
 
     def _correction(
         self, segment: Segment, start_ns: int, end_ns: int, owner: Owner, sums: Sums
@@ -355,6 +358,19 @@ def _part(segment: Segment, owner: Owner, start_ns: int, end_ns: int, sums: Sums
         segment.covered,
         segment.method,
         segment.correction,
+    )
+
+
+def _joined(one: Interval, other: Interval) -> Interval:
+    """Two corrections of the same minute and owner as one."""
+    return replace(
+        one,
+        start_us=min(one.start_us, other.start_us),
+        end_us=max(one.end_us, other.end_us),
+        energy_mj=one.energy_mj + other.energy_mj,
+        low_mj=one.low_mj + other.low_mj,
+        high_mj=one.high_mj + other.high_mj,
+        measured_mj=one.measured_mj + other.measured_mj,
     )
 
 

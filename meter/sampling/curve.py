@@ -35,6 +35,8 @@ GIVE_UP_NS = 5 * NS_PER_S
 AGREES_MEAN, AGREES_INSTANT = 0.25, 0.5
 """A jump of the counter agrees with power when they differ by less than this part: sensors differ
 by their gains and by what they do not see, a counter that did not catch up by nearly all."""
+LASTING_CODES = frozenset({3, 13})
+"""NOT_SUPPORTED and FUNCTION_NOT_FOUND: what a device never gives is no failure."""
 BEHIND = 2  # ticks that a cell waits for
 
 
@@ -140,6 +142,8 @@ class CurveBuilder:
         """Take a fault of the device; it settles what time alone would."""
         if fault.lost:
             self._notices.tell("device_lost", fault.at_ns)
+        elif fault.code not in LASTING_CODES:
+            self._notices.tell("reads_failed", fault.at_ns, fault.reason)
         return self.advance(fault.at_ns)
 
     def advance(self, now_ns: int) -> list[Segment]:
@@ -302,12 +306,8 @@ class CurveBuilder:
         if settled is None or point.at_ns <= settled:
             point.at_ns = settled if settled is not None else point.at_ns
             return
-        if self._hole:
-            self._out.unknown(point.at_ns)
-            self._notices.tell("gap_unknown", point.at_ns)
-            self._hole = False
-        else:
-            self._settle_pieces(self._new_stand(settled).until(point.at_ns))
+        self._hole = False
+        self._settle_pieces(self._new_stand(settled).until(point.at_ns))
 
     # -- power stands in --------------------------------------------------------------------
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from meter.model import Notice, Severity
 from meter.units import NS_PER_S
 
-AGAIN_NS = 60 * NS_PER_S
-"""The same thing is told once a minute at most."""
+AGAIN_NS, SELDOM_NS = 60 * NS_PER_S, 3_600 * NS_PER_S
+"""The same thing is told again after a minute, later after an hour, at the earliest."""
 
 TEXTS = {
     "counter_glitch": "its energy counter gave one impossible value, which was left out",
@@ -24,9 +24,12 @@ TEXTS = {
     "meanwhile",
     "gap_unknown": "nothing is known about a stretch of time, which counts as zero energy and is "
     "not covered",
+    "reads_failed": "some looks at it failed",
     "device_lost": "it could not be reached for a while",
 }
-INFORMATIVE = frozenset({"gap_bridged", "counter_caught_up", "no_counter", "counter_glitch"})
+INFORMATIVE = frozenset(
+    {"gap_bridged", "counter_caught_up", "no_counter", "counter_glitch", "reads_failed"}
+)
 
 
 class Notices:
@@ -35,17 +38,18 @@ class Notices:
     def __init__(self, device_id: str, name: str) -> None:
         self._device_id = device_id
         self._name = name
-        self._told: dict[str, int] = {}
+        self._told: dict[str, tuple[int, int]] = {}  # when, and for how long it is enough
         self._waiting: list[Notice] = []
 
-    def tell(self, code: str, at_ns: int) -> None:
+    def tell(self, code: str, at_ns: int, reason: str = "") -> None:
         """Say that something happened, unless it was said just now."""
-        told = self._told.get(code)
-        if told is not None and at_ns - told < AGAIN_NS:
+        told_ns, enough_ns = self._told.get(code, (at_ns - AGAIN_NS, AGAIN_NS))
+        if at_ns - told_ns < enough_ns:
             return
-        self._told[code] = at_ns
+        self._told[code] = (at_ns, min(2 * enough_ns, SELDOM_NS))
         severity = Severity.INFO if code in INFORMATIVE else Severity.WARNING
-        text = f"{self._name} ({self._device_id}): {TEXTS[code]}."
+        why = f" ({reason})" if reason else ""
+        text = f"{self._name} ({self._device_id}): {TEXTS[code]}{why}."
         self._waiting.append(Notice(code, text, severity, device_id=self._device_id))
 
     def drain(self) -> list[Notice]:

@@ -173,10 +173,12 @@ class InstantTrack:
 class MeanTrack:
     """The 1 s mean power: at an instant it tells the energy of the second before, exactly."""
 
-    __slots__ = ("_at", "_knots")
+    __slots__ = ("_at", "_changed", "_knots", "_period")
 
     def __init__(self) -> None:
+        self._period = SensorPeriod()
         self._knots: deque[tuple[int, int]] = deque()
+        self._changed = 0
         self._at = 0
 
     @property
@@ -200,7 +202,13 @@ class MeanTrack:
         if knots and knots[-1][1] != power_mw:
             since = max(self._at, since_ns or self._at)
             update = max((min(since, at_ns) + at_ns) // 2, knots[-1][0])
+            if self._changed:
+                self._period.saw(update - self._changed)
+            held_ns = update - self._period.value_ns
+            if held_ns > knots[-1][0]:  # updates in between told the same
+                knots.append((held_ns, knots[-1][1]))
             knots.append((update, power_mw))
+            self._changed = update
         elif len(knots) > 1 and knots[-2][1] == power_mw:
             knots[-1] = (at_ns, power_mw)
         else:

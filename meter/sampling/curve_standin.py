@@ -133,13 +133,21 @@ class StandIn:
             for end, energy in zip(marks[1:], energies, strict=True)
         ]
 
-    def _instant(self, end_ns: int) -> Piece:
-        energy = self._tracks.instant.between(self.at_ns, end_ns)
+    def _instant(self, end_ns: int, part: float = 1.0) -> Piece:
+        energy = self._tracks.instant.between(self.at_ns, end_ns).scaled(part)
         return self._piece(end_ns, energy, Basis.POWER_INSTANT)
+
+    def _seen_part(self, end_ns: int) -> float:
+        """How the last second's mean compares to what the instant field saw of it."""
+        start = end_ns - MEAN_NS
+        if not self._tracks.has_mean or self._tracks.instant.start_ns > start:
+            return 1.0
+        seen = self._tracks.instant.between(start, end_ns).value
+        return self._tracks.mean.power_mw(end_ns) / seen if seen > 0 else 1.0
 
     def _rest(self, end_ns: int) -> Piece:
         if self._tracks.has_instant and self._tracks.instant.start_ns <= self.at_ns:
-            return self._instant(end_ns)
+            return self._instant(end_ns, self._seen_part(end_ns))
         if not self._tracks.has_mean:
             return self.unknown(end_ns)
         span = (end_ns - self.at_ns) / NS_PER_S

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from meter.model import Component, Device, Method, Reading
+from meter.sampling.curve import CurveBuilder
 
 MS = 1_000_000
 S = 1_000_000_000
@@ -146,9 +147,7 @@ def locked(sensor, start=0.0, end=30.0, half=0.0009, plain=0.02):
         still = now - seen > 900 * MS
         worth = changed or first or (still and shown[1:] != power) or now - kept > 250 * MS
         if worth:
-            readings.append(
-                Reading(GPU.id, now, since_seen if changed else None, *shown)
-            )
+            readings.append(Reading(GPU.id, now, since_seen if changed else None, *shown))
             kept, power = now, shown[1:]
         if counter is not None:
             if changed or first:
@@ -173,3 +172,142 @@ def polled(sensor, start=0.0, end=30.0, step=0.02):
             kept = now
         power, before = shown[1:], now
     return readings
+
+
+# -- faults: each takes what would be shown at t and gives what is shown ----------------------
+
+
+def stuck(start, end, *, catches_up):
+    """The counter stands still for a while."""
+
+    def show(sensor, t, shown):
+        if shown is None or t < start:
+            return shown
+        counter, *power = shown
+        held = _counter(sensor, start)
+        if t < end:
+            return (held, *power)
+        if catches_up:
+            return shown
+        return (counter - (_counter(sensor, end) - held), *power)
+
+    return show
+
+
+def reset(at, value=0):
+    """The counter starts anew."""
+
+    def show(sensor, t, shown):
+        if shown is None or t < at:
+            return shown
+        return (shown[0] - _counter(sensor, at) + value, *shown[1:])
+
+    return show
+
+
+def backwards(at, by_mj):
+    """The counter jumps back and goes on from there."""
+
+    def show(sensor, t, shown):
+        return shown if shown is None or t < at else (shown[0] - by_mj, *shown[1:])
+
+    return show
+
+
+def glitch(at, value, last=0.001):
+    """One wrong value."""
+
+    def show(sensor, t, shown):
+        update = sensor.ticks[bisect_right(sensor.ticks, at) - 1]
+        return shown if shown is None or not update <= t < update + last else (value, *shown[1:])
+
+    return show
+
+
+def lost(start, end):
+    """Nothing can be read."""
+
+    def show(sensor, t, shown):
+        return None if start <= t < end else shown
+
+    return show
+
+
+def unknown(part):
+    """A part of all looks fails."""
+
+    def show(sensor, t, shown):
+        return None if sensor.random.random() < part else shown
+
+    return show
+
+
+def no_counter_between(start, end):
+    """The counter field alone fails."""
+
+    def show(sensor, t, shown):
+        return shown if shown is None or not start <= t < end else (None, *shown[1:])
+
+    return show
+
+
+def _counter(sensor, t):
+    tick = sensor.ticks[bisect_right(sensor.ticks, t) - 1]
+    return round(sensor.load.energy(tick)) + 5_000_000
+
+
+# -- curves of it ------------------------------------------------------------------------------
+
+
+def grown(readings, end, device=GPU, start=None, builder=None):
+    """A curve built of readings, with time passing in between, and its segments."""
+    builder = builder or CurveBuilder(device, start=start)
+    segments, last = [], None
+    for reading in readings:
+        while last is not None and last + S // 2 < reading.at_ns:
+            last += S // 2
+            segments += builder.advance(last)
+        segments += builder.feed(reading)
+        last = reading.at_ns
+    return builder, segments + builder.finish(round(end * S))
+
+
+def energy_of(segments, start_ns, end_ns):
+    """Energy, low and high between two instants, with the edge term of both."""
+    energy = low = high = 0.0
+    for one in segments:
+        part = min(end_ns, one.end_ns) - max(start_ns, one.start_ns)
+        if part > 0:
+            part /= one.end_ns - one.start_ns
+            energy += one.energy_mj * part
+            low += one.low_mj * part
+            high += one.high_mj * part
+    for at, begins in ((start_ns, True), (end_ns, False)):
+        below, above = edge_at(segments, at)
+        low -= above if begins else below
+        high += below if begins else above
+    return energy, low, high
+
+
+def edge_at(segments, at_ns):
+    """How much lower and higher the curve may be at an instant."""
+    for one in segments:
+        if not one.correction and one.start_ns <= at_ns < one.end_ns:
+            return one.below_mj, one.above_mj
+    return 0, 0
+
+
+def check_curve(builder, segments):
+    """What holds of every curve, whatever the readings were."""
+    plain = [one for one in segments if not one.correction]
+    assert all(a.end_ns == b.start_ns for a, b in pairwise(plain))
+    assert all(one.start_ns < one.end_ns for one in segments)
+    assert all(0 <= one.low_mj <= one.energy_mj <= one.high_mj for one in plain)
+    assert all(one.low_mj <= one.energy_mj <= one.high_mj for one in segments)
+    assert sum(one.energy_mj for one in segments) == builder.curve_mj
+    total = 0
+    for one in segments:
+        total += one.energy_mj
+        assert total >= 0
+    if plain:
+        assert plain[-1].end_ns == builder.settled_ns
