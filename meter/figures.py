@@ -27,6 +27,13 @@ _COSTS = {
     "hosting": "hosting",
     "storage": "storage",
 }
+_FACTORS = {
+    "grid_intensity": "grid intensity",
+    "electricity_price": "electricity price",
+    "pue": "PUE",
+    "gpu_hour_rate": "GPU-hour rate",
+    "household_energy": "household",
+}
 _SCALED = frozenset({"J", "g", "L"})
 _SMALL_MONEY = Decimal("0.1")
 _MOST_ZEROS = 12
@@ -155,6 +162,11 @@ def cost_kind(name: str) -> str:
     return _COSTS.get(name, name.replace("_", " "))
 
 
+def factor_kind(name: str) -> str:
+    """A factor kind as people write it."""
+    return _FACTORS.get(name, name.replace("_", " "))
+
+
 def method(name: str, *, simulated: bool) -> str:
     """A method's label; nothing that was simulated is ever called measured."""
     return "simulated" if simulated and name == "measured" else name
@@ -198,8 +210,11 @@ def factor_source(factor: Mapping[str, Any]) -> str:
 
 
 def plain(value: object) -> str:
-    """A number as it was given, without trailing zeros or exponents."""
-    return "" if value is None else f"{decimal_of(value).normalize():f}"
+    """A number to six significant digits at most, without trailing zeros or exponents."""
+    if value is None:
+        return ""
+    with localcontext(prec=6):
+        return f"{(+decimal_of(value)).normalize():f}"
 
 
 def printable(text: object, limit: int = 80) -> str:

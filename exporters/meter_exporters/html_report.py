@@ -17,17 +17,11 @@ from markupsafe import Markup
 
 from meter import __version__, figures
 from meter_exporters import charts
+from meter_exporters.axes import elapsed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_FACTOR_KINDS = {
-    "grid_intensity": "Grid intensity",
-    "electricity_price": "Electricity price",
-    "pue": "PUE",
-    "gpu_hour_rate": "GPU-hour rate",
-    "household_energy": "Household electricity (yardstick)",
-}
 _CARBON_ROWS = (
     ("location", "Location-based"),
     ("market", "Market-based"),
@@ -62,9 +56,10 @@ def _environment() -> Environment:
         instant=figures.instant,
         component=figures.component,
         cost_kind=figures.cost_kind,
-        factor_kind=lambda kind: _FACTOR_KINDS.get(kind, str(kind).replace("_", " ")),
+        factor_kind=figures.factor_kind,
         factor_value=figures.factor_value,
         factor_source=figures.factor_source,
+        elapsed=lambda seconds: elapsed(round(seconds, 2 if seconds < 10 else 0)),
         fixed="{:.1f}".format,
     )
     return environment

@@ -65,15 +65,14 @@ def _devices(document: dict[str, Any], columns: int) -> str:
 def _factors(document: dict[str, Any], columns: int) -> str:
     rows = [
         [
-            str(factor["kind"]).replace("_", " "),
+            figures.factor_kind(factor["kind"]),
             figures.factor_value(factor),
             figures.printable(figures.factor_source(factor), 200),
-            str(factor.get("valid_from") or "always")[:10],
         ]
         for factor in document["factors"]
     ]
-    heads = ("FACTOR", "VALUE", "SOURCE", "VALID FROM")
-    return output.table(heads, rows, right=(1,), wrap=2, columns=columns)
+    heads = ("FACTOR", "VALUE", "SOURCE")
+    return output.table(heads, rows, wrap=2, columns=columns)
 
 
 def _notices(document: dict[str, Any], columns: int) -> str:
