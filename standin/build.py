@@ -54,8 +54,15 @@ def library(folder: Path | str, *, without: Iterable[str] = (), compiler: str = 
 
 
 def default_folder() -> Path:
-    """Where libraries are kept when nobody names a folder: a temporary one per user."""
-    return Path(tempfile.gettempdir()) / f"nvml-standin-{os.getuid()}"
+    """Where libraries are kept when nobody names a folder: a temporary one, of this user alone.
+
+    Raises BuildError if somebody else made it: a library from there would run as this user.
+    """
+    folder = Path(tempfile.gettempdir()) / f"nvml-standin-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.lstat().st_uid != os.getuid() or folder.is_symlink():
+        raise BuildError(f"{folder} belongs to somebody else; remove it or set TMPDIR")
+    return folder
 
 
 def _sources() -> list[Path]:

@@ -94,6 +94,37 @@ def test_a_broken_script_leaves_the_one_before_in_force(node):
     assert client.power() == 100_000
 
 
+def test_threads_may_call_while_scripts_change(node):
+    here = node(*[Gpu(power=Constant(100))] * 4)
+    program = (
+        "import threading, pynvml as n\n"
+        "n.nvmlInit()\n"
+        "handles = [n.nvmlDeviceGetHandleByIndex(i) for i in range(4)]\n"
+        "wrong = []\n"
+        "def look(handle):\n"
+        "    for _ in range(1500):\n"
+        "        power = n.nvmlDeviceGetPowerUsage(handle)\n"
+        "        if power not in (100_000, 200_000): wrong.append(power)\n"
+        "threads = [threading.Thread(target=look, args=(h,)) for h in handles]\n"
+        "for thread in threads: thread.start()\n"
+        "for thread in threads: thread.join()\n"
+        "print(wrong)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env={**os.environ, **here.environment()},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    turn = 0
+    while process.poll() is None:
+        turn += 1
+        gpus = [Gpu(power=Constant(100 + turn % 2 * 100))] * 4
+        replace(here.scenario, gpus=gpus).write(here.folder)
+    assert process.communicate()[0] == "[]\n"
+    assert process.returncode == 0
+
+
 def test_a_program_runs_on_a_script_with_one_command(tmp_path):
     script = tmp_path / "gpus.txt"
     script.write_text("gpu 0\n  preset A100\n  power constant level=123W  # idle\n")
