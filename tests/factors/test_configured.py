@@ -1,0 +1,159 @@
+"""A configuration's factors: tariffs by local hour, withdrawals, refusals."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meter.config import Electricity, Window
+from meter.errors import ConfigError, FactorError
+from meter.factors import Rates, factors_of, site_of
+from meter.factors.live import in_force
+from meter.ledger.expansion import statements_to_write
+from meter.model import FactorKind
+from meter.windows import LocalWindows, Span
+from tests.ledger.facts import HOUR_US, START_US, band, config, priced, site
+
+EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
+NIGHT = Window(EVERY_DAY, 22, 6, band("0.10"))
+WEEKEND = Window((5, 6), 6, 22, band("0.15"))
+
+
+def us(year, month, day, hour=0):
+    return int(datetime(year, month, day, hour, tzinfo=UTC).timestamp()) * 1_000_000
+
+
+def price_at(configured, hour_us):
+    rows = factors_of(configured, site("FRA"), START_US)
+    found = in_force(rows, site("FRA"), hour_us).get(FactorKind.ELECTRICITY_PRICE)
+    return found.value if found else None
+
+
+def test_a_time_of_use_tariff_follows_the_local_clock():
+    tariff = priced(windows=(NIGHT, WEEKEND))
+    assert price_at(tariff, us(2026, 3, 3, 20)) == Decimal("0.25")  # Tuesday 21:00 in Paris
+    assert price_at(tariff, us(2026, 3, 3, 21)) == Decimal("0.10")  # 22:00
+    assert price_at(tariff, us(2026, 7, 7, 20)) == Decimal("0.10")  # 22:00 in summer
+    assert price_at(tariff, us(2026, 3, 7, 12)) == Decimal("0.15")  # Saturday
+    assert price_at(tariff, us(2026, 3, 9, 4)) == Decimal("0.10")  # Monday 05:00
+
+
+@pytest.mark.parametrize(("day", "hours"), [((2026, 3, 29), 23), ((2026, 10, 25), 25)])
+def test_a_day_of_clock_change_has_twenty_three_or_twenty_five_tariff_hours(day, hours):
+    start = datetime(*day, tzinfo=ZoneInfo("Europe/Paris"))
+    first = int(start.timestamp()) * 1_000_000
+    local = LocalWindows("Europe/Paris", (Span((start.weekday(),), 0, 24),))
+    covered = [h for h in range(-3, 30) if local.covers(first + h * HOUR_US)]
+    assert covered == list(range(hours))
+
+
+@given(st.integers(0, 24 * 365), st.lists(st.tuples(st.sets(st.integers(0, 6), min_size=1),
+       st.integers(0, 23), st.integers(1, 24)).filter(lambda w: w[1] != w[2] % 24), max_size=4))  # fmt: skip
+def test_every_hour_has_exactly_one_price_row(number, spans):
+    hour_us = us(2026, 1, 1) + number * HOUR_US
+    windows = tuple(Window(tuple(sorted(days)), s, e, band("0.1")) for days, s, e in spans)
+    rows = factors_of(priced(windows=windows), site("FRA"), START_US)
+    tariff = [row for row in rows if row.kind is FactorKind.ELECTRICITY_PRICE]
+    holding = [
+        row for row in tariff
+        if row.windows is None or LocalWindows.of_json(row.windows).covers(hour_us)
+    ]  # fmt: skip
+    assert len(holding) == 1
+
+
+def test_windows_survive_their_text_form():
+    local = LocalWindows("Europe/Paris", (Span((0, 1), 22, 6),), (Span((3,), 1, 2),))
+    assert LocalWindows.of_json(local.json()) == local
+
+
+def test_windows_in_a_zone_of_half_hours_are_refused():
+    tariff = Electricity("INR", band("8"), (NIGHT,), "Asia/Kolkata")
+    with pytest.raises(ConfigError, match="Asia/Kolkata is not whole hours"):
+        factors_of(config(electricity=tariff), site(), START_US)
+
+
+def test_what_is_not_set_is_withdrawn_by_a_row_without_value():
+    rows = factors_of(config(), site(), START_US)
+    nothing = {row.kind for row in rows if row.value is None}
+    assert nothing == {FactorKind.ELECTRICITY_PRICE, FactorKind.PUE, FactorKind.GPU_HOUR_RATE}
+    rates = Rates.at(rows, site(), START_US)
+    assert [rate.kind for rate in rates.energy] == ["electricity"]
+    assert rates.energy[0].carbon
+    assert not rates.gpu_time
+
+
+def test_a_new_flat_tariff_leaves_nothing_of_the_old_windows():
+    rows = factors_of(priced(windows=(NIGHT, WEEKEND)), site("FRA"), START_US)
+    flat = config(electricity=Electricity("EUR", band("0.30")))
+    rows += factors_of(flat, site("FRA"), START_US + 1)
+    for number in range(24 * 7):
+        found = in_force(rows, site("FRA"), us(2026, 3, 2) + number * HOUR_US)
+        assert found[FactorKind.ELECTRICITY_PRICE].value == Decimal("0.30")
+
+
+def test_the_same_configuration_again_is_no_news_and_a_change_is():
+    first = factors_of(priced(windows=(NIGHT,)), site("FRA"), START_US)
+    again = factors_of(priced(windows=(NIGHT,)), site("FRA"), START_US + 5)
+    assert statements_to_write(first, again) == []
+    changed = factors_of(priced(), site("FRA"), START_US + 9)
+    news = statements_to_write(first, changed)
+    assert Counter(row.kind for row in news) == {FactorKind.ELECTRICITY_PRICE: 1}
+    back = factors_of(priced(windows=(NIGHT,)), site("FRA"), START_US + 20)
+    assert len(statements_to_write([*first, *news], back)) == 2
+
+
+def test_values_in_force_do_not_depend_on_the_order_of_arrival():
+    old = factors_of(priced(), site("FRA"), START_US)
+    new = factors_of(config(zone="FRA"), site("FRA"), START_US + 9)
+    forth = [*statements_to_write([], old)]
+    forth += statements_to_write(forth, new)
+    back = [*statements_to_write([], new)]
+    back += statements_to_write(back, old)
+    values = [
+        {kind: row.value for kind, row in in_force(rows, site("FRA"), START_US).items()}
+        for rows in (forth, back)
+    ]
+    assert values[0] == values[1] == {FactorKind.GRID_INTENSITY: Decimal("56.039")}
+
+
+def test_own_intensity_goes_before_the_years_mean_and_its_withdrawal_brings_that_back():
+    rows = factors_of(priced(), site("FRA"), START_US)
+    mean = next(row for row in rows if row.scope == "FRA")
+    own = replace(mean, id="own", scope="lab", rank=400, value=Decimal(10), low=Decimal(10),
+                  high=Decimal(10))  # fmt: skip
+    gone = replace(own, id="gone", recorded_us=START_US + 1, value=None, low=None, high=None)
+    assert in_force([*rows, own], site("FRA"), START_US)[FactorKind.GRID_INTENSITY] == own
+    assert in_force([*rows, own, gone], site("FRA"), START_US)[FactorKind.GRID_INTENSITY] == mean
+
+
+def test_a_site_gets_its_zone_by_code():
+    assert site_of(config(zone="france")).zone == "FRA"
+    assert site_of(config()).zone is None
+    with pytest.raises(FactorError, match="did you mean"):
+        site_of(config(zone="Frence"))
+
+
+def test_a_pue_below_one_and_an_absurd_price_are_refused():
+    with pytest.raises(FactorError, match="below 1"):
+        factors_of(config(pue=band("0.9")), site(), START_US)
+    with pytest.raises(FactorError, match="absurd"):
+        factors_of(config(electricity=Electricity("EUR", band("250000"))), site(), START_US)
+
+
+def test_live_amounts_are_in_whole_units():
+    rates = Rates.at(factors_of(priced(), site("FRA"), START_US), site("FRA"), START_US)
+    amounts = {(a.carbon, a.kind): a for a in rates.of_energy(3_600_000_000)}  # 1 kWh
+    assert amounts[False, "electricity"].value.quantize(Decimal("1E-9")) == Decimal("0.25")
+    assert amounts[False, "electricity"].unit == "EUR"
+    assert amounts[False, "electricity_overhead"].value.quantize(Decimal("1E-9")) == Decimal("0.05")
+    assert amounts[True, "electricity"].value.quantize(Decimal("1E-6")) == Decimal("56.039")
+    (hour,) = rates.of_gpu_time(HOUR_US)
+    assert (hour.unit, hour.value.quantize(Decimal("1E-9"))) == ("USD", Decimal(2))
+    assert len(rates.factors) == 4
