@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ SETTLE_S = 10.0
 RESPAWNS = 3
 """How often an agent that died is replaced during one run."""
 _CONNECT_S = 1.0
+_JOINED_S = 0.02
 _LIVE_S = 10.0
 _START_S = 10.0
 _RACE_S = 2.0
@@ -93,14 +95,13 @@ class Link:
     def await_reading(self, deadline: float) -> bool:
         """Wait for the first reading; True if it was taken in time.
 
-        An agent that ran before has taken it; waiting for its answer shows that it lives.
+        An agent that ran before has taken it: its answer is waited for only a moment, to tell
+        early of a refusal.
         """
         if self._agent is not None:
             return self._agent.wait_until(lambda agent: agent.reading, deadline)
-        try:
-            self.await_answer(deadline - time.monotonic())
-        except NoAnswerError:
-            return False
+        with suppress(NoAnswerError):
+            self.await_answer(min(deadline - time.monotonic(), _JOINED_S))
         return True
 
     def register(self) -> None:
