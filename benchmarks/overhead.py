@@ -45,10 +45,10 @@ def driver(calls: Path) -> dict[str, Any]:
 
 
 def locked(stage: Stage) -> str:
-    """How many GPUs the sampler has locked to, as the agent tells."""
+    """How many GPUs the sampler has locked to, if the agent tells."""
     _, status = stage.ask("GET", "/v1/status")
-    devices = [device for device in status.get("devices", ()) if device.get("component") == "gpu"]
-    return f"{sum(bool(device.get('locked')) for device in devices)} of {len(devices)}"
+    told = [d["locked"] for d in status.get("devices", ()) if d.get("locked") is not None]
+    return f", {sum(told)} of {len(told)} locked" if told else ""
 
 
 def main() -> None:
@@ -82,7 +82,7 @@ def main() -> None:
         told = driver(calls)
         per_s = told["count"] / lived_s
         table.add(
-            f"of it inside the stand-in's NVML ({per_s:.0f} calls/s, {lock} locked)",
+            f"of it inside the stand-in's NVML ({per_s:.0f} calls/s{lock})",
             f"{told['total_ns'] / 1e9 / lived_s * 100:.2f} %",
             "",
         )
