@@ -149,7 +149,7 @@ class CurveBuilder:
     def advance(self, now_ns: int) -> list[Segment]:
         """Let time pass: settles what no reading can change any more, and long silence."""
         last = self._last
-        if last is None or now_ns - last.at_ns <= HOLE_NS:
+        if last is None or self._out.settled_ns is None or now_ns - last.at_ns <= HOLE_NS:
             return []
         self._flush()
         if now_ns - last.at_ns > GIVE_UP_NS:
@@ -211,7 +211,11 @@ class CurveBuilder:
     def _tick(self, point: Point) -> None:
         if self._stand is not None:
             self._resume(self._stand, point)
-        elif self._base is not None and self._plausible(self._base, point):
+        elif (
+            self._base is not None
+            and self._plausible(self._base, point)
+            and not self._rather_anew(self._base, point)
+        ):
             if self._suspect is not None:
                 self._notices.tell("counter_glitch", point.at_ns)
             self._suspect = None
@@ -222,6 +226,24 @@ class CurveBuilder:
             self._cell(suspect, point)
         else:
             self._suspect = point
+
+    def _rather_anew(self, base: Point, point: Point) -> bool:
+        """Both stories may be true: was the suspect one wrong value, or the counter set back?
+
+        The one whose power is nearer to the power before is believed.
+        """
+        suspect = self._suspect
+        cells = (*self._done, *self._cells)
+        if suspect is None or not cells or not self._plausible(suspect, point):
+            return False
+        usual_mw = sum(cell.energy_mj for cell in cells) * NS_PER_S / sum(c.span_ns for c in cells)
+        if self._tracks.has_mean:
+            usual_mw = self._tracks.mean.power_mw(point.at_ns)
+        apart = [
+            abs(point.energy_mj - one.energy_mj - mj_of(usual_mw, point.at_ns - one.at_ns))
+            for one in (base, suspect)
+        ]
+        return apart[1] < apart[0]
 
     def _plausible(self, before: Point, after: Point) -> bool:
         gained = after.energy_mj - before.energy_mj
@@ -347,7 +369,6 @@ class CurveBuilder:
 
     def _resume(self, stand: StandIn, point: Point) -> None:
         """The counter moves again: take its jump if it agrees with power."""
-        self._settle_pieces(stand.ready())
         settled = self._out.settled_ns or point.at_ns
         if point.at_ns <= settled:
             point.half_ns += settled - point.at_ns

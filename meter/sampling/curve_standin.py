@@ -81,8 +81,8 @@ class StandIn:
         return pieces
 
     def until(self, end_ns: int) -> list[Piece]:
-        """All up to an instant, from what is known by now."""
-        pieces = [*self.ready(), *self._lead(end_ns)]
+        """All up to an instant and no further, from what is known by now."""
+        pieces = self._lead(end_ns)
         while self._tracks.has_mean and end_ns >= self.at_ns + MEAN_NS:
             pieces += self._second()
         if end_ns > self.at_ns:

@@ -32,7 +32,7 @@ FAULTS = {
     "stuck for good": ([stuck(18.03, 99, catches_up=False)], "counter_stuck"),
     "reset": ([reset(12.33)], "counter_reset"),
     "backwards": ([backwards(12.33, 90_000)], "counter_reset"),
-    "a little backwards": ([backwards(12.33, 5_000)], "counter_glitch"),
+    "a little backwards": ([backwards(12.33, 5_000)], "counter_reset|counter_glitch"),
     "one value of zero": ([glitch(12.33, 0)], "counter_glitch"),
     "one enormous value": ([glitch(12.33, 4 * 10**12, 0.09)], "counter_glitch"),
     "lost for 5 s": ([lost(12.33, 17.4)], "gap_bridged"),
@@ -61,7 +61,7 @@ def test_with_a_mean_a_fault_costs_at_most_a_percent_and_is_told(fault, load):
     truth = load.energy_ns(0, SPAN * S)
     assert abs(energy / truth - 1) <= 0.01
     assert low <= truth <= high
-    assert code in codes
+    assert codes & set(code.split("|"))
 
 
 @pytest.mark.parametrize("load", ["constant", "square", "ramp"])
@@ -71,7 +71,7 @@ def test_with_instant_power_only_the_truth_is_inside_the_bounds(fault, load):
     faults, code = FAULTS[fault]
     _, low, high, codes = measured(load, faults, mean=False)
     assert low <= load.energy_ns(0, SPAN * S) <= high
-    assert code in codes
+    assert codes & set(code.split("|"))
 
 
 def test_lost_and_reset_together_is_a_gap_inside_its_bounds():
