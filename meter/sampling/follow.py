@@ -6,6 +6,7 @@ and where there is no counter but only power, looks go on at a fixed rate.
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING, Protocol
 
 from meter.model import Reading, TickLock
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 PLAIN_NS = 50_000_000
 POWER_NS = 20_000_000
+PLAIN_COST_SHARE = 0.05  # of its time that a device may be asked for by plain looks
 STEADY_NS = 500_000_000
 KEEP_ALIVE_NS = 900_000_000  # so that, with a look to come, there is a reading each second
 STILL_KEEP_ALIVE_NS = 250_000_000
@@ -266,5 +268,7 @@ class TickFollower:
 
     def _step_plain(self, at_ns: int) -> None:
         by_power = self._energy is None or at_ns - self._moved_ns > KEEP_ALIVE_NS
-        due = next_on_grid(at_ns, POWER_NS if by_power else PLAIN_NS)
-        self.next = window(due, 0, 4 * SLACK_NS)
+        step = POWER_NS if by_power else PLAIN_NS
+        if self._cost_ns > step * PLAIN_COST_SHARE:
+            step = min(ceil(self._cost_ns / PLAIN_COST_SHARE / step) * step, STEADY_NS)
+        self.next = window(next_on_grid(at_ns, step), 0, 4 * SLACK_NS)

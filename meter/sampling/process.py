@@ -34,10 +34,17 @@ boottime_ns = partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
 class Sampler:
     """Looks, and sends a frame at least every 0.5 s, until told to stop or the pipe closes."""
 
-    def __init__(self, pipe: Pipe, boot_id: str, clock: Callable[[], int] = boottime_ns) -> None:
+    def __init__(
+        self,
+        pipe: Pipe,
+        boot_id: str,
+        clock: Callable[[], int] = boottime_ns,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._pipe = pipe
         self._boot_id = boot_id
         self._clock = clock
+        self._sleep = sleep
         self._looker = Looker(clock)
         self._roster = Roster((), self._looker, clock)
         self._chores: Iterator[Callable[[], None]] = iter(())
@@ -76,7 +83,7 @@ class Sampler:
             self._do_chore(now)
             now = self._clock()
         if wake > now:
-            time.sleep((wake - now) / 1e9)
+            self._sleep((wake - now) / 1e9)
         self._looker.look_due()
 
     def _do_chore(self, now: int) -> None:

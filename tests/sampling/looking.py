@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meter.model import Component, Device, Method
-from meter.sampling.source import Look
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from meter.model import DeviceStatus, ProcessUse, Reading, TickLock
     from meter.sampling.looker import Looker
+    from meter.sampling.source import Look
 
 MS = 1_000_000
 S = 1_000 * MS
