@@ -17,7 +17,7 @@ _MASS = ((1e6, 1e6, "t"), (1e3, 1e3, "kg"), (1.0, 1.0, "g"))
 _MASS_SMALLEST = (1e-3, "mg")
 _VOLUME = ((1.0, 1.0, "L"),)
 _VOLUME_SMALLEST = (1e-3, "mL")
-_COMPONENTS = {"gpu": "GPU", "cpu": "CPU", "ram": "RAM", "hosted": "hosted"}
+_COMPONENTS = {"gpu": "GPU", "cpu": "CPU", "ram": "RAM", "hosted": "hosted"}  # as shown
 _COSTS = {
     "electricity": "electricity",
     "electricity_overhead": "facility overhead",
@@ -184,6 +184,13 @@ def measured_share(document: Mapping[str, Any]) -> float:
         if device["method"] == "measured"
     )
     return measured / total if total else 0.0
+
+
+def devices(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """A document's devices as people look for them: GPUs first."""
+    order = list(_COMPONENTS)
+    found: list[Mapping[str, Any]] = list(document["energy"]["devices"])
+    return sorted(found, key=lambda device: order.index(device["component"]))
 
 
 def household(document: Mapping[str, Any]) -> tuple[float, Mapping[str, Any]] | None:

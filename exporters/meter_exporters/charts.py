@@ -23,6 +23,7 @@ _MOST_BINS = 396  # two units of the drawing each
 _MOST_LAYERS = 10
 _GAP_FACTOR = 4
 _SHORTEST_GAP_S = 2.5
+_PLAUSIBLE = 1.5
 _POWER_UNITS = ((0.0, 1.0, "W"), (1e3, 1e3, "kW"), (1e6, 1e6, "MW"))
 Points = list[tuple[float, float]]
 _ENERGY_UNITS = (
@@ -120,6 +121,29 @@ def _curve(device_id: str, points: list[tuple[float, float]]) -> Curve:
             seconds.append(second)
             joules.append(max(energy - points[0][1], joules[-1] if joules else 0.0))
     return Curve(device_id, tuple(seconds), tuple(joules))
+
+
+def bridged(curve: Curve, total_j: float, duration_s: float) -> Curve:
+    """The curve from the run's start to its end, with the energy that the run is known to have.
+
+    Readings begin a moment after the start and end a moment before the end; what they lack of the
+    total is spread over these ends, evenly. Left as it is where that would not be plausible, as
+    for a device that the run shared.
+    """
+    first_s, last_s = max(0.0, curve.seconds[0]), min(duration_s, curve.seconds[-1])
+    unseen_s = first_s + duration_s - last_s
+    missing_j = total_j - curve.joules[-1]
+    steps = zip(itertools.pairwise(curve.seconds), itertools.pairwise(curve.joules), strict=True)
+    most_w = max(((j1 - j0) / (s1 - s0) for (s0, s1), (j0, j1) in steps), default=0.0)
+    if unseen_s <= 0 or not 0 <= missing_j <= _PLAUSIBLE * most_w * unseen_s:
+        return curve
+    before_j = missing_j * first_s / unseen_s
+    seconds, joules = list(curve.seconds), [before_j + energy for energy in curve.joules]
+    if first_s > 0:
+        seconds, joules = [0.0, *seconds], [0.0, *joules]
+    if last_s < duration_s:
+        seconds, joules = [*seconds, duration_s], [*joules, total_j]
+    return Curve(curve.device_id, tuple(seconds), tuple(joules))
 
 
 def groups_of(devices: Sequence[Mapping[str, Any]]) -> tuple[Group, ...]:

@@ -74,13 +74,15 @@ def _clean(value: object) -> object:
 
 def _context(document: Mapping[str, Any], series: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     energy = document["energy"]
-    groups = charts.groups_of(energy["devices"])
+    devices = figures.devices(document)
+    groups = charts.groups_of(devices)
     carbon = document.get("carbon") or {}
     return {
         "document": document,
         "method_label": partial(figures.method, simulated=bool(document.get("simulated"))),
         "run": document["run"],
         "energy": energy,
+        "devices": devices,
         "carbon_rows": [(carbon[key], label) for key, label in _CARBON_ROWS if carbon.get(key)],
         "not_stated": _not_stated(document),
         "factors": document.get("factors", ()),
@@ -157,6 +159,11 @@ def _charts(
     duration_s = float(document["run"].get("duration_s") or 0) or max(ends, default=0.0)
     if not shown or duration_s <= 0 or all(len(c.seconds) < 2 for c in curves.values()):
         return []
+    totals = {d["id"]: float(d["energy"]["value"]) for d in document["energy"]["devices"]}
+    curves = {
+        device: charts.bridged(curve, totals.get(device, 0.0), duration_s)
+        for device, curve in curves.items()
+    }
     return [
         charts.power_chart(shown, curves, duration_s),
         charts.energy_chart(shown, curves, duration_s),

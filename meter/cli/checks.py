@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from meter.cli.reads import LEDGER_NAME
 from meter.errors import LedgerError, LedgerLockedError, MeterError
 from meter.figures import plain
-from meter.launch.client import request
+from meter.launch.client import NoAgentError, problem_text, request
 from meter.launch.spawn import python_command
 
 if TYPE_CHECKING:
@@ -53,11 +53,11 @@ def all_checks(config: Config, *, python_home: bool) -> Iterator[Check]:
     """Every check that needs a configuration, in the order they are shown."""
     yield from measuring(config, python_home=python_home)
     yield from pricing(config)
-    agent = _agent(config)
+    agent_check, agent_runs = agent(config)
     yield home(config.home)
-    yield ledger(config, agent_runs=agent.state is State.OK)
-    yield agent
-    yield port(config, agent_runs=agent.state is State.OK)
+    yield ledger(config, agent_runs=agent_runs)
+    yield agent_check
+    yield port(config, agent_runs=agent_runs)
     yield leases(config.lease_dir)
 
 
@@ -146,7 +146,9 @@ def pricing(config: Config) -> Iterator[Check]:
         windows = len(config.electricity.windows)
         price = config.electricity.price_per_kwh
         base = "no base price" if price is None else f"{price.value} {config.electricity.currency}"
-        more = f", {windows} windows in {config.electricity.timezone}" if windows else ""
+        plural = "s" * (windows > 1)
+        zone = config.electricity.timezone
+        more = f", {windows} window{plural} in {zone}" if windows else ""
         yield Check(PRICING, "tariff", State.OK, f"{base} per kWh{more}")
     if config.pue is None:
         yield Check(
@@ -227,19 +229,20 @@ def ledger(config: Config, *, agent_runs: bool) -> Check:
     return Check(KEEPING, "ledger", State.OK, f"{path}, {size}")
 
 
-def _agent(config: Config) -> Check:
+def agent(config: Config) -> tuple[Check, bool]:
+    """Whether an agent answers; none is fine, because each run can start its own."""
     try:
         status, answer = request(str(config.socket), "GET", "/healthz", timeout_s=_AGENT_TIMEOUT_S)
-    except MeterError:
-        if not config.socket.exists():
-            finding = f"none at {config.socket}; each run starts its own"
-            return Check(KEEPING, "agent", State.OK, finding)
-        finding = f"{config.socket} is there, but nobody answers; the next run replaces it"
-        return Check(KEEPING, "agent", State.OK, finding)
+    except NoAgentError:
+        finding = f"none at {config.socket}; each run starts its own"
+        return Check(KEEPING, "agent", State.OK, finding), False
+    except MeterError as error:
+        return Check(KEEPING, "agent", State.PROBLEM, error.message, error.remedy), True
     if status == 200:
-        return Check(KEEPING, "agent", State.OK, f"{config.socket}, samples are fresh")
-    said = answer.get("detail") or answer.get("title") or f"HTTP status {status}"
-    return Check(KEEPING, "agent", State.OK, f"{config.socket}, but: {said}", "see agent.log")
+        finding = f"{config.socket}, samples are fresh"
+        return Check(KEEPING, "agent", State.OK, finding), True
+    finding = f"{config.socket}: {problem_text(status, answer)}"
+    return Check(KEEPING, "agent", State.PROBLEM, finding, "see agent.log in METER_HOME"), True
 
 
 def port(config: Config, *, agent_runs: bool) -> Check:

@@ -41,21 +41,28 @@ def runs_command(session: Session, *, project: str | None, limit: int, as_json: 
 
 def text(runs: list[dict[str, Any]], columns: int | None = None) -> str:
     """Runs as a table."""
-    rows = [_row(run) for run in runs]
+    length = _id_length([str(run["run_id"]) for run in runs])
+    rows = [_row(run, length) for run in runs]
     heads = ("RUN", "NAME", "PROJECT", "STARTED (UTC)", "STATUS", "ENERGY")
     return output.table(heads, rows, right=(5,), wrap=1, columns=columns)
 
 
-def _row(run: dict[str, Any]) -> list[str]:
+def _id_length(ids: list[str]) -> int:
+    """The shortest beginning that tells these ids apart, at least 12 characters."""
+    longest = max(map(len, ids))
+    return next((n for n in range(12, longest) if len({i[:n] for i in ids}) == len(ids)), longest)
+
+
+def _row(run: dict[str, Any], id_length: int) -> list[str]:
     started = str(run.get("started_at") or "")
     energy = {"value": run["energy_j"], "unit": "J"}
     name = figures.printable(run.get("name") or "", 60)
     if run.get("simulated"):
         name += " (simulated)"
     return [
-        str(run["run_id"])[:26],
+        str(run["run_id"])[:id_length],
         name,
-        figures.printable(run.get("project") or "", 12),
+        figures.printable(run.get("project") or "", 10),
         started[:16].replace("T", " "),
         str(run.get("status") or "")[:9],
         figures.figure(energy),

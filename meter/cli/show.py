@@ -56,7 +56,7 @@ def _devices(document: dict[str, Any], columns: int) -> str:
             "" if device["coverage"] is None else figures.percent(float(device["coverage"])),
             figures.method(device["method"], simulated=device.get("simulated", simulated)),
         ]
-        for device in document["energy"]["devices"]
+        for device in figures.devices(document)
     ]
     heads = ("PART", "DEVICE", "ENERGY", "LOW TO HIGH", "COVERED", "METHOD")
     return output.table(heads, rows, right=(2, 3, 4), wrap=1, columns=columns)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from meter.cli import app, exporters, output
+from meter.cli import app, exporters, output, runs
 from meter.environment import Environment
 from meter.errors import ReportError
 from tests.cli.places import Place, agent
@@ -198,6 +198,19 @@ def test_runs_fit_the_terminal(filled: Place, capsys: pytest.CaptureFixture[str]
     assert max(map(len, shown.splitlines())) <= 80
     assert filled.call("runs", "--project", "nobody") == 0
     assert "No runs of project 'nobody' yet" in capsys.readouterr().out
+
+
+def test_run_ids_are_cut_to_what_tells_them_apart() -> None:
+    ids = ["01M84VY0H7WBZMGAEA5CQMM0ZB", "01M84VY0H7WBZMXAEA5CQMM0ZB"]
+    rows = [
+        {"run_id": i, "name": "n", "project": "p" * 40, "energy_j": 5e6, "status": "completed",
+         "started_at": "2026-11-23T18:50:00.000000Z", "simulated": True}
+        for i in ids
+    ]  # fmt: skip
+    shown = runs.text(rows, 80)
+    assert "01M84VY0H7WBZMG " in shown
+    assert "01M84VY0H7WBZMX " in shown
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_show_prints_figures_devices_and_factors(

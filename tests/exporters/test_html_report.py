@@ -249,6 +249,19 @@ def test_the_area_under_the_power_chart_is_the_energy() -> None:
         assert area / sum(drawn) == pytest.approx(energy / sum(joules), rel=0.02)
 
 
+def test_what_readings_lack_at_both_ends_is_spread_over_them() -> None:
+    curve = charts.Curve("g", (2.0, 4.0, 8.0), (0.0, 200.0, 600.0))
+    whole = charts.bridged(curve, 1_000.0, 10.0)
+    assert whole.seconds == (0.0, 2.0, 4.0, 8.0, 10.0)
+    assert whole.joules == (0.0, 200.0, 400.0, 800.0, 1_000.0)
+
+
+@pytest.mark.parametrize("total", [0.0, 599.0, 5_000.0])
+def test_an_implausible_rest_is_not_drawn(total: float) -> None:
+    curve = charts.Curve("g", (2.0, 4.0, 8.0), (0.0, 200.0, 600.0))
+    assert charts.bridged(curve, total, 10.0) == curve
+
+
 def test_layers_stay_inside_the_drawing() -> None:
     made = document()
     groups = charts.groups_of(made["energy"]["devices"])
