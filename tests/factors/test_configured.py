@@ -54,8 +54,12 @@ def test_a_day_of_clock_change_has_twenty_three_or_twenty_five_tariff_hours(day,
     assert covered == list(range(hours))
 
 
-@given(st.integers(0, 24 * 365), st.lists(st.tuples(st.sets(st.integers(0, 6), min_size=1),
-       st.integers(0, 23), st.integers(1, 24)).filter(lambda w: w[1] != w[2] % 24), max_size=4))  # fmt: skip
+spans_of_a_week = st.tuples(
+    st.sets(st.integers(0, 6), min_size=1), st.integers(0, 23), st.integers(1, 24)
+).filter(lambda span: span[1] != span[2] % 24)
+
+
+@given(st.integers(0, 24 * 365), st.lists(spans_of_a_week, max_size=4))
 def test_every_hour_has_exactly_one_price_row(number, spans):
     hour_us = us(2026, 1, 1) + number * HOUR_US
     windows = tuple(Window(tuple(sorted(days)), s, e, band("0.1")) for days, s, e in spans)
