@@ -37,6 +37,7 @@ _FACTORS = {
 _SCALED = frozenset({"J", "g", "L"})
 _SMALL_MONEY = Decimal("0.1")
 _MOST_ZEROS = 12
+_TINY = 0.1
 
 
 def scale_of(size: float, unit: str) -> tuple[float, str]:
@@ -92,8 +93,8 @@ def decimal_of(value: object) -> Decimal:
 
 
 def figure(quantity: Quantity, like: Quantity | None = None) -> str:
-    """Value and unit: ``1.23 kWh``; in the unit that suits ``like``, if given."""
-    divisor, unit = _scale(like or quantity)
+    """Value and unit: ``1.23 kWh``; in the unit of ``like``, unless that makes it tiny."""
+    divisor, unit = _scale(quantity, like)
     return f"{_shown(quantity, 'value', divisor)} {unit}"
 
 
@@ -102,7 +103,7 @@ def bounds(quantity: Quantity, like: Quantity | None = None) -> str:
     low, high = quantity.get("low"), quantity.get("high")
     if low is None or high is None or decimal_of(low) == decimal_of(high):
         return ""
-    divisor = _scale(like or quantity)[0]
+    divisor, _ = _scale(quantity, like)
     return f"{_shown(quantity, 'low', divisor)} to {_shown(quantity, 'high', divisor)}"
 
 
@@ -112,8 +113,13 @@ def with_bounds(quantity: Quantity, like: Quantity | None = None) -> str:
     return f"{figure(quantity, like)} ({between})" if between else figure(quantity, like)
 
 
-def _scale(quantity: Quantity) -> tuple[float, str]:
-    return scale_of(float(quantity["value"]), str(quantity["unit"]))
+def _scale(quantity: Quantity, like: Quantity | None = None) -> tuple[float, str]:
+    value = float(quantity["value"])
+    if like is not None:
+        divisor, unit = scale_of(float(like["value"]), str(like["unit"]))
+        if not value or abs(value) / divisor >= _TINY:
+            return divisor, unit
+    return scale_of(value, str(quantity["unit"]))
 
 
 def _shown(quantity: Quantity, part: str, divisor: float) -> str:

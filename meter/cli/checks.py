@@ -213,9 +213,9 @@ def ledger(config: Config, *, agent_runs: bool) -> Check:
     path = config.home / LEDGER_NAME
     if not path.exists():
         return Check(KEEPING, "ledger", State.OK, f"{path} (made when needed)")
-    size = f"{path.stat().st_size / 1e6:.1f} MB"
     if agent_runs:
-        return Check(KEEPING, "ledger", State.OK, f"{path}, {size}, held by the agent")
+        return Check(KEEPING, "ledger", State.OK, f"{path}, held by the agent")
+    size = f"{path.stat().st_size / 1e6:.1f} MB"
     from meter.ledger import open_reader  # noqa: PLC0415 - DuckDB is imported when needed
 
     try:

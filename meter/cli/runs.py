@@ -65,5 +65,5 @@ def _row(run: dict[str, Any], id_length: int) -> list[str]:
         figures.printable(run.get("project") or "", 10),
         started[:16].replace("T", " "),
         str(run.get("status") or "")[:9],
-        figures.figure(energy),
+        figures.figure(energy) if energy["value"] or run.get("status") != "running" else "...",
     ]

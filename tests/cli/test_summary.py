@@ -37,6 +37,12 @@ def test_energy_has_scaled_units_bounds_and_its_measured_share() -> None:
     assert "411 Wh (375 to 448), 91.5 % measured, coverage 99.2 %" in line_of("Energy", document())
 
 
+def test_a_tiny_part_has_a_unit_of_its_own() -> None:
+    made = document()
+    made["energy"]["by_component"]["ram"] = quantity(28.8, 20, 40, "J", "modelled")
+    assert "CPU 26.8 Wh modelled, RAM 28.8 J modelled" in summary.text(made)
+
+
 def test_modelled_components_say_so() -> None:
     shown = summary.text(document())
     assert "GPU 377 Wh, CPU 26.8 Wh modelled, RAM 8.00 Wh modelled" in shown
