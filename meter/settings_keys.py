@@ -33,7 +33,7 @@ KEYS: tuple[Key, ...] = (
     Key("project", "text", "default", "Project of runs that name none.", '"chatbot"',
         "METER_PROJECT", "--project"),
     Key("simulate", "text", "not set", "Simulated GPUs instead of NVML, labelled simulated.",
-        '"2xH100"', "METER_SIMULATE", "--simulate"),
+        '"2xH100"', "METER_SIMULATE"),
     Key("replay", "path", "not set", "A recording played back instead of NVML.",
         '"recording.jsonl"', "METER_REPLAY"),
     Key("host", "true or false", "true", "Meter CPU and RAM too.", "true", "METER_HOST"),

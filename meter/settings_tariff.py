@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS_PER_WEEK = 168
 _MIDNIGHT = 24
+_RECENT_US = 1_767_225_600_000_000  # 2026: offsets of zones are asked for a year
 _TIME = re.compile(r"(\d{1,2})(?::(\d{2}))?")
 
 
@@ -28,14 +29,28 @@ def electricity(values: Values) -> Electricity | None:
         return None
     if price is None and sum(len(hours_of(w)) for w in windows) < _HOURS_PER_WEEK:
         raise values.wrong(price_key, "is missing; the windows leave hours without a price")
+    zone, valid_from_us = _timezone(values), _valid_from(values)
+    if windows and not _on_the_hour(zone, valid_from_us):
+        raise values.wrong(
+            "electricity.timezone",
+            f"is {zone}, which is not whole hours off UTC, so that windows would cut hours",
+            "give one price_per_kwh, or windows in a zone that is",
+        )
     return Electricity(
         currency=currency(values, "electricity.currency", "an electricity price"),
         price_per_kwh=price,
         windows=windows,
-        timezone=_timezone(values),
-        valid_from_us=_valid_from(values),
+        timezone=zone,
+        valid_from_us=valid_from_us,
         source=text(values, "electricity.source") or "configuration",
     )
+
+
+def _on_the_hour(zone: str, valid_from_us: int | None) -> bool:
+    from meter.windows import on_the_hour  # noqa: PLC0415 - only tariffs with windows pay for it
+
+    seconds = (valid_from_us or _RECENT_US) // 1_000_000
+    return on_the_hour(zone, datetime.fromtimestamp(seconds, UTC).year)
 
 
 def _timezone(values: Values) -> str:

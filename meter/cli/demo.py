@@ -119,7 +119,7 @@ def demo_command(session: Session, *, folder: str, seconds: float, gpus: str) ->
     click.echo(
         f"\nEverything above is SIMULATED. The same for your own job: meter run -- COMMAND\n"
         f"Report:  {shown / place.report.name}\n"
-        f"Ledger:  METER_HOME={shown / place.home.name} meter runs"
+        f"More:    METER_HOME={shown / place.home.name} meter show last"
     )
     return 0
 

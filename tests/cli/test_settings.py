@@ -181,7 +181,7 @@ def test_no_bytes_make_anything_but_a_config_error(raw: bytes) -> None:
     try:
         config, _ = settings.load({"HOME": "/h", "METER_CONFIG": str(file)})
     except ConfigError as error:
-        assert "\n" not in str(error)  # noqa: PT017
+        assert "\n" not in str(error)
     else:
         assert config.host in {True, False}
     finally:
@@ -207,6 +207,13 @@ def test_windows_may_replace_the_price_only_if_they_fill_the_week(tmp_path: Path
     assert config.electricity is not None
     assert config.electricity.price_per_kwh is None
     assert "hours without a price" in refusal(tmp_path, head + window.format("23:00"))
+
+
+def test_windows_in_a_zone_off_the_hour_are_refused(tmp_path: Path) -> None:
+    said = refusal(tmp_path, FULL.replace("Europe/Paris", "Asia/Kolkata"))
+    assert "line 10) is Asia/Kolkata, which is not whole hours off UTC" in said
+    plain = '[electricity]\ncurrency = "INR"\nprice_per_kwh = 8\ntimezone = "Asia/Kolkata"\n'
+    assert load(tmp_path, plain).electricity is not None
 
 
 def test_a_window_past_midnight_belongs_to_the_next_day() -> None:
