@@ -8,16 +8,17 @@ counter's own figure agrees with power, and kept if not.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meter.model import Basis, Method
-from meter.sampling.curve_cells import Cell, Point, shape
+from meter.sampling.curve_cells import Cell, Point
 from meter.sampling.curve_check import PowerCheck
 from meter.sampling.curve_notices import Notices
 from meter.sampling.curve_output import Output
 from meter.sampling.curve_power import Energy, PowerTracks
+from meter.sampling.curve_queue import TICK_NS, CellQueue
+from meter.sampling.curve_resume import AGREES_INSTANT, AGREES_MEAN, settle, took_jump
 from meter.sampling.curve_standin import StandIn
 from meter.units import NS_PER_MS, NS_PER_S, mj_of
 
@@ -25,19 +26,13 @@ if TYPE_CHECKING:
     from meter.model import Device, DeviceFault, Notice, Reading, Segment
     from meter.sampling.curve_standin import Piece
 
-TICK_NS = 100 * NS_PER_MS
-"""Longest tick of a known counter; assumed until ticks were seen."""
 STUCK_NS = NS_PER_S
 HOLE_NS = 1_500 * NS_PER_MS
 """Readings come once a second at the least; longer without one is a hole."""
 GIVE_UP_NS = 5 * NS_PER_S
 """After so long without readings the time is settled as unknown."""
-AGREES_MEAN, AGREES_INSTANT = 0.25, 0.5
-"""A jump of the counter agrees with power when they differ by less than this part: sensors differ
-by their gains and by what they do not see, a counter that did not catch up by nearly all."""
 LASTING_CODES = frozenset({3, 13})
 """NOT_SUPPORTED and FUNCTION_NOT_FOUND: what a device never gives is no failure."""
-BEHIND = 2  # ticks that a cell waits for
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +69,7 @@ class CurveBuilder:
         self._begun = False  # a tick was seen since the start: before it, cells are parts
         self._hole = False  # nobody looked for a part of the cell to come
         self._since_ns = 0  # since then readings come without a hole
-        self._done: deque[Cell] = deque(maxlen=2)
-        self._cells: deque[Cell] = deque()
-        self._spans: deque[int] = deque(maxlen=15)
-        self._tick_ns = TICK_NS
+        self._queue = CellQueue(self._out, self._notices)
         if start is not None and start.counter_mj is not None:
             self._base = Point(start.at_ns, 0, start.counter_mj)
             self._value = start.counter_mj
@@ -100,7 +92,7 @@ class CurveBuilder:
         """What the device's counter stands for at ``settled_ns``; None while power stands in."""
         if self._base is None or self._stand is not None:
             return None
-        return self._base.energy_mj - sum(cell.energy_mj for cell in self._cells)
+        return self._base.energy_mj - self._queue.waiting_mj
 
     @property
     def gap_ns(self) -> int:
@@ -151,7 +143,7 @@ class CurveBuilder:
         last = self._last
         if last is None or self._out.settled_ns is None or now_ns - last.at_ns <= HOLE_NS:
             return []
-        self._flush()
+        self._queue.flush()
         if now_ns - last.at_ns > GIVE_UP_NS:
             self._settle_silence(last.at_ns, now_ns - HOLE_NS)
         return self._out.drain()
@@ -161,7 +153,7 @@ class CurveBuilder:
         last = self._last
         if last is None or self._out.settled_ns is None:
             return []
-        self._flush()
+        self._queue.flush()
         known_ns = min(at_ns, last.at_ns + HOLE_NS)
         if self._device.method is Method.MODELLED and self._base is None:
             self._model_until(last, known_ns)
@@ -205,7 +197,7 @@ class CurveBuilder:
         since = reading.since_ns
         if since is None:
             since = self._last.at_ns if self._last is not None else 0
-        since = min(max(since, reading.at_ns - self._tick_ns), reading.at_ns)
+        since = min(max(since, reading.at_ns - self._queue.tick_ns), reading.at_ns)
         return Point((since + reading.at_ns) // 2, (reading.at_ns - since + 1) // 2, value)
 
     def _tick(self, point: Point) -> None:
@@ -228,15 +220,14 @@ class CurveBuilder:
             self._suspect = point
 
     def _rather_anew(self, base: Point, point: Point) -> bool:
-        """Both stories may be true: was the suspect one wrong value, or the counter set back?
+        """Say whether the counter was set back, where the suspect may be a wrong value too.
 
         The one whose power is nearer to the power before is believed.
         """
         suspect = self._suspect
-        cells = (*self._done, *self._cells)
-        if suspect is None or not cells or not self._plausible(suspect, point):
+        usual_mw = self._queue.usual_mw
+        if suspect is None or usual_mw is None or not self._plausible(suspect, point):
             return False
-        usual_mw = sum(cell.energy_mj for cell in cells) * NS_PER_S / sum(c.span_ns for c in cells)
         if self._tracks.has_mean:
             usual_mw = self._tracks.mean.power_mw(point.at_ns)
         apart = [
@@ -247,7 +238,7 @@ class CurveBuilder:
 
     def _plausible(self, before: Point, after: Point) -> bool:
         gained = after.energy_mj - before.energy_mj
-        time = after.at_ns - before.at_ns + before.half_ns + after.half_ns + self._tick_ns
+        time = after.at_ns - before.at_ns + before.half_ns + after.half_ns + self._queue.tick_ns
         return 0 <= gained <= mj_of(self._out.most_mw, time)
 
     def _cell(self, base: Point, point: Point) -> None:
@@ -255,54 +246,18 @@ class CurveBuilder:
         point.at_ns = max(point.at_ns, base.at_ns + 1)
         start_ns, gained = base.at_ns, point.energy_mj - base.energy_mj
         settled = self._out.settled_ns
-        if not self._cells and settled is not None and settled < start_ns:
+        if self._queue.empty and settled is not None and settled < start_ns:
             # after an outage: the counter was told later than the curve was settled
             gained = gained * (point.at_ns - settled) // (point.at_ns - start_ns)
             start_ns = settled
         cell = Cell(start_ns, point.at_ns, gained, base.half_ns, point.half_ns, self._hole)
         if not self._begun:
             cell.whole_mj = gained
-        elif not cell.hole:
-            self._learn_tick(cell)
-            if self._check.counter(cell, self._tracks):
-                self._notices.tell("counter_disagrees", point.at_ns)
+        elif not cell.hole and self._check.counter(cell, self._tracks):
+            self._notices.tell("counter_disagrees", point.at_ns)
         self._begun, self._hole = True, False
         self._base = point
-        self._cells.append(cell)
-        while len(self._cells) > BEHIND:
-            self._settle_cell(self._cells.popleft())
-
-    def _learn_tick(self, cell: Cell) -> None:
-        self._spans.append(cell.span_ns)
-        if len(self._spans) >= 4:
-            self._tick_ns = min(sorted(self._spans)[len(self._spans) // 4] * 21 // 20, TICK_NS)
-
-    def _settle_cell(self, cell: Cell) -> None:
-        right = tuple(self._cells)
-        if cell.whole_mj is not None:
-            tick = right[0].span_ns if right else TICK_NS
-            cell.energy_mj = cell.whole_mj * min(cell.span_ns, tick) // tick
-        breaks = shape(tuple(self._done), cell, right)
-        powers = [c.power_mw for c in (*self._done, cell, *right[:1])]
-        if cell.hole:
-            self._notices.tell("gap_bridged", cell.end_ns)
-        self._out.stretch(
-            cell.end_ns,
-            cell.energy_mj,
-            Basis.COUNTER_GAP if cell.hole else Basis.COUNTER,
-            breaks,
-            blur_ns=max(cell.start_half_ns, cell.end_half_ns),
-            blur_mw=max(powers),
-        )
-        if cell.hole:
-            self._done.clear()
-        else:
-            self._done.append(cell)
-
-    def _flush(self) -> None:
-        """Settle all cells, whether their neighbours are known or not."""
-        while self._cells:
-            self._settle_cell(self._cells.popleft())
+        self._queue.add(cell)
 
     def _unchanged(self, reading: Reading, base: Point) -> None:
         still_ns = reading.at_ns - max(base.at_ns, self._since_ns)
@@ -313,16 +268,14 @@ class CurveBuilder:
             self._notices.tell("counter_stuck", reading.at_ns)
             self._stand_in(base.at_ns)
         elif still_ns > 2 * STUCK_NS and not self._hole:
-            self._flush()
-            self._done.clear()
+            self._queue.cut()
             base.at_ns = reading.at_ns - STUCK_NS
             base.half_ns = 0
             self._out.stretch(base.at_ns, 0, Basis.COUNTER)
 
     def _new_epoch(self, point: Point) -> None:
         """The counter started anew: power fills what lies between."""
-        self._flush()
-        self._done.clear()
+        self._queue.cut()
         self._notices.tell("counter_reset", point.at_ns)
         settled = self._out.settled_ns
         if settled is None or point.at_ns <= settled:
@@ -348,24 +301,13 @@ class CurveBuilder:
         return StandIn(self._tracks, from_ns, self._out.most_mw, self._out.at)
 
     def _stand_in(self, from_ns: int) -> None:
-        self._flush()
-        self._done.clear()
+        self._queue.cut()
         self._suspect = None
         self._hole = False
         self._stand = self._new_stand(max(from_ns, self._out.settled_ns or from_ns))
 
     def _settle_pieces(self, pieces: list[Piece]) -> int:
-        """Settle what power tells; its energy as settled."""
-        total = 0
-        for piece in pieces:
-            start = self._out.settled_ns or piece.start_ns
-            settled = self._out.power(piece.end_ns, piece.energy, piece.basis)
-            total += settled
-            if self._stand is not None:
-                self._stand.book(start, piece.end_ns, settled)
-            if piece.basis is Basis.UNKNOWN:
-                self._notices.tell("gap_unknown", piece.end_ns)
-        return total
+        return settle(pieces, self._stand, self._out, self._notices)
 
     def _resume(self, stand: StandIn, point: Point) -> None:
         """The counter moves again: take its jump if it agrees with power."""
@@ -376,7 +318,8 @@ class CurveBuilder:
         rest = stand.until(point.at_ns) if point.at_ns > stand.at_ns else []
         base = self._base
         jump = None if base is None else point.energy_mj - base.energy_mj
-        if jump is None or not self._took_jump(stand, rest, jump):
+        agrees = AGREES_MEAN if self._tracks.has_mean else AGREES_INSTANT
+        if jump is None or not took_jump(stand, rest, jump, agrees, self._out, self._notices):
             self._settle_pieces(rest)
             if jump is not None:
                 code = "counter_reset" if jump < 0 else "counter_not_caught_up"
@@ -384,60 +327,7 @@ class CurveBuilder:
         self._stand = None
         self._base = point
         self._begun, self._hole = True, False
-        self._done.clear()
-
-    def _took_jump(self, stand: StandIn, rest: list[Piece], jump_mj: int) -> bool:
-        """Book the counter's jump over the time that power stood in for, if that may be."""
-        rest_mj = sum(piece.energy.value for piece in rest)
-        if stand.unknown_ns:
-            return self._bridged(stand, rest, jump_mj)
-        power_mj = stand.booked_mj + rest_mj
-        agrees = AGREES_MEAN if self._tracks.has_mean else AGREES_INSTANT
-        if not power_mj or abs(jump_mj - power_mj) > agrees * power_mj:
-            return False
-        self._notices.tell("counter_caught_up", self._out.settled_ns or 0)
-        over = round((jump_mj - power_mj) * stand.booked_mj / power_mj)
-        self._correct(stand, over)
-        part = (jump_mj - stand.booked_mj - over) / rest_mj if rest_mj else 0.0
-        before = stand.booked_mj
-        self._settle_pieces(
-            [type(p)(p.start_ns, p.end_ns, p.energy.scaled(part), p.basis) for p in rest]
-        )
-        left = jump_mj - (before + over) - (stand.booked_mj - before)
-        self._out.correct(stand.booked[0].start_ns, stand.at_ns, left)
-        return True
-
-    def _correct(self, stand: StandIn, over_mj: int) -> None:
-        """Spread a correction like what it corrects, so that no part of it falls below zero."""
-        total, done, spread = stand.booked_mj, 0, 0
-        for one in stand.booked:
-            done += one.energy_mj
-            upto = over_mj * done // total if total else 0
-            self._out.correct(one.start_ns, one.end_ns, upto - spread)
-            spread = upto
-
-    def _bridged(self, stand: StandIn, rest: list[Piece], jump_mj: int) -> bool:
-        """Some of the time was unknown: what power does not explain was used there."""
-        told = [piece for piece in rest if piece.basis is not Basis.UNKNOWN]
-        over = round(jump_mj - stand.booked_mj - sum(piece.energy.value for piece in told))
-        gaps = [(one.start_ns, one.end_ns) for one in stand.booked if not one.energy_mj]
-        settled = len(gaps)
-        gaps += [(one.start_ns, one.end_ns) for one in rest if one.basis is Basis.UNKNOWN]
-        span = sum(end - start for start, end in gaps)
-        if not 0 <= over <= mj_of(self._out.most_mw, span):
-            return False
-        self._notices.tell("gap_bridged", self._out.settled_ns or 0)
-        done_ns = spread = 0
-        for index, (start_ns, end_ns) in enumerate(gaps):
-            done_ns += end_ns - start_ns
-            upto = over * done_ns // span
-            if index < settled:
-                self._out.correct(start_ns, end_ns, upto - spread, gap=True)
-            else:
-                self._out.stretch(end_ns, upto - spread, Basis.COUNTER_GAP)
-            spread = upto
-        self._settle_pieces(told)
-        return True
+        self._queue.cut()
 
     # -- silence ----------------------------------------------------------------------------
 
@@ -472,14 +362,18 @@ class CurveBuilder:
             return
         if self._stand is not None:
             self._settle_pieces(self._stand.until(until_ns))
-        elif self._done and until_ns - settled <= 3 * self._tick_ns and self._base is not None:
-            energy = int(mj_of(self._done[-1].power_mw, until_ns - settled))
+        elif (
+            (power_mw := self._queue.last_mw) is not None
+            and until_ns - settled <= 3 * self._queue.tick_ns
+            and self._base is not None
+        ):
+            energy = int(mj_of(power_mw, until_ns - settled))
             self._out.stretch(until_ns, energy, Basis.COUNTER)
-            self._base = Point(until_ns, self._tick_ns, self._base.energy_mj + energy)
+            self._base = Point(until_ns, self._queue.tick_ns, self._base.energy_mj + energy)
         elif self._tracks.known:
             energy = self._settle_pieces(self._new_stand(settled).until(until_ns))
             if self._base is not None:
-                self._base = Point(until_ns, self._tick_ns, self._base.energy_mj + energy)
+                self._base = Point(until_ns, self._queue.tick_ns, self._base.energy_mj + energy)
         else:
             self._out.stretch(until_ns, 0, Basis.COUNTER)
 

@@ -63,16 +63,32 @@ def _alike(one: Cell, other: Cell) -> bool:
     return abs(a - b) <= FLAT_MW + max(a, b) * (FLAT_PART + one.blur + other.blur)
 
 
-def _level(pair: Sequence[Cell]) -> float | None:
+def flat(one: Cell, other: Cell) -> float | None:
     """Power of two neighbouring cells that are flat, None if they are not."""
-    if len(pair) < 2 or not _alike(*pair):
+    if not _alike(one, other):
         return None
-    energy = pair[0].energy_mj + pair[1].energy_mj
-    return energy * NS_PER_S / (pair[0].span_ns + pair[1].span_ns)
+    return (one.energy_mj + other.energy_mj) * NS_PER_S / (one.span_ns + other.span_ns)
 
 
-def shape(left: Sequence[Cell], cell: Cell, right: Sequence[Cell]) -> list[Break]:
-    """Where the power changes inside a cell, from the cells beside it, at most two a side.
+def _level(near: Sequence[Cell], known: Sequence[float]) -> float | None:
+    """Power of a level beside a cell: two flat cells, or one at a level that was seen before.
+
+    ``near`` begins with the nearest. A missed tick leaves a level one full cell at times.
+    """
+    if not near:
+        return None
+    if len(near) > 1 and (power := flat(near[0], near[1])) is not None:
+        return power
+    own = near[0].power_mw
+    if any(abs(own - power) <= FLAT_MW + own * (FLAT_PART + near[0].blur) for power in known):
+        return own
+    return None
+
+
+def shape(
+    left: Sequence[Cell], cell: Cell, right: Sequence[Cell], known: Sequence[float] = ()
+) -> list[Break]:
+    """Where the power changes inside a cell, from the cells beside it and the ``known`` levels.
 
     One edge is placed so that cell energy and both levels fit, if the levels on both sides are
     flat; else the cumulative energy is interpolated monotonely. Nothing leaves the cell's
@@ -80,7 +96,7 @@ def shape(left: Sequence[Cell], cell: Cell, right: Sequence[Cell]) -> list[Break
     """
     if cell.hole or not cell.energy_mj:
         return []
-    before, after = _level(left[-2:]), _level(right[:2])
+    before, after = _level(left[::-1], known), _level(right, known)
     if before is not None and after is not None:
         found = _edge(before, cell, after)
         if found is not None:

@@ -72,3 +72,9 @@ def test_the_reach_holds_every_course_that_the_limit_allows(energy, when, how):
     truth = lowest + (highest - lowest) * how / 100
     line = energy * when / 100
     assert line - below <= truth <= line + above
+
+
+def test_one_cell_is_enough_of_a_level_that_was_seen_before():
+    made = cells(100, 250, 700, 400)
+    assert shape(made[:1], made[1], made[2:]) != [(175 * MS, 7_500)]
+    assert shape(made[:1], made[1], made[2:], [100.0e3, 700.0e3]) == [(175 * MS, 7_500)]

@@ -212,6 +212,15 @@ def test_a_correction_of_open_time_waits_for_late_holds():
     assert found == {(Kind.RUN, 10), (Kind.IDLE, 10)}
 
 
+def test_corrections_of_one_minute_are_written_as_one():
+    made = builder(hold("r", 0))
+    fill(made, seconds(130, 10))
+    for start in range(40, 80):
+        made.add(segment(start, start + 1, -1, low_mj=-1, high_mj=-1, correction=True))
+    found = [i for i in made.close_all() if i.correction]
+    assert [(i.energy_mj, (i.end_us - i.start_us) // 10**6) for i in found] == [(-20, 20)] * 2
+
+
 def test_a_runs_energy_at_an_instant_of_the_open_minute():
     made = builder(hold("r", 0))
     fill(made, seconds(90, 10))
