@@ -26,8 +26,22 @@ SELECT
     q.kind AS kind,
     q.currency AS currency,
     cast(q.quantity * q.rate AS DECIMAL(38, 15)) AS amount,
-    cast(least(q.low * q.rate_low, q.low * q.rate_high) AS DECIMAL(38, 15)) AS low,
-    cast(greatest(q.high * q.rate_low, q.high * q.rate_high) AS DECIMAL(38, 15)) AS high,
+    cast(
+        CASE
+            WHEN q.low >= 0 AND q.rate_low >= 0 THEN q.low * q.rate_low
+            ELSE least(
+                q.low * q.rate_low, q.low * q.rate_high, q.high * q.rate_low, q.high * q.rate_high
+            )
+        END AS DECIMAL(38, 15)
+    ) AS low,
+    cast(
+        CASE
+            WHEN q.low >= 0 AND q.rate_low >= 0 THEN q.high * q.rate_high
+            ELSE greatest(
+                q.low * q.rate_low, q.low * q.rate_high, q.high * q.rate_low, q.high * q.rate_high
+            )
+        END AS DECIMAL(38, 15)
+    ) AS high,
     q.weakness AS weakness,
     q.factor_id AS factor_id,
     q.second_factor_id AS second_factor_id
