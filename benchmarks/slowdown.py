@@ -7,6 +7,7 @@ take turns, because a machine's speed drifts.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import statistics
 import subprocess
@@ -65,7 +66,7 @@ def ratios(stage: Stage, workers: int, rounds: int, pairs: int) -> list[float]:
 def main() -> None:
     """Measure with one worker and with as many as there are cores."""
     parser = argparse.ArgumentParser(description="slow-down of a CPU-bound job under meter run")
-    parser.add_argument("--pairs", type=int, default=15)
+    parser.add_argument("--pairs", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
@@ -73,16 +74,20 @@ def main() -> None:
     rounds = rounds_for(length_s)
     table = Table(
         f"Slow-down of a CPU-bound job, 8 GPUs metered ({pairs} pairs of about {length_s:g} s)",
-        ("workers", "median", "standard error", "least", "most"),
+        ("workers", "agent", "median", "standard error", "least", "most"),
         hold="job slowed <= 0.5 %",
     )
+    cores = len(os.sched_getaffinity(0))
     with eight_gpus() as gpus:
-        for workers in sorted({1, len(os.sched_getaffinity(0))}):
+        for workers, runs in itertools.product(sorted({1, cores}), (True, False)):
             with Stage(gpus) as stage:
+                if runs:
+                    stage.start_agent()
                 found = ratios(stage, workers, rounds, pairs)
             error = statistics.stdev(found) / len(found) ** 0.5 * 1.253  # of a median
             figures = (statistics.median(found), error, min(found), max(found))
-            table.add(workers, *(f"{value * 100:+.2f} %" for value in figures))
+            cells = (f"{value * 100:+.2f} %" for value in figures)
+            table.add(workers, "runs" if runs else "started by it", *cells)
     show([table])
 
 
