@@ -37,8 +37,6 @@ class Follower(Protocol):
     next: Window
     lock: TickLock | None
     """Set when the state of the lock has changed; whoever reads it clears it."""
-    peers: int
-    """How many devices are followed together, to keep all their looks inside a budget."""
 
     def looked(self, before_ns: int, after_ns: int, look: Look) -> Reading | None:
         """Take a look made between two instants; plan the next one."""
@@ -55,7 +53,7 @@ def next_on_grid(at_ns: int, step_ns: int) -> int:
 class SteadyFollower:
     """Looks twice a second at a counter that is never older than ``resolution_ns``."""
 
-    __slots__ = ("_id", "_resolution_ns", "_seen_ns", "_value", "lock", "next", "peers")
+    __slots__ = ("_id", "_resolution_ns", "_seen_ns", "_value", "lock", "next")
 
     def __init__(self, device_id: str, now_ns: int, resolution_ns: int) -> None:
         self._id = device_id
@@ -64,7 +62,6 @@ class SteadyFollower:
         self._seen_ns = 0
         self.next = window(now_ns)
         self.lock: TickLock | None = None
-        self.peers = 1
 
     def looked(self, before_ns: int, after_ns: int, look: Look) -> Reading | None:
         """A reading of each look: the counter is as fresh as the look."""
@@ -81,7 +78,10 @@ class SteadyFollower:
 
 
 class TickFollower:
-    """Follows a counter that moves in ticks, or power where there is none."""
+    """Follows a counter that moves in ticks, or power where there is none.
+
+    ``peers`` is how many devices are followed so, to keep all their looks inside a budget.
+    """
 
     __slots__ = (
         "_cost_ns",

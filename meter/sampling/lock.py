@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from math import ceil
+from math import ceil, floor
 from typing import TYPE_CHECKING, NamedTuple
 
 from meter.sampling.tick import MIN_HALF_NS, Bracket, TickModel, learn
@@ -191,7 +191,7 @@ class Lock:
         self._changed_early = bracket is not None
         if bracket is not None and self._stride == 1:
             self._silent = 0
-            if not self._failures:
+            if not self._failures and at_ns < self._model.at:  # else we were late, not it early
                 self._model.missed_early(at_ns)
             self._expect(at_ns)
         else:  # where ticks are skipped, a change so early is one of theirs
@@ -208,8 +208,9 @@ class Lock:
     def _expect(self, at_ns: int) -> None:
         model = self._model
         model.advance(self._stride)
-        while model.at - model.half <= at_ns:
-            model.advance(1)
+        passed_ns = at_ns + model.half - model.at
+        if passed_ns >= 0:
+            model.advance(floor(passed_ns / model.period) + 1)
         self._stage = Stage.EARLY
         self._changed_early = False
         self._failures = 0

@@ -187,5 +187,7 @@ class Looker:
             self._faults.append(DeviceFault(device_id, now, field, reason, code, lost))
 
     def _count_peers(self) -> None:
-        for watched in self._watched.values():
-            watched.follower.peers = len(self._watched)
+        followers = [watched.follower for watched in self._watched.values()]
+        ticking = [each for each in followers if isinstance(each, TickFollower)]
+        for follower in ticking:
+            follower.peers = len(ticking)

@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from meter.sampling.frames import Hello, encode_batch, encode_hello
@@ -132,6 +131,8 @@ def gpu_sources(config: Mapping[str, Any]) -> list[Source]:
 
         return [Simulated(config["simulate"], boottime_ns)]
     if config.get("replay"):
+        from pathlib import Path  # noqa: PLC0415 - as above
+
         from meter.sampling.replay import Replay  # noqa: PLC0415 - only what is used is loaded
 
         return [Replay(Path(config["replay"]), boottime_ns)]
@@ -144,6 +145,8 @@ def host_sources(config: Mapping[str, Any]) -> list[Source]:
     """CPU and RAM, measured where the kernel shows them, else modelled."""
     if not config.get("host", True):
         return []
+    from pathlib import Path  # noqa: PLC0415 - as above
+
     from meter.sampling.host import Host  # noqa: PLC0415 - only what is used is loaded
     from meter.sampling.rapl import Rapl  # noqa: PLC0415 - only what is used is loaded
 
@@ -154,7 +157,8 @@ def host_sources(config: Mapping[str, Any]) -> list[Source]:
 
 def run(fd: int, config: Mapping[str, Any]) -> None:
     """Meter into a pipe until SIGTERM, or until nobody reads it."""
-    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123 - pathlib would delay the first reading
+        boot_id = file.read().strip()
     sampler = Sampler(Pipe(fd), boot_id)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: sampler.stop())

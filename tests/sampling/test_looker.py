@@ -145,6 +145,23 @@ def test_there_is_a_reading_each_second_whatever_happens(tick_ms: float) -> None
     assert max(pauses) <= 1_100 * MS
 
 
+@pytest.mark.parametrize("pause_s", [0.05, 3, 7_200])
+def test_a_sampler_that_was_stopped_goes_on_without_false_points(pause_s: float) -> None:
+    clock = ManualClock()
+    ticking = Ticking(clock, 100)
+    looker = Looker(clock)
+    looker.watch("GPU-0", FakeSource(clock, ticking))
+    run(looker, clock, 3)
+    clock.now_ns += round(pause_s * S)
+    after = run(looker, clock, 5)
+    assert not any(not lock.locked for lock in after.locks)
+    points = [r for r in after.readings if r.since_ns is not None]
+    assert len(points) >= 45
+    for point in points:
+        number = ((point.energy_mj or 0) - 10**6) // STEP_MJ
+        assert (point.since_ns or 0) <= ticking.tick_at("GPU-0", number) <= point.at_ns
+
+
 def test_power_is_followed_where_there_is_no_counter() -> None:
     clock = ManualClock()
     refused = (FieldFault("energy", "never", 3, lasting=True),)
