@@ -59,7 +59,7 @@ def _environment() -> Environment:
         factor_kind=figures.factor_kind,
         factor_value=figures.factor_value,
         factor_source=figures.factor_source,
-        elapsed=lambda seconds: elapsed(round(seconds, 2 if seconds < 10 else 0)),
+        elapsed=lambda seconds: elapsed(float(f"{seconds:.2g}")),
         fixed="{:.1f}".format,
     )
     return environment
