@@ -73,7 +73,7 @@ class Desk:
 
     def snapshot(self) -> Snapshot:
         """The live state; without gauges when it is old: no data rather than stale data."""
-        shown = self._shown
+        shown = replace(self._shown, counters=self._metering.committed)
         fresh, reason = self.fresh()
         if fresh:
             return shown

@@ -205,7 +205,8 @@ class Metering:
             if device_id in metered and device_id not in live.shares
         }
         self.hold(live, fresh, live.run.started_ns)
-        for notice in selection.notices:
+        leased = [d for d, _ in selection.holds if d in self.roll.elsewhere]
+        for notice in (*selection.notices, *map(self.roll.notice_of, leased)):
             self.note(replace(notice, run_id=live.run.id))
 
     def hold(self, live: LiveRun, shares: Mapping[str, Fraction], start_ns: int) -> None:
@@ -311,9 +312,9 @@ class Metering:
             for track in tracks:
                 self._add(track.reaching(ending.ended_ns))
             open_tracks = [t for t in tracks if _behind(t, ending.ended_ns)]
-            if open_tracks and not late:
+            if not late and any(track.measured for track in open_tracks):
                 continue
-            for track in open_tracks:  # the sampler is silent: with what is known by now
+            for track in open_tracks:  # a model, or a silent sampler: with what is known by now
                 track.finish(ending.ended_ns)
                 self._add(track.reaching(ending.ended_ns))
             self._mark_all()

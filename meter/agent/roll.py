@@ -82,9 +82,12 @@ class Roll:
             return [Notice("lease_unavailable", text, Severity.WARNING, device_id=device.id)]
         known = self.elsewhere.get(device.id, -1)
         self.elsewhere[device.id] = answer.holder
-        if known == answer.holder:
-            return []
-        holder = f"process {answer.holder}" if answer.holder else "another agent"
-        what = "GPU" if device.component is Component.GPU else "component"
-        text = f"The {what} {device.id} is metered by {holder}, so it is not counted here."
-        return [Notice("device_leased", text, Severity.WARNING, device_id=device.id)]
+        return [] if known == answer.holder else [self.notice_of(device.id)]
+
+    def notice_of(self, device_id: str) -> Notice:
+        """That a device is metered by another agent."""
+        holder = self.elsewhere.get(device_id)
+        who = f"process {holder}" if holder else "another agent"
+        what = "GPU" if self.known[device_id].component is Component.GPU else "component"
+        text = f"The {what} {device_id} is metered by {who}, so it is not counted here."
+        return Notice("device_leased", text, Severity.WARNING, device_id=device_id)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from meter.model import RawReading
+from meter.model import Method, RawReading
 from meter.sampling.curve import CurveBuilder, CurveStart
 from meter.units import NS_PER_S
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 STALE_NS = 5 * NS_PER_S
 """What is older is not shown."""
+
+_MODEL_HOLDS_NS = 2 * NS_PER_S
 
 
 class _Settled(NamedTuple):
@@ -60,8 +63,19 @@ class Track:
         self._queue(self.curve.advance(now_ns))
 
     def finish(self, at_ns: int) -> None:
-        """Close everything up to an instant, with what is known by now."""
+        """Close everything up to an instant, with what is known by now.
+
+        A load model that spoke lately goes on to the instant: it tells power once a second.
+        """
+        last = self.curve.last_reading
+        if not self.measured and last is not None and 0 < at_ns - last.at_ns < _MODEL_HOLDS_NS:
+            self._queue(self.curve.feed(replace(last, at_ns=at_ns, since_ns=last.at_ns)))
         self._queue(self.curve.finish(at_ns))
+
+    @property
+    def measured(self) -> bool:
+        """Whether it is a sensor that speaks, not a model."""
+        return self.device.method is Method.MEASURED
 
     def due(self, until_ns: int) -> list[Segment]:
         """Segments that were settled by an instant of the curve, in order, each once."""

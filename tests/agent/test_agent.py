@@ -1,0 +1,304 @@
+"""Real agents, real samplers, simulated GPUs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.agents import agent, boot_ns, until
+from meter.launch.spawn import ALREADY_RUNNING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_first_reading_is_told_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
+    script = (
+        "import sys, time\n"
+        "from meter.agent import boot\n"
+        "from meter.environment import Environment\n"
+        "booted = boot.boot(boot.parse(['--private']), Environment.of_process(), boot.Ready(1))\n"
+        "boot.await_first_reading(booted, 30.0)\n"
+        "heavy = {'fastapi', 'duckdb', 'uvicorn', 'pydantic', 'asyncio', 'prometheus_client'}\n"
+        "print(sorted(heavy & set(sys.modules)), flush=True)\n"
+        "booted.supervisor.stop()\n"
+    )
+    environment = {
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "METER_HOME": str(tmp_path),
+        "METER_SOCKET": str(tmp_path / "s"),
+        "METER_SIMULATE": "1xH100",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines() == [f"listening {tmp_path / 's'}", "reading", "[]"]
+    assert done.stderr == ""
+
+
+def test_a_run_is_metered_from_its_start_to_its_document(tmp_path: Path) -> None:
+    with agent(tmp_path, "--private", METER_ZONE="FRA") as node:
+        assert node.hear("reading") == f"listening {node.socket}\nreading\n"
+        answer = node.begin("r1", tags={"model": "tiny"})
+        assert [device["component"] for device in answer["devices"]].count("gpu") == 2
+        assert answer["agent_pid"] == node.process.pid
+        assert answer["faults"] == []
+        node.ask("POST", "/v1/runs/r1/marks", {"step": 1, "tokens": 512})
+        name = 'meter_run_energy_joules_total{component="gpu",method="measured",run="r1"}'
+        until(lambda: node.page().get(name, 0) > 0, "energy of the run on the page")
+        status, live = node.ask("GET", "/v1/runs/last")
+        assert (status, live["run"]["status"]) == (200, "running")
+        document = node.end("r1")
+        assert document["run"]["status"] == "completed"
+        assert document["simulated"] is True
+        assert document["run"]["tags"] == {"model": "tiny"}
+        gpu = document["energy"]["by_component"]["gpu"]
+        assert 0 < gpu["low"] <= gpu["value"] <= gpu["high"]
+        assert document["coverage"] > 0.5
+        assert document["per"]
+        assert node.process.wait(60) == 0  # its last run has ended
+    assert not (tmp_path / "agent.sock").exists()
+
+
+def test_live_counters_and_the_report_agree(tmp_path: Path) -> None:
+    with agent(tmp_path, METER_ZONE="FRA") as node:
+        node.hear("reading")
+        node.begin("r1", started_ns=boot_ns() + 2_000_000_000)
+        time.sleep(3)
+        document = node.end("r1")
+        page = node.page()
+        energy = sum(
+            value for name, value in page.items()
+            if name.startswith("meter_run_energy_joules_total") and 'run="r1"' in name
+        )  # fmt: skip
+        grams = 'meter_run_emissions_grams_total{basis="location",kind="electricity",run="r1"}'
+        assert energy == pytest.approx(document["energy"]["it"]["value"], abs=0.01)
+        assert page[grams] == pytest.approx(document["carbon"]["location"]["value"], rel=1e-4)
+        node.stop()
+
+
+def test_a_second_agent_at_the_same_socket_stands_back(tmp_path: Path) -> None:
+    with agent(tmp_path, "--private") as first:
+        first.hear("listening")
+        with agent(tmp_path, "--private") as second:
+            assert "already listens" in second.hear("error")
+            assert second.process.wait(60) == ALREADY_RUNNING
+        assert first.ask("GET", "/healthz")[0] in (200, 503)
+
+
+def test_killed_in_a_run_nothing_acknowledged_is_lost_and_the_gap_is_booked(
+    tmp_path: Path,
+) -> None:
+    with agent(tmp_path, "--private") as first:
+        first.hear("reading")
+        first.begin("r1")
+        name = 'meter_gpu_energy_joules_total{gpu="0"'
+        until(
+            lambda: [v for n, v in first.page().items() if n.startswith(name) and v > 500],
+            "some energy",
+        )
+        before = first.page()
+        first.kill()
+    with agent(tmp_path, "--private") as second:
+        second.hear("reading")
+        second.begin("r1", resume=True)
+        after = second.page()
+        for counter, value in before.items():
+            if "joules_total" in counter or "grams_total" in counter:
+                assert after[counter] >= value, counter
+        document = second.end("r1")
+    assert document["run"]["status"] == "completed"
+    span_s = document["run"]["duration_s"]
+    for device in document["energy"]["devices"]:
+        if device["component"] == "gpu":
+            assert device["coverage"] < 1  # nobody looked for a while
+            assert device["energy"]["value"] > 100 * span_s  # a loaded H100, in the gap too
+    assert "gap_bridged" in {notice["code"] for notice in document["notices"]}
+
+
+def test_a_run_goes_on_by_itself_where_its_launcher_outlived_the_agent(tmp_path: Path) -> None:
+    with agent(tmp_path) as first:
+        first.hear("reading")
+        first.begin("lives")
+        gone = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        first.begin("gone", launcher_pid=gone.pid)
+        until(lambda: first.ask("GET", "/v1/runs/gone")[0] == 200, "both are stored")
+        first.kill()
+        gone.kill()
+        gone.wait()
+    with agent(tmp_path) as second:
+        second.hear("reading")
+        statuses = until(
+            lambda: {
+                run.get("id") or run["run_id"]: run["status"] for run in second.ask("GET", "/v1/runs")[1]["runs"]
+            }.get("gone") == "abandoned"
+            and second.ask("GET", "/v1/status")[1],
+            "the run without a launcher is abandoned",
+        )  # fmt: skip
+        assert [run["id"] for run in statuses["runs"]] == ["lives"]
+        assert second.end("lives")["run"]["status"] == "completed"
+        second.stop()
+
+
+def test_a_launcher_that_vanishes_ends_its_run(tmp_path: Path) -> None:
+    launcher = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    with agent(tmp_path) as node:
+        node.hear("reading")
+        node.begin("r1", launcher_pid=launcher.pid)
+        launcher.kill()
+        launcher.wait()
+        until(
+            lambda: node.ask("GET", "/v1/runs/r1")[1]["run"]["status"] == "abandoned",
+            "the run is given up",
+        )
+        node.stop()
+
+
+def test_a_hung_sampler_is_replaced_and_the_run_told_of_it(tmp_path: Path) -> None:
+    with agent(tmp_path) as node:
+        node.hear("reading")
+        until(lambda: node.ask("GET", "/healthz")[0] == 200, "healthy")
+        node.begin("r1")
+        first = node.sampler()
+        os.kill(first, signal.SIGSTOP)
+        until(lambda: node.sampler() not in (0, first), "another sampler")
+        until(lambda: node.ask("GET", "/healthz")[0] == 200, "healthy again")
+        document = node.end("r1")
+        assert "sampler_hung" in {notice["code"] for notice in document["notices"]}
+        assert document["energy"]["by_component"]["gpu"]["value"] > 0
+        node.stop()
+
+
+def test_sigterm_ends_the_agent_cleanly_with_runs_left_for_the_next(tmp_path: Path) -> None:
+    with agent(tmp_path) as first:
+        first.hear("reading")
+        first.begin("r1")
+        sampler = first.sampler()
+        assert first.stop() == 0
+        assert not os.path.exists(f"/proc/{sampler}")
+        assert not os.path.exists(first.socket)
+    with agent(tmp_path) as second:
+        second.hear("reading")
+        assert [run["id"] for run in second.ask("GET", "/v1/status")[1]["runs"]] == ["r1"]
+        second.stop()
+        assert "Traceback" not in second.log.read_text()
+
+
+def test_two_agents_never_meter_the_same_host(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    leases = str(tmp_path / "leases")
+    with agent(tmp_path) as one:
+        one.hear("reading")
+        until(lambda: len(one.ask("GET", "/v1/status")[1]["devices"]) == 4, "all devices")
+        with agent(tmp_path / "b", "--private", METER_LEASE_DIR=leases) as two:
+            two.hear("reading")
+            two.begin("r1")
+            elsewhere = until(
+                lambda: two.ask("GET", "/v1/status")[1]["elsewhere"], "devices elsewhere"
+            )
+            assert {each["pid"] for each in elsewhere} == {one.process.pid}
+            document = two.end("r1")
+            assert "device_leased" in {notice["code"] for notice in document["notices"]}
+            assert {d["component"] for d in document["energy"]["devices"]} == {"gpu"}
+
+
+@pytest.mark.parametrize("fault", ["unwritable", "locked", "damaged"])
+def test_without_its_ledger_a_private_agent_meters_in_memory(tmp_path: Path, fault: str) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    holder = None
+    if fault == "unwritable":
+        home = tmp_path / "file" / "home"
+        (tmp_path / "file").write_text("")
+    elif fault == "damaged":
+        (home / "ledger.duckdb").write_bytes(b"not a ledger" * 1000)
+    else:
+        script = f"import duckdb,sys; c = duckdb.connect({str(home / 'ledger.duckdb')!r})\n"
+        holder = subprocess.Popen(
+            [sys.executable, "-c", script + "print('held', flush=True); sys.stdin.read()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+    with agent(tmp_path, "--private", home=home) as node:
+        node.hear("reading")
+        answer = node.begin("r1")
+        assert "ledger_unavailable" in {fault["code"] for fault in answer["faults"]}
+        if holder is not None:
+            assert str(holder.pid) in str(answer["faults"])
+        document = node.end("r1")
+        assert document["energy"]["by_component"]["gpu"]["value"] > 0
+        assert "ledger_unavailable" in {notice["code"] for notice in document["notices"]}
+        assert node.process.wait(60) == 0
+    if holder is not None:
+        holder.communicate()
+
+
+def test_a_wrong_configuration_stops_a_node_agent_and_only_warns_a_private_one(
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("[site]\nzone = 5\n")
+    with agent(tmp_path, METER_CONFIG=str(config)) as node:
+        assert "error" in node.hear("error")
+        assert node.process.wait(60) == 2
+    with agent(tmp_path, "--private", METER_CONFIG=str(config)) as private:
+        private.hear("reading")
+        assert "config_error" in {fault["code"] for fault in private.begin("r1")["faults"]}
+
+
+def test_a_taken_port_stops_a_node_agent_and_only_warns_a_private_one(tmp_path: Path) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        with agent(tmp_path, "--listen", listen) as node:
+            assert "cannot listen" in node.hear("error")
+            assert node.process.wait(60) == 1
+        with agent(tmp_path, "--private", "--listen", listen) as private:
+            private.hear("reading")
+            assert "listen_failed" in {fault["code"] for fault in private.begin("r1")["faults"]}
+
+
+def test_remote_addresses_need_a_word(tmp_path: Path) -> None:
+    with agent(tmp_path, "--listen", "0.0.0.0:0") as node:
+        assert "--allow-remote" in node.hear("error")
+        assert node.process.wait(60) == 2
+
+
+def test_unknown_devices_are_refused_naming_the_known(tmp_path: Path) -> None:
+    with agent(tmp_path, "--private") as node:
+        node.hear("reading")
+        body = {"id": "r1", "started_ns": boot_ns(), "started_us": 1, "gpus": "7"}
+        status, problem = node.ask("POST", "/v1/runs", body)
+        assert status == 422
+        assert "GPU-51b00000" in problem["detail"]
+        one = node.begin("r2", gpus="1")
+        gpus = [d["id"] for d in one["devices"] if d["component"] == "gpu"]
+        assert gpus == ["GPU-51b00001-0000-4000-8000-000000000000"]
+
+
+def test_several_launchers_make_one_run(tmp_path: Path) -> None:
+    sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
+    with subprocess.Popen(sleeper) as other, agent(tmp_path) as node:
+        node.hear("reading")
+        node.begin("r1", gpus="0")
+        joined = node.begin("r1", gpus="1", launcher_pid=other.pid)
+        assert len([d for d in joined["devices"] if d["component"] == "gpu"]) == 2
+        assert node.end("r1")["run"]["status"] == "running"
+        other.kill()
+        other.wait()
+        until(
+            lambda: node.ask("GET", "/v1/runs/r1")[1]["run"]["status"] == "abandoned",
+            "the last launcher ends it",
+        )
+        node.stop()
