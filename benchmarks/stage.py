@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def free_port() -> int:
+    """A TCP port that nobody uses now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
 class Stage:
@@ -39,6 +46,7 @@ class Stage:
             "METER_HOME": str(self.home),
             "METER_SOCKET": self.socket,
             "METER_LEASE_DIR": str(self.home / "leases"),
+            "METER_LISTEN": f"127.0.0.1:{free_port()}",
             **gpus,
         }
         self.agent: subprocess.Popen[bytes] | None = None
