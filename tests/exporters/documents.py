@@ -80,16 +80,24 @@ def document(*, simulated: bool = False, **changes: Any) -> dict[str, Any]:
             {
                 "code": "counter_gap",
                 "severity": "warning",
+                "device": "GPU-a90b54d3-08f2-7e61-91c4-3b7f6e2d8c02",
+                "at": "2026-11-02T09:25:47.000000Z",
+                "times": 1,
                 "text": "GPU 1 was not seen for 38 s; its counter bridges the gap.",
             },
             {
                 "code": "ram_modelled",
                 "severity": "info",
+                "device": None,
+                "at": None,
+                "times": 1,
                 "text": "RAM is modelled: 0.375 W per GB of installed memory.",
             },
         ],
         "simulated": simulated,
     }
+    for device in made["energy"]["devices"]:
+        device["simulated"] = simulated and device["component"] == "gpu"
     made.update(copy.deepcopy(changes))
     return made
 
@@ -108,6 +116,7 @@ def _device(
         "energy": energy,
         "coverage": coverage,
         "method": energy["method"],
+        "simulated": False,
     }
 
 

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from meter_exporters import json_document
 from tests.exporters.documents import document, quantity, series
+
+
+def test_the_documents_made_by_hand_keep_the_contract() -> None:
+    schema = json.loads((files("meter") / "schemas" / "run-1.json").read_text())
+    for simulated in (False, True):
+        errors = Draft202012Validator(schema).iter_errors(document(simulated=simulated))
+        assert [error.message for error in errors] == []
 
 
 def test_the_document_comes_back_as_it_was() -> None:
