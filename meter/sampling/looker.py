@@ -78,16 +78,16 @@ class Looker:
         windows = [watched.follower.next for watched in self._watched.values()]
         if not windows:
             return self._clock() + IDLE_NS
-        latest_ns = min(window.latest_ns for window in windows)
-        joining_ns = [window.due_ns for window in windows if window.earliest_ns <= latest_ns]
-        return min(max(joining_ns), latest_ns)
+        latest_ns = min([window[2] for window in windows])
+        joining_ns = max([due for earliest, due, _ in windows if earliest <= latest_ns])
+        return min(latest_ns, joining_ns)
 
     def look_due(self) -> None:
         """Look at each device whose window is open."""
         now = before = self._clock()
-        for watched in tuple(self._watched.values()):
-            if watched.follower.next.earliest_ns <= now:
-                before = self._look(watched, before)
+        due = [each for each in self._watched.values() if each.follower.next[0] <= now]
+        for watched in due:
+            before = self._look(watched, before)
 
     def look_status(self, device_id: str) -> None:
         """Read the gauges of a device."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from meter.sampling.pipe import Pipe, PipeClosedError
 from meter.sampling.roster import Roster
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from meter.sampling.source import Source
 
@@ -46,7 +47,8 @@ class Sampler:
         self._sleep = sleep
         self._looker = Looker(clock)
         self._roster = Roster((), self._looker, clock)
-        self._chores: Iterator[Callable[[], None]] = iter(())
+        self._chores: deque[Callable[[], None]] = deque()
+        self._chore_ns = 0
         self._flush_ns = self._status_ns = self._processes_ns = 0
         self._dropped = 0
         self._stopping = False
@@ -78,7 +80,7 @@ class Sampler:
     def _step(self) -> None:
         now = self._clock()
         wake = min(self._looker.wake_ns(), now + MAX_SLEEP_NS)
-        if wake - now > LULL_NS or now > self._flush_ns + PATIENCE_NS:
+        if now >= self._chore_ns and (wake - now > LULL_NS or now > self._flush_ns + PATIENCE_NS):
             self._do_chore(now)
             now = self._clock()
         if wake > now:
@@ -90,20 +92,20 @@ class Sampler:
         if now >= self._flush_ns:
             self._roster.refresh()
             self._flush()
-        elif chore := next(self._chores, None):
-            chore()
+        elif self._chores:
+            self._chores.popleft()()
         elif now >= self._status_ns:
             self._status_ns = now + STATUS_NS
-            self._chores = self._plan_chores(now)
+            self._plan_chores(now)
+        self._chore_ns = 0 if self._chores else min(self._flush_ns, self._status_ns)
 
-    def _plan_chores(self, now: int) -> Iterator[Callable[[], None]]:
+    def _plan_chores(self, now: int) -> None:
         """Gauges of each device, and every 10 s its processes: one call in each lull."""
-        device_ids = self._looker.device_ids
-        for device_id in device_ids:
-            yield lambda device_id=device_id: self._looker.look_status(device_id)  # type: ignore[misc]
+        looker, device_ids = self._looker, self._looker.device_ids
+        self._chores.extend(partial(looker.look_status, each) for each in device_ids)
         if now >= self._processes_ns:
             self._processes_ns = now + PROCESSES_NS
-            yield lambda: self._looker.look_processes(device_ids)
+            self._chores.append(partial(looker.look_processes, device_ids))
 
     def _flush(self) -> None:
         frames = b""
