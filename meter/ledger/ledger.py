@@ -87,6 +87,7 @@ class Ledger:
         self._urgent = False
         self._closing = False
         self._last_commit_s = float("-inf")
+        self._in_doubt: tuple[int, list[Future[None]]] | None = None
         self._thread = threading.Thread(target=self._work, name="meter-ledger", daemon=True)
         self._thread.start()
 
@@ -233,17 +234,36 @@ class Ledger:
 
     def _commit(self, tickets: list[Ticket]) -> None:
         session = self._session or self._open_again()
+        self._resolve(session)
+        left = [ticket for ticket in tickets if not ticket[1].done()]
+        if left:
+            self._attempt(session, left)
+        self._succeeded()
+
+    def _attempt(self, session: Session, tickets: list[Ticket]) -> None:
+        """One commit; if the engine dies in it, whether it is in the log tells the next opening."""
+        futures = [future for _, future in tickets]
         attempt = session.seq + 1
         try:
             session.commit([batch for batch, _ in tickets])
         except duckdb.FatalException:
-            # The engine is dead until opened again; the commit itself may well be in the log.
+            self._in_doubt = (attempt, futures)
             self._close_session()
-            if self._open_again().seq < attempt:
+            self._resolve(self._open_again())
+            if not all(future.done() for future in futures):
                 raise
-        for _, future in tickets:
+            return
+        for future in futures:
             _settle(future, None)
-        self._succeeded()
+
+    def _resolve(self, session: Session) -> None:
+        """Settle the commit in doubt, if the ledger has it; else it will be tried again."""
+        if self._in_doubt is None:
+            return
+        (attempt, futures), self._in_doubt = self._in_doubt, None
+        if session.seq >= attempt:
+            for future in futures:
+                _settle(future, None)
 
     def _open_again(self) -> Session:
         with self._swap:
@@ -252,12 +272,13 @@ class Ledger:
 
     def _close_session(self) -> None:
         with self._swap:
-            for reader in list(self._readers):
-                reader.close()
-            session, self._session = self._session, None
-        if session is not None:
+            closing: list[Reader | Session] = [*self._readers]
+            if self._session is not None:
+                closing.append(self._session)
+            self._session = None
+        for one in closing:
             try:
-                session.close()
+                one.close()
             except duckdb.Error as error:
                 self._failed(error)  # what was committed is in the log; only the tidying failed
 

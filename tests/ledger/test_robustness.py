@@ -24,7 +24,7 @@ from meter.errors import (
 from meter.ledger import Ledger, open_reader
 from meter.ledger.ledger import Pace
 from meter.ledger.session import Session
-from meter.model import LedgerBatch, Node
+from meter.model import LedgerBatch, Node, RawReading
 from tests.ledger.facts import minute
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +36,7 @@ import sys
 from pathlib import Path
 from meter.ledger import Ledger
 from meter.ledger.ledger import Pace
-from meter.model import LedgerBatch, Node
+from meter.model import LedgerBatch, Node, RawReading
 from tests.ledger.facts import GPUS, minute
 ledger = Ledger.open(Path(sys.argv[1]), pace=Pace(commit_s=0.0))
 number = int(sys.argv[2])
@@ -270,6 +270,35 @@ def test_a_full_disk_keeps_batches_waiting_and_goes_on_when_there_is_room(tmp_pa
             assert len(reader.rows("recovery/metered_hours")) >= 1
 
 
+def test_a_checkpoint_that_does_not_fit_kills_the_engine_but_nothing_that_was_written(tmp_path):
+    noise = random.Random(1)
+
+    def batch(number):
+        rows = (
+            RawReading(f"GPU-{n % 8}", now_us, *(noise.randrange(10**15) for _ in range(5)))
+            for n in range(5_000)
+        )
+        return LedgerBatch(readings=tuple(rows), nodes=(Node("n", f"boot-{number}", "h"),))
+
+    now_us = time.time_ns() // 1_000
+    with volume(tmp_path / "small", "20m") as folder:
+        path = folder / "ledger.duckdb"
+        ledger = Ledger.open(path, pace=Pace(commit_s=0.0, retry_s=0.05))
+        written = 0
+        while not ledger.health().full:  # about when the log has 16 MiB
+            future = ledger.write(batch(written))
+            written += 1
+            assert settled(lambda one=future: one.done() or ledger.health().full)
+        assert "FATAL" in ledger.health().last_error
+        remount(folder, "size=96m")
+        future.result(60)
+        ledger.close()
+        with open_reader(path) as reader:
+            assert len(reader.rows("recovery/nodes")) == written
+            counted = reader._con.execute("SELECT count(*) FROM reading").fetchone()
+        assert counted == (5_000 * written,)
+
+
 def test_closing_on_a_full_disk_ends_in_time_and_tells_what_was_not_written(tmp_path):
     with volume(tmp_path / "small", "1m") as folder:
         ledger = Ledger.open(folder / "ledger.duckdb", pace=Pace(commit_s=0.0, retry_s=0.05))
@@ -286,9 +315,18 @@ class Dying(Session):
     """A session whose engine dies in the given commits, before or after the commit is durable."""
 
     deaths: list[str]
+    refusals: list[str]
+
+    def __init__(self, *arguments, **options):
+        if self.refusals:
+            raise duckdb.IOException(self.refusals.pop())
+        super().__init__(*arguments, **options)
 
     def commit(self, batches):
         when = self.deaths.pop(0) if self.deaths else "never"
+        if when == "after, and cannot be opened":
+            self.refusals.append("No space left on device")
+            when = "after"
         if when == "before":
             raise duckdb.FatalException("Failed: database has been invalidated")
         before = self.seq
@@ -298,12 +336,22 @@ class Dying(Session):
             raise duckdb.FatalException("Transaction COMMIT succeeded and is durable, but ...")
 
 
-@pytest.mark.parametrize("deaths", [["before"], ["after"], ["after", "before", "after"]])
+@pytest.mark.parametrize(
+    "deaths",
+    [
+        ["before"],
+        ["after"],
+        ["after", "before", "after"],
+        ["after, and cannot be opened"],
+        ["before", "after, and cannot be opened", "before"],
+    ],
+)
 def test_a_dead_engine_is_opened_again_and_nothing_is_written_twice_or_lost(
     tmp_path, monkeypatch, deaths
 ):
     monkeypatch.setattr("meter.ledger.ledger.Session", Dying)
     monkeypatch.setattr(Dying, "deaths", list(deaths), raising=False)
+    monkeypatch.setattr(Dying, "refusals", [], raising=False)
     path = tmp_path / "ledger.duckdb"
     ledger = Ledger.open(path, pace=Pace(commit_s=0.0, retry_s=0.01))
     old = ledger.reader()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import sys
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 from meter.config import Banded, Config, Electricity, GpuTime, Window
@@ -25,9 +26,18 @@ SITE = Site("lab", "lab", "FRA")
 CHUNK = 60 * 24 * 7
 
 
+def gpu_id(number: int) -> str:
+    """Id of a GPU, as long as real ones."""
+    return f"GPU-{number:08d}-4b1d-9c55-22aa-7d0e5b9a1f01"
+
+
+def run_id(number: int) -> str:
+    """Id of a run."""
+    return f"01K92F5D4RZ8Q7XW3M6T{number:06d}"
+
+
 def config() -> Config:
     """A time-of-use tariff, a PUE and a rate."""
-    from decimal import Decimal
 
     def band(value: str) -> Banded:
         return Banded(Decimal(value), Decimal(value), Decimal(value))
@@ -51,7 +61,7 @@ def rows(first: int, last: int):
         for gpu in range(GPUS):
             energy = 24_000_000 + (minute * 7_919 + gpu * 104_729) % 18_000_000
             yield (
-                f"GPU-{gpu:08d}-4b1d-9c55-22aa-7d0e5b9a1f01", "run", f"01K92F5D4RZ8Q7XW3M6T{run:06d}",
+                gpu_id(gpu), "run", run_id(run),
                 SITE.id, at, end, hour, energy, energy * 95 // 100, energy * 105 // 100, energy,
                 MINUTE_US, MINUTE_US, MINUTE_US, "measured", False, 1, recorded,
             )  # fmt: skip
@@ -62,11 +72,10 @@ def make(path: Path) -> None:
     ticks = itertools.count(FIRST_US, 1)
     session = Session(path, memory_limit_mb=256, now_us=lambda: next(ticks))
     devices = tuple(
-        Device(f"GPU-{gpu:08d}-4b1d-9c55-22aa-7d0e5b9a1f01", Component.GPU, "H100", Method.MEASURED)
-        for gpu in range(GPUS)
+        Device(gpu_id(gpu), Component.GPU, "H100", Method.MEASURED) for gpu in range(GPUS)
     )
     runs = tuple(
-        Run(f"01K92F5D4RZ8Q7XW3M6T{n:06d}", f"run {n}", f"project {n % 20}",
+        Run(run_id(n), f"run {n}", f"project {n % 20}",
             FIRST_US + n * MINUTES // RUNS * MINUTE_US, 0, "node", SITE.id)
         for n in range(RUNS)
     )  # fmt: skip
