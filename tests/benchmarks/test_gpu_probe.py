@@ -24,12 +24,15 @@ ROOT = Path(__file__).resolve().parents[2]
 PROBE = ROOT / "benchmarks" / "gpu_probe.py"
 
 
-def probe(folder: Path, model: Model) -> tuple[dict[str, Any], str]:
+def probe(
+    folder: Path, model: Model, load: str = "none", libraries: str = ""
+) -> tuple[dict[str, Any], str]:
     scenario = Scenario(gpus=[Gpu(power=Constant(300), sensor=model)])
     scenario.write(folder)
     output = folder / "probe.json"
-    command = [sys.executable, PROBE, "--load", "none", "--seconds", "0.8", "-o", output]
-    environment = {**os.environ, **scenario.environment(folder), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, PROBE, "--load", load, "--seconds", "0.8", "-o", output]
+    given = scenario.environment(folder, search_path=libraries)
+    environment = {**os.environ, **given, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(output.read_text()), done.stdout
@@ -62,6 +65,20 @@ def test_a_gpu_without_counter_is_told_as_such(compiler: str, tmp_path: Path) ->
     assert told["counter"]["instant_mw"]["changes"] == 0
     assert "not supported" in text
     assert "error" in told["calls_us"]["idle"]["total_energy"]
+
+
+def test_the_probe_makes_its_load_and_meters_it(compiler: str, tmp_path: Path) -> None:
+    library = tmp_path / "libcuda.so.1"
+    source = Path(__file__).with_name("fake_cuda.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
+    told, _ = probe(tmp_path, H100, "ptx", str(tmp_path))
+    assert told["energy"]["engine"] == "ptx"
+    phases = {phase["phase"]: phase for phase in told["energy"]["phases"]}
+    assert phases["idle:0.8"]["launches"] == 0
+    assert phases["steady:0.8"]["launches"] > phases["square:0.1:0.5:0.8"]["launches"] > 0
+    assert told["calls_us"]["busy"]["power_usage"]["n"] > 0
+    assert len(told["meter_run"]["plain_ms"]) == len(told["meter_run"]["metered_ms"]) == 1
+    assert told["meter_run"]["metered_ms"][0] > 0
 
 
 def test_without_a_driver_the_probe_says_so(tmp_path: Path) -> None:
