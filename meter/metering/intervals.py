@@ -53,6 +53,7 @@ class _Account:
     stretches: list[Stretch] = field(default_factory=list)
     corrections: list[tuple[Segment, int]] = field(default_factory=list)
     closed_ns: int | None = None
+    first_ns: int | None = None  # where the curve began; a run there began between ticks too
     carried: Stretch | None = None  # the last stretch closed; the next may go on with it
 
     @property
@@ -130,6 +131,8 @@ class IntervalBuilder:
             ]
         if account.closed_ns is not None and segment.end_ns <= account.closed_ns:
             return []
+        if account.first_ns is None and account.closed_ns is None:
+            account.first_ns = segment.start_ns
         account.segments.append(segment)
         return self._enter(account, account.stretches, segment)
 
@@ -401,7 +404,8 @@ def _run_edges(account: _Account, stretch: Stretch, owner: Owner) -> tuple[int, 
     if owner.run_id is None:
         return 0, 0
     below = above = 0
-    if account.holdings.is_edge(owner.run_id, stretch.start_ns):
+    begins = stretch.start_ns == account.first_ns
+    if begins or account.holdings.is_edge(owner.run_id, stretch.start_ns):
         below += stretch.start_edge[1]  # the curve was higher there: the run got less
         above += stretch.start_edge[0]
     if account.holdings.is_edge(owner.run_id, stretch.end_ns):

@@ -162,8 +162,16 @@ def test_the_edge_term_is_added_once_at_each_end_of_a_run():
 def test_no_edge_term_where_a_run_is_only_written_early():
     made = builder(hold("r", 0))
     fill(made, [segment(i, i + 1, 100, low_mj=100, high_mj=100, end_below_mj=9) for i in range(2)])
+    made.add(segment(2, 3, 100, low_mj=100, high_mj=100, below_mj=7, above_mj=7))
     (first,) = made.close(int(1.5 * S), run_id="r")
     assert (first.low_mj, first.energy_mj, first.high_mj) == (150, 150, 150)
+
+
+def test_a_run_that_began_before_the_first_reading_has_an_edge_where_the_curve_begins():
+    made = builder(hold("r", 0))
+    made.add(segment(1, 2, 100, low_mj=100, high_mj=100, below_mj=3, above_mj=5))
+    (interval,) = made.close_all()
+    assert (interval.low_mj, interval.high_mj) == (95, 103)
 
 
 def test_an_unknown_gap_is_not_covered_and_makes_no_method_weaker():
