@@ -18,6 +18,7 @@ SCAN_LOOKS = 150
 COARSE_AFTER = 110  # looks of a scan after which slower ticks are searched for
 COARSE = 8
 SCAN_SPAN_NS = 150_000_000  # a scan goes on at least so long, for a good period
+SCAN_BLURS = 30  # and for so many times the width of a bracket
 SPLIT_EVERY = 4
 SILENT_TICKS = 3
 RETRY_FAILED_NS = 300_000
@@ -74,7 +75,10 @@ class Scan:
 
 
 def _enough(brackets: Sequence[Bracket]) -> bool:
-    return len(brackets) >= 3 and brackets[-1][1] - brackets[0][1] >= SCAN_SPAN_NS
+    if len(brackets) < 3:
+        return False
+    blur_ns = max(at - since for since, at in brackets)
+    return brackets[-1][1] - brackets[0][1] >= max(SCAN_SPAN_NS, SCAN_BLURS * blur_ns)
 
 
 class Stage(Enum):

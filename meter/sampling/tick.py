@@ -7,7 +7,7 @@ looked for follows the misses: wider at once after a miss, slowly narrower after
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import sqrt
 from typing import TYPE_CHECKING
 
@@ -126,16 +126,28 @@ def learn(brackets: Sequence[Bracket], min_half: float = MIN_HALF_NS) -> TickMod
     if len(brackets) < 3:
         return None
     middles = [(since + at) / 2 for since, at in brackets]
-    gaps = [later - former for former, later in pairwise(middles)]
-    shortest = min(gaps)
-    if shortest <= 0:
-        return None
-    counts = [max(1, round(gap / shortest)) for gap in gaps]
-    period = (middles[-1] - middles[0]) / sum(counts)
     spread = max(at - since for since, at in brackets)
-    tolerance = period / 4 + spread
-    if spread > period / 2:
+    gaps = [later - former for former, later in pairwise(middles)]
+    period = sorted(gaps)[(len(gaps) - 1) // 2]
+    if period < spread:
         return None
-    if any(abs(gap - n * period) > tolerance for gap, n in zip(gaps, counts, strict=True)):
+    counted = accumulate((max(1, round(gap / period)) for gap in gaps), initial=0)
+    begin, period = linear_fit(tuple(counted), middles)
+    numbers = [round((middle - begin) / period) for middle in middles]
+    if len(set(numbers)) < len(numbers):
         return None
-    return TickModel(middles[-1], period, spread, min_half)
+    begin, period = linear_fit(numbers, middles)
+    tolerance = spread / 2 + period / 6
+    fitted = zip(numbers, middles, strict=True)
+    if any(abs(begin + number * period - middle) > tolerance for number, middle in fitted):
+        return None
+    sharpened = spread * min(1.0, 2 / sqrt(len(brackets)))
+    return TickModel(begin + numbers[-1] * period, period, sharpened, min_half)
+
+
+def linear_fit(xs: Sequence[int], ys: Sequence[float]) -> tuple[float, float]:
+    """Value at 0 and slope of the line with the least squares."""
+    mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
+    covariance = sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True))
+    slope = covariance / sum((x - mean_x) ** 2 for x in xs)
+    return mean_y - slope * mean_x, slope
