@@ -34,18 +34,17 @@ class Launchers:
         self._told: set[tuple[str, int]] = set()
 
     def recall(self) -> dict[str, list[int]]:
-        """Runs that the file names, with those of their launchers that still live."""
+        """Runs that may live on: with the launchers that still live, or with none to watch."""
         try:
             rows = json.loads(self._path.read_text(encoding="utf-8"))
-            noted = {
-                run: [Launcher(*each) for each in launchers] for run, launchers in rows.items()
-            }
+            noted = {run: [Launcher(*one) for one in launchers] for run, launchers in rows.items()}
         except (OSError, ValueError, TypeError, AttributeError):
             return {}
-        return {
+        found = {
             run: [each.pid for each in launchers if _start_of(each.pid) == each.start]
             for run, launchers in noted.items()
         }
+        return {run: pids for run, pids in found.items() if pids or not noted[run]}
 
     def watch(self, run_id: str, pid: int) -> bool:
         """Watch a launcher of a run; False if there is no such process."""

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         Segment,
         Site,
     )
+    from meter.sampling.curve import CurveStart
 
 LATE_NS = NS_PER_S
 """How late parts are booked."""
@@ -377,8 +378,7 @@ class Metering:
 
     def _rows(self, now_ns: int) -> list[RawReading]:
         now_us = self.anchor.us(now_ns)
-        found = (track.row(now_ns, now_us) for track in self.roll.tracks.values())
-        return [row for row in found if row is not None]
+        return [row for track in self.roll.tracks.values() for row in track.rows(now_ns, now_us)]
 
     def _write(self, finished: list[LiveRun], *, urgent: bool) -> Future[None]:
         draft, self._draft = self._draft, Draft()
@@ -411,7 +411,7 @@ class Metering:
                 self.builder.hold(hold)
         self._draft.intervals += recovered.intervals
         for live, last_ns in recovered.abandoned:
-            self._abandon(live, last_ns, same_boot=bool(recovered.starts))
+            self._abandon(live, last_ns, recovered.starts)
         for segment in recovered.segments:
             self.builder.add(segment)  # its parts are in the counters already
         for counter in recovered.counters:
@@ -420,14 +420,14 @@ class Metering:
                 self.books.forget(of_run)
         self.committed = self.books.all()
 
-    def _abandon(self, live: LiveRun, last_ns: int, *, same_boot: bool) -> None:
+    def _abandon(self, live: LiveRun, last_ns: int, starts: Mapping[str, CurveStart]) -> None:
         """A run whose launcher did not outlive the last agent ends where we last knew of it.
 
         What its devices used since then is nobody's: a hold without a share leaves it so.
         """
         for hold in live.holds(last_ns):
             self._draft.holds.append(hold)
-            if same_boot:
+            if hold.device_id in starts:  # of this boot
                 self.builder.hold(hold)
                 nobody = Hold(NOBODY, hold.device_id, last_ns, self.started_ns, Fraction(0))
                 self.builder.hold(nobody)

@@ -42,10 +42,8 @@ def recover(reader: Reader, node: Node, alive: Mapping[str, list[int]]) -> Recov
     """Read the ledger; ``alive`` are the launchers that live, by run (empty: nobody to watch)."""
     counters = tuple(recovery.counters(reader))
     last = recovery.last_readings(reader)
-    if not last:
-        return Recovered(counters=counters)
-    newest = max(last.values(), key=lambda row: row.at_us)
-    anchor = WallAnchor(newest.at_ns, newest.at_us)
+    newest = max(last.values(), key=lambda row: row.at_us, default=None)
+    anchor = WallAnchor(newest.at_ns, newest.at_us) if newest else WallAnchor(0, 0)
     boot = recovery.last_boot(reader, node.id)
     same_boot = boot is not None and boot.boot_id == node.boot_id
     segments = _segments(reader)
@@ -60,25 +58,36 @@ def recover(reader: Reader, node: Node, alive: Mapping[str, list[int]]) -> Recov
     if not same_boot:
         intervals = _written_out(anchor, until, segments, abandoned)
         return Recovered(abandoned=tuple(abandoned), counters=counters, intervals=tuple(intervals))
+    devices = _devices(reader)
     return Recovered(
-        starts={d: CurveStart(r.curve_mj, r.settled_ns, r.counter_mj, r.settled_ns)
-                for d, r in last.items()},
+        starts={d: _start(r, devices.get(d)) for d, r in last.items()},
         segments=tuple(segments),
         closed_ns=until,
         runs=tuple(runs),
         abandoned=tuple(abandoned),
         written_mj={live.run.id: _written_mj(reader, live.run.id) for live in runs},
         counters=counters,
-    )  # fmt: skip
+    )
 
 
-def _segments(reader: Reader) -> list[Segment]:
-    devices = {
+def _start(row: RawReading, device: Device | None) -> CurveStart:
+    """Where a curve goes on; only a sensor's counter has gone on without us, a model's has not."""
+    measured = device is not None and device.method is Method.MEASURED
+    counter_mj = row.counter_mj if measured else None
+    return CurveStart(row.curve_mj, row.settled_ns, counter_mj, row.settled_ns)
+
+
+def _devices(reader: Reader) -> dict[str, Device]:
+    return {
         row["id"]: Device(
             row["id"], Component(row["component"]), row["name"], Method(row["method"])
         )
         for row in reader.rows("recovery/devices")
     }
+
+
+def _segments(reader: Reader) -> list[Segment]:
+    devices = _devices(reader)
     return [
         segment
         for device_id, rows in recovery.open_readings(reader).items()

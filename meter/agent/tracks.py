@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from meter.model import Method, RawReading
 from meter.sampling.curve import CurveBuilder, CurveStart
-from meter.units import NS_PER_S
+from meter.units import NS_PER_S, NS_PER_US
 
 if TYPE_CHECKING:
     from meter.model import Device, DeviceFault, DeviceStatus, Notice, Reading, Segment
@@ -44,6 +44,7 @@ class Track:
         self.status: DeviceStatus | None = None
         self.power_mw: int | None = None
         self.looked_ns: int | None = None
+        self._began_ns: int | None = None
         self._waiting: deque[_Settled] = deque()
 
     def take(self, reading: Reading) -> None:
@@ -95,24 +96,29 @@ class Track:
         """What the curve has to say."""
         return self.curve.drain_notices()
 
-    def row(self, now_ns: int, now_us: int) -> RawReading | None:
-        """The device's row of the 1 Hz table; None before its first segment."""
+    def rows(self, now_ns: int, now_us: int) -> list[RawReading]:
+        """The device's row of the 1 Hz table; before the first, one of where its curve begins."""
         if self.booked_ns is None:
-            return None
-        fresh = self.looked_ns is not None and now_ns - self.looked_ns < STALE_NS
+            return []
+        found = []
+        if self._began_ns is not None:
+            began_us = now_us - (now_ns - self._began_ns) // NS_PER_US
+            found.append(RawReading(self.device.id, began_us, self._began_ns, 0, self._began_ns))
+            self._began_ns = None
         status = self.fresh_status(now_ns)
-        return RawReading(
+        row = RawReading(
             device_id=self.device.id,
             at_us=now_us,
             at_ns=now_ns,
             curve_mj=self.booked_mj,
             settled_ns=self.booked_ns,
             counter_mj=self.counter_mj,
-            power_mw=self.power_mw if fresh else None,
+            power_mw=self.fresh_power_mw(now_ns),
             utilization_ratio=status.utilization_ratio if status else None,
             memory_used_bytes=status.memory_used_bytes if status else None,
             temperature_celsius=status.temperature_celsius if status else None,
         )
+        return [*found, row]
 
     def fresh_status(self, now_ns: int) -> DeviceStatus | None:
         """The gauges, unless they are stale."""
@@ -132,6 +138,8 @@ class Track:
 
     def _hand_on(self, found: list[Segment]) -> None:
         settled = self._waiting.popleft()
+        if self.booked_ns is None:
+            self._began_ns = settled.segments[0].start_ns
         found += settled.segments
         self.booked_ns = settled.settled_ns
         self.booked_mj = settled.curve_mj

@@ -86,13 +86,15 @@ class Agent:
         self._leases = Leases(config.lease_dir, os.getpid())
         self._launchers = Launchers(config.socket.with_name(config.socket.name + ".runs"))
         node = _node()
-        known = _recovered(ledger, node, self._launchers, notices)
+        alive = self._launchers.recall()
+        known = _recovered(ledger, node, alive, notices)
         place = Place(node, books.site, books.factors, private, tuple(notices))
         clock = Clock(_boot_ns, _wall_us)
         self._rates = _rates_by_hour(books)
         self._metering = Metering(place, ledger, self._leases, self._rates, clock, known)
         for live in known.runs:
-            for pid in self._launchers.recall().get(live.run.id, []):
+            self._launchers.note(live.run.id)
+            for pid in alive[live.run.id]:
                 self._launchers.watch(live.run.id, pid)
         house = House(
             ledger=str(ledger.path),
@@ -202,11 +204,11 @@ def _books(booted: Booted, ledger: Ledger, notices: list[Notice]) -> Books:
 
 
 def _recovered(
-    ledger: Ledger, node: Node, launchers: Launchers, notices: list[Notice]
+    ledger: Ledger, node: Node, alive: dict[str, list[int]], notices: list[Notice]
 ) -> Recovered:
     try:
         with ledger.reader() as reader:
-            return recover(reader, node, launchers.recall())
+            return recover(reader, node, alive)
     except MeterError as error:
         text = f"What the last agent left open cannot be taken up: {error}"
         notices.append(Notice("recovery_failed", text, Severity.WARNING))

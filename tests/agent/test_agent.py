@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from agent.agents import agent, boot_ns, until
 from meter.launch.spawn import ALREADY_RUNNING
+from standin.scenario import H100, Gpu, Scenario, Square
+from standin.truth import energy_mj
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,34 +94,47 @@ def test_a_second_agent_at_the_same_socket_stands_back(tmp_path: Path) -> None:
         assert first.ask("GET", "/healthz")[0] in (200, 503)
 
 
+@pytest.fixture
+def stand_in(tmp_path: Path, require_tool: Any) -> tuple[Gpu, int, dict[str, str]]:
+    """A GPU behind NVML, when its load began, and the variables that lead there."""
+    require_tool("cc")
+    gpu = Gpu(power=Square(100, 700, period_s=0.9), sensor=H100)
+    scenario = Scenario(gpus=[gpu])
+    scenario.write(tmp_path)
+    variables = {**scenario.environment(tmp_path), "METER_SIMULATE": ""}
+    return gpu, scenario.anchor_ns, variables
+
+
 def test_killed_in_a_run_nothing_acknowledged_is_lost_and_the_gap_is_booked(
-    tmp_path: Path,
+    tmp_path: Path, stand_in: tuple[Gpu, int, dict[str, str]]
 ) -> None:
-    with agent(tmp_path, "--private") as first:
+    gpu, anchor_ns, variables = stand_in
+    name = "meter_gpu_energy_joules_total"
+    with agent(tmp_path, "--private", **variables) as first:
         first.hear("reading")
-        first.begin("r1")
-        name = 'meter_gpu_energy_joules_total{gpu="0"'
+        began_ns = boot_ns()
+        first.begin("r1", started_ns=began_ns)
         until(
             lambda: [v for n, v in first.page().items() if n.startswith(name) and v > 500],
             "some energy",
         )
         before = first.page()
         first.kill()
-    with agent(tmp_path, "--private") as second:
+    with agent(tmp_path, "--private", **variables) as second:
         second.hear("reading")
-        second.begin("r1", resume=True)
+        second.begin("r1", started_ns=began_ns, resume=True)
         after = second.page()
         for counter, value in before.items():
             if "joules_total" in counter or "grams_total" in counter:
                 assert after[counter] >= value, counter
-        document = second.end("r1")
+        ended_ns = boot_ns()
+        document = second.end("r1", ended_ns=ended_ns)
     assert document["run"]["status"] == "completed"
-    span_s = document["run"]["duration_s"]
-    for device in document["energy"]["devices"]:
-        if device["component"] == "gpu":
-            assert device["coverage"] < 1  # nobody looked for a while
-            assert device["energy"]["value"] > 100 * span_s  # a loaded H100, in the gap too
     assert "gap_bridged" in {notice["code"] for notice in document["notices"]}
+    board = document["energy"]["by_component"]["gpu"]
+    truth_j = energy_mj(gpu, began_ns, ended_ns, anchor_ns=anchor_ns) / 1_000
+    assert board["low"] <= truth_j <= board["high"]
+    assert board["value"] == pytest.approx(truth_j, rel=0.05)
 
 
 def test_a_run_goes_on_by_itself_where_its_launcher_outlived_the_agent(tmp_path: Path) -> None:
@@ -134,14 +149,12 @@ def test_a_run_goes_on_by_itself_where_its_launcher_outlived_the_agent(tmp_path:
         gone.wait()
     with agent(tmp_path) as second:
         second.hear("reading")
-        statuses = until(
-            lambda: {
-                run.get("id") or run["run_id"]: run["status"] for run in second.ask("GET", "/v1/runs")[1]["runs"]
-            }.get("gone") == "abandoned"
-            and second.ask("GET", "/v1/status")[1],
+        until(
+            lambda: second.ask("GET", "/v1/runs/gone")[1]["run"]["status"] == "abandoned",
             "the run without a launcher is abandoned",
-        )  # fmt: skip
-        assert [run["id"] for run in statuses["runs"]] == ["lives"]
+        )
+        live = second.ask("GET", "/v1/status")[1]["runs"]
+        assert [run["id"] for run in live] == ["lives"]
         assert second.end("lives")["run"]["status"] == "completed"
         second.stop()
 
