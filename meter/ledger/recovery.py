@@ -13,17 +13,23 @@ from meter.model import Counter, Factor, Hold, Node, RawReading, Run
 if TYPE_CHECKING:
     from meter.ledger.reader import Reader
 
+_RECENT_COMMITS = 200_000  # two days of one a second
+_OPEN_COMMITS = 7_200  # two hours; a minute's interval is written soon after the minute
+
 
 def last_readings(reader: Reader) -> dict[str, RawReading]:
     """The newest raw reading of each device, by commit: wall time may have been set back."""
-    found = [rows.reading_of(row) for row in reader.rows("recovery/last_readings")]
+    since_seq = _since(reader, _RECENT_COMMITS)
+    recent = reader.rows("recovery/last_readings", since_seq=since_seq)
+    found = [rows.reading_of(row) for row in recent]
     return {reading.device_id: reading for reading in found}
 
 
 def open_readings(reader: Reader) -> dict[str, list[RawReading]]:
     """Raw readings that no interval holds yet, after the last one before, oldest first."""
     found: dict[str, list[RawReading]] = {}
-    for row in reader.stream("recovery/open_readings"):
+    since_seq = _since(reader, _OPEN_COMMITS)
+    for row in reader.rows("recovery/open_readings", since_seq=since_seq):
         reading = rows.reading_of(row)
         found.setdefault(reading.device_id, []).append(reading)
     return found
@@ -74,6 +80,12 @@ def last_boot(reader: Reader, node_id: str) -> Node | None:
         return None
     row = found[-1]
     return Node(row["id"], row["boot_id"], row["hostname"], row["driver_version"])
+
+
+def _since(reader: Reader, commits: int) -> int:
+    """The commit before the newest so many: a month of readings is too much to look through."""
+    last = reader.one("recovery/last_commit")
+    return int(last["seq"]) - commits if last else 0
 
 
 def _run_of(row: dict[str, Any]) -> Run:

@@ -1,4 +1,5 @@
--- The newest raw reading of a device.
+-- The newest raw reading of a device, among those of recent commits.
+-- param   since_seq            BIGINT     : commits after this one only; older readings are left alone
 -- column  device_id            VARCHAR    : UUID of a GPU
 -- column  read_at              TIMESTAMP  : UTC, without zone
 -- column  boot_ns              BIGINT     : CLOCK_BOOTTIME
@@ -22,9 +23,18 @@ SELECT
     r.temperature_celsius AS temperature_celsius
 FROM (
     SELECT
-        *,
-        row_number() OVER (PARTITION BY device_id ORDER BY seq DESC, boot_ns DESC) AS place
-    FROM reading
+        k.*,
+        row_number() OVER (PARTITION BY k.device_id ORDER BY k.boot_ns DESC) AS place
+    FROM reading AS k
+    INNER JOIN (
+        SELECT
+            device_id,
+            max(seq) AS seq
+        FROM reading
+        WHERE seq > $since_seq
+        GROUP BY device_id
+    ) AS n ON k.device_id = n.device_id AND k.seq = n.seq
+    WHERE k.seq > $since_seq
 ) AS r
 WHERE r.place = 1
 ORDER BY r.device_id

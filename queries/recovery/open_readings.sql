@@ -1,4 +1,5 @@
 -- A raw reading that is not in any interval yet, or the last one before; in order of time.
+-- param   since_seq            BIGINT     : commits after this one only; older readings are left alone
 -- column  device_id            VARCHAR    : UUID of a GPU
 -- column  read_at              TIMESTAMP  : UTC, without zone
 -- column  boot_ns              BIGINT     : CLOCK_BOOTTIME
@@ -26,7 +27,9 @@ b AS (
         max(k.seq) AS seq
     FROM reading AS k
     INNER JOIN w ON k.device_id = w.device_id
-    WHERE k.read_at <= w.end_at
+    WHERE
+        k.read_at <= w.end_at
+        AND k.seq > $since_seq
     GROUP BY k.device_id
 )
 
@@ -44,8 +47,8 @@ SELECT
 FROM reading AS r
 LEFT JOIN b ON r.device_id = b.device_id
 WHERE
-    b.device_id IS NULL
-    OR r.boot_ns >= b.boot_ns
+    r.seq > $since_seq
+    AND (b.device_id IS NULL OR r.boot_ns >= b.boot_ns)
 ORDER BY
     r.device_id,
     r.seq,
