@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 SAMPLER_MODULE = "meter.sampling.__main__"
 _FIRST_READING_S = 0.3  # the job starts then at the latest; importing can begin
 _BACKLOG = 128
+_ENDING_S = 5.0  # an agent that ends has let go of its place by then
 _SAMPLER_FD = 3
 EXIT_USAGE = 2
 EXIT_FAILED = 1
@@ -83,14 +84,15 @@ class Ready:
 
 def main(arguments: list[str]) -> int:
     """Run the agent until it is told to end or, if private, has nothing left to do."""
-    ready = Ready(None)
+    ready, options = Ready(None), Options()
     try:
         options = parse(arguments)
         ready = Ready(options.ready_fd)
         booted = boot(options, Environment.of_process(), ready)
     except AlreadyRunningError as error:
-        ready.tell("error", str(error))
-        return ALREADY_RUNNING
+        if not options.private:
+            sys.stderr.write(f"meter: {error}\n")
+        return ALREADY_RUNNING  # whoever started us connects to the other
     except MeterError as error:
         ready.tell("error", str(error))
         sys.stderr.write(f"meter: {error}\n")
@@ -159,14 +161,33 @@ def lock(path: Path) -> int:
         fd = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise AgentError(f"cannot lock {path} ({error.strerror})", "set METER_SOCKET") from None
+    deadline = time.monotonic() + _ENDING_S
+    while not _locked(fd):
+        if time.monotonic() >= deadline or _answers(path):
+            os.close(fd)
+            raise AlreadyRunningError(
+                f"an agent already listens at {path}", "use it, or name another with --socket"
+            )
+        time.sleep(0.005)
+    return fd
+
+
+def _locked(fd: int) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        os.close(fd)
-        raise AlreadyRunningError(
-            f"an agent already listens at {path}", "use it, or name another with --socket"
-        ) from None
-    return fd
+        return False
+    return True
+
+
+def _answers(path: Path) -> bool:
+    """Whether the holder of the lock listens; else it is just beginning or ending."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 def bind(path: Path, *, private: bool) -> socket.socket:

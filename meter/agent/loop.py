@@ -7,6 +7,7 @@ import os
 import queue
 import select
 import threading
+import time
 import traceback
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
@@ -26,6 +27,7 @@ T = TypeVar("T")
 
 FLUSH_NS = NS_PER_S
 _BEAT_S = 0.5
+_FAULT_S = 0.2
 _ENDING_S = 0.05  # a run that waits for its end is looked after so often
 _SILENT_EVENTS = ("started",)
 
@@ -94,6 +96,7 @@ class Loop:
                 self._step()
             except Exception:  # noqa: BLE001  one bad moment must not end the metering
                 traceback.print_exc()
+                time.sleep(_FAULT_S)
 
     def _step(self) -> None:
         now_ns = self.metering.clock.boot_ns()

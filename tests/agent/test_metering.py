@@ -1,0 +1,310 @@
+"""The metering on a manual clock: what goes to the store, what is shown, and when."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import pytest
+
+from meter.agent.leases import Leases
+from meter.agent.metering import Clock, Metering, Place
+from meter.agent.runs import Ending, LiveRun, Wanted
+from meter.errors import LedgerError
+from meter.factors import Rates
+from meter.model import (
+    Component,
+    Device,
+    Hold,
+    Kind,
+    LedgerBatch,
+    Mark,
+    Method,
+    Node,
+    Reading,
+    Run,
+    RunStatus,
+    SamplerBatch,
+    Site,
+)
+from meter.sampling.frames import Hello
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+S = 1_000_000_000
+TICK = S // 10
+WALL_US = 1_790_000_000_000_000
+GPUS = tuple(
+    Device(f"GPU-{n}", Component.GPU, "H100", Method.MEASURED, index=n, simulated=True,
+           power_limit_mw=700_000)
+    for n in range(2)
+)  # fmt: skip
+POWER_MW = 400_000
+
+
+class Store:
+    """Keeps batches; durable at once unless held back."""
+
+    def __init__(self) -> None:
+        self.batches: list[LedgerBatch] = []
+        self.held: list[Future[None]] | None = None
+
+    def write(self, batch: LedgerBatch, *, urgent: bool = False) -> Future[None]:
+        self.batches.append(batch)
+        future: Future[None] = Future()
+        if self.held is None:
+            future.set_result(None)
+        else:
+            self.held.append(future)
+        return future
+
+    def all(self, name: str) -> list:
+        return [each for batch in self.batches for each in getattr(batch, name)]
+
+
+class World:
+    """Two GPUs with a steady load, a clock to turn, and the metering of them."""
+
+    def __init__(
+        self, folder: Path, *, private: bool = False, silent: tuple[str, ...] = ()
+    ) -> None:
+        self.now_ns = 1_000 * S
+        self.step_us = 0
+        self.silent: tuple[str, ...] = ()
+        self.store = Store()
+        site = Site("home", "home", None)
+        rates = Rates.at((), site, 0)
+        self.metering = Metering(
+            Place(Node("n", "b", "h"), site, private=private),
+            self.store,
+            Leases(folder, 1),
+            lambda _: rates,
+            Clock(lambda: self.now_ns, lambda: WALL_US + self.now_ns // 1000 + self.step_us),
+        )
+        self.metering.take(Hello(GPUS, (("nvml", None),), "580", "b", 1), self.now_ns)
+
+    def go(self, seconds: float, *, flush: bool = True) -> None:
+        """Let time pass, tick by tick; the sampler sends twice a second."""
+        end = self.now_ns + round(seconds * S)
+        while self.now_ns < end:
+            readings = []
+            for _ in range(5):
+                self.now_ns += TICK
+                readings += [
+                    Reading(g.id, self.now_ns, self.now_ns - TICK // 100,
+                            POWER_MW * self.now_ns // S, POWER_MW, POWER_MW)
+                    for g in GPUS if g.id not in self.silent
+                ]  # fmt: skip
+            self.metering.take(SamplerBatch(self.now_ns, tuple(readings)), self.now_ns)
+            if flush or self.metering.ending:
+                self.metering.flush()
+
+    def begin(self, run_id: str, started_ns: int | None = None, gpus: str = "all") -> LiveRun:
+        started = self.now_ns if started_ns is None else started_ns
+        run = Run(run_id, run_id, "p", self.metering.anchor.us(started), started, "n", "home")
+        live = LiveRun(run, Wanted(gpus=gpus))
+        self.metering.begin(live)
+        return live
+
+    def end(self, live: LiveRun, ended_ns: int) -> Future[None]:
+        ending = Ending(ended_ns, self.now_ns, RunStatus.COMPLETED, 0)
+        return self.metering.end(live, ending)
+
+    def energy_mj(self, kind: Kind, run_id: str | None = None) -> int:
+        return sum(
+            i.energy_mj for i in self.store.all("intervals") if (i.kind, i.run_id) == (kind, run_id)
+        )
+
+    def shown(self, name: str, **labels: str) -> float:
+        return float(sum(
+            c.value for c in self.metering.committed
+            if c.name == name and labels.items() <= dict(c.labels).items()
+        ))  # fmt: skip
+
+
+def used_mj(start_ns: int, end_ns: int, gpus: int = 2) -> int:
+    return gpus * POWER_MW * (end_ns - start_ns) // S
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_a_run_whose_end_is_told_late_is_exact_in_counters_and_ledger(world: World) -> None:
+    world.go(5)
+    live = world.begin("r1")
+    started = world.now_ns
+    world.go(70)
+    ended = world.now_ns - 9 * S // 10
+    done = world.end(live, ended)
+    world.go(2)
+    assert done.done()
+    expected = used_mj(started, ended)
+    assert world.energy_mj(Kind.RUN, "r1") == pytest.approx(expected, rel=1e-4)
+    assert world.shown("meter_run_energy_joules_total", run="r1") == pytest.approx(
+        expected / 1000, rel=1e-4
+    )
+    (state,) = [s for s in world.store.all("states") if s.status is RunStatus.COMPLETED]
+    assert state.at_us - live.run.started_us == (ended - started) // 1000
+
+
+def test_runs_idle_time_and_devices_add_up_exactly(world: World) -> None:
+    world.go(7.5)
+    first = world.begin("r1", gpus="0")
+    world.go(30)
+    second = world.begin("r2")
+    world.go(40)
+    world.end(first, world.now_ns - S // 3)
+    world.go(20)
+    world.end(second, world.now_ns)
+    world.go(10)
+    world.metering.stop()
+    total = sum(track.curve.curve_mj for track in world.metering.roll.tracks.values())
+    by_run = [world.energy_mj(Kind.RUN, run) for run in ("r1", "r2")]
+    assert sum(by_run) + world.energy_mj(Kind.IDLE) == total
+    assert all(by_run)
+    devices = world.shown("meter_gpu_energy_joules_total")
+    assert devices == pytest.approx(world.shown("meter_energy_joules_total"))
+    assert devices == pytest.approx(total / 1000)
+
+
+def test_a_clock_stepped_an_hour_changes_labels_and_nothing_else(tmp_path: Path) -> None:
+    totals = []
+    for step_us in (0, 3_600_000_000, -3_600_000_000):
+        world = World(tmp_path)
+        world.go(3)
+        live = world.begin("r1")
+        world.go(90)
+        world.step_us = step_us
+        world.go(90)
+        world.end(live, world.now_ns)
+        world.go(2)
+        world.metering.stop()
+        (state,) = [s for s in world.store.all("states") if s.status is RunStatus.COMPLETED]
+        stepped = [n for n in world.store.all("notices") if n.code == "clock_stepped"]
+        assert bool(stepped) == bool(step_us)
+        last = max(i.end_us for i in world.store.batches[-1].intervals)
+        assert abs(last - WALL_US - world.now_ns // 1000 - step_us) < 1_000_000
+        totals.append(
+            (world.energy_mj(Kind.RUN, "r1"), world.shown("meter_energy_joules_total"),
+             state.at_us - live.run.started_us)
+        )  # fmt: skip
+    assert totals[0] == totals[1] == totals[2]
+
+
+def test_a_private_agent_gives_its_run_the_time_before_it_was_told_of_it(tmp_path: Path) -> None:
+    world = World(tmp_path, private=True)
+    began = world.now_ns + S // 2
+    world.go(4)
+    assert world.shown("meter_energy_joules_total") == 0  # nothing is booked to nobody
+    live = world.begin("r1", began)
+    world.go(3)
+    assert world.shown("meter_energy_joules_total", project="(idle)") == pytest.approx(
+        used_mj(began - S // 2, began) / 1000, rel=0.5
+    )
+    ended = world.now_ns
+    world.end(live, ended)
+    world.go(2)
+    assert world.shown("meter_run_energy_joules_total", run="r1") == pytest.approx(
+        used_mj(began, ended) / 1000, rel=0.01
+    )
+
+
+def test_counters_are_shown_only_when_they_are_durable(world: World) -> None:
+    world.begin("r1")
+    world.go(5)
+    before = world.shown("meter_gpu_energy_joules_total")
+    assert before > 0
+    world.store.held = []
+    world.go(5)
+    assert world.shown("meter_gpu_energy_joules_total") == before
+    failed, *others = world.store.held
+    failed.set_exception(LedgerError("refused"))
+    assert world.shown("meter_gpu_energy_joules_total") == before
+    for future in others:
+        future.set_result(None)
+    assert world.shown("meter_gpu_energy_joules_total") > before
+
+
+def test_a_run_ends_in_time_even_where_a_device_fell_silent(world: World) -> None:
+    live = world.begin("r1")
+    started = world.now_ns
+    world.go(10)
+    world.silent = ("GPU-1",)
+    world.go(0.5)
+    ended = world.now_ns
+    done = world.end(live, ended)
+    world.go(1)
+    assert not done.done()
+    world.go(1)
+    assert done.done()
+    assert world.energy_mj(Kind.RUN, "r1") == pytest.approx(used_mj(started, ended), rel=0.1)
+    assert not world.metering.runs
+
+
+def test_marks_get_the_energy_of_their_instant(world: World) -> None:
+    live = world.begin("r1")
+    started = world.now_ns
+    world.go(5)
+    at_ns = world.now_ns
+    world.metering.mark(live, at_ns, Mark("r1", live.at_us(at_ns), 0, step=3, tokens=4096))
+    assert world.store.all("marks") == []
+    world.go(3)
+    (mark,) = world.store.all("marks")
+    assert mark.energy_mj == pytest.approx(used_mj(started, at_ns), rel=0.02)
+    assert world.shown("meter_run_tokens_total", run="r1") == 4096
+
+
+def test_an_open_minute_is_written_early_when_asked_for_and_nothing_changes(world: World) -> None:
+    world.go(1)
+    live = world.begin("r1")
+    started = world.now_ns
+    for _ in range(10):
+        world.go(3.5)
+        world.metering.flush(rows=False, cut="r1")
+    ended = world.now_ns
+    world.end(live, ended)
+    world.go(2)
+    assert world.energy_mj(Kind.RUN, "r1") == pytest.approx(used_mj(started, ended), rel=1e-4)
+
+
+def test_devices_that_come_late_are_given_to_the_runs_that_want_them(world: World) -> None:
+    live = world.begin("r1")
+    late = Device("GPU-9", Component.GPU, "H100", Method.MEASURED, index=9, simulated=True)
+    world.go(2)
+    assert "GPU-9" not in live.shares
+    world.metering.take(Hello((*GPUS, late), (("nvml", None),), "580", "b", 1), world.now_ns)
+    assert live.shares["GPU-9"] == Fraction(1)
+    world.go(2)
+    assert Hold("r1", "GPU-9", live.run.started_ns) in world.store.all("holds")
+
+
+def test_a_notice_of_a_device_is_told_to_the_runs_that_hold_it_once(world: World) -> None:
+    world.begin("r1", gpus="0")
+    world.begin("r2", gpus="1")
+    world.go(5)
+    world.silent = ("GPU-1",)
+    world.go(20)
+    world.silent = ()
+    world.go(5)
+    told = [n for n in world.store.all("notices") if n.device_id == "GPU-1"]
+    assert told
+    assert {n.run_id for n in told} == {"r2"}
+    assert len({(n.code, n.run_id) for n in told}) == len(told)
+
+
+def test_ended_runs_leave_the_page_after_a_while_and_their_project_keeps_the_sum(
+    world: World,
+) -> None:
+    live = world.begin("r1")
+    world.go(5)
+    world.end(live, world.now_ns)
+    world.go(2)
+    energy = world.shown("meter_energy_joules_total", project="p")
+    assert world.shown("meter_run_energy_joules_total", run="r1") == pytest.approx(energy)
+    world.go(310)
+    assert world.shown("meter_run_energy_joules_total", run="r1") == 0
+    assert world.shown("meter_energy_joules_total", project="p") == pytest.approx(energy)
