@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from meter.agent import views
 from meter.agent.problems import NotFoundError
-from meter.errors import LedgerError, MeterError, UsageError
-from meter.ledger import reports
+from meter.errors import MeterError, UsageError
+from meter.ledger import Ledger, reports
+from meter.model import LedgerBatch
 from meter.snapshot import Health, Snapshot
 from meter.units import NS_PER_S
 
@@ -19,20 +21,21 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from meter.agent.loop import Loop
+    from meter.agent.metering import Metering
     from meter.agent.reception import Reception
     from meter.agent.requests import NewMark, NewRun, RunEnd
     from meter.factors.live import Rates
-    from meter.ledger import Ledger, Reader
+    from meter.ledger import Reader
 
+IN_MEMORY = Path(":memory:")
+"""A ledger that is gone when it is closed."""
 LISTED_S = 9.0
 """How long a registration waits for the sampler to list its devices."""
 END_S = 6.0
 """How long the end of a run waits for its figures to be durable."""
 _DURABLE_S = 3.0
 _CUT_NS = NS_PER_S  # a live run's open minute is written early at most this often
-_UNSAVED = (
-    "The ledger cannot be written at the moment, so this is what it held before; metering goes on."
-)
+_UNSAVED = "The ledger cannot be written at the moment, and keeps the newest figures in memory"
 
 
 class Desk:
@@ -148,21 +151,15 @@ class Desk:
         return self._loop.ask(cut)
 
     def _document(self, run_id: str, *, durable: bool) -> dict[str, Any]:
-        with self._ledger.reader() as reader:
-            try:
+        if durable:
+            with self._ledger.reader() as reader:
+                return reports.run_document(reader, run_id)
+        document = unsaved(self._metering, run_id)
+        if document is None:
+            with self._ledger.reader() as reader:
                 document = reports.run_document(reader, run_id)
-            except UsageError:
-                if durable:
-                    raise
-                reason = self._ledger.health().last_error or "it is busy"
-                raise LedgerError(
-                    f"the ledger cannot be written ({reason}), so there are no figures yet",
-                    "free some space on its volume",
-                ) from None
-        if not durable:
-            document["notices"].append(
-                {"code": "ledger_behind", "text": _UNSAVED, "severity": "warning"}
-            )
+        reason = self._ledger.health().last_error or "it is busy"
+        document["notices"].append(_notice("ledger_behind", f"{_UNSAVED} ({reason})."))
         return document
 
     def _now_ns(self) -> int:
@@ -183,3 +180,30 @@ def _wait(future: Future[None], timeout_s: float) -> bool:
     except (FutureTimeoutError, MeterError):
         return False
     return True
+
+
+def unsaved(metering: Metering, run_id: str) -> dict[str, Any] | None:
+    """A document of what waits for the ledger; None if the run began before it had to wait."""
+    place = metering.place
+    waiting = [batch for _, batch in list(metering.undurable)]
+    if not any(run.id == run_id for batch in waiting for run in batch.runs):
+        return None
+    base = LedgerBatch(
+        nodes=(place.node,),
+        sites=(place.site,),
+        devices=tuple(metering.roll.known.values()),
+        factors=place.factors,
+    )
+    with Ledger.open(IN_MEMORY) as scratch:
+        for batch in (base, *waiting):
+            scratch.write(batch)
+        scratch.write(LedgerBatch(), urgent=True).result(_DURABLE_S)
+        with scratch.reader() as reader:
+            return reports.run_document(reader, run_id)
+
+
+def _notice(code: str, text: str) -> dict[str, Any]:
+    """A notice as documents have them."""
+    return {
+        "code": code, "severity": "warning", "text": text, "device": None, "at": None, "times": 1,
+    }  # fmt: skip

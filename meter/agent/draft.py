@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from meter.model import LedgerBatch
@@ -40,6 +40,11 @@ class Draft:
     factors: list[Factor] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     counters: list[Counter] = field(default_factory=list)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not any(getattr(self, each.name) for each in fields(self))
 
     def batch(self, site_id: str) -> LedgerBatch:
         """What one commit writes."""

@@ -7,6 +7,7 @@ the end of a run, which is told when it is over, still finds its last second unb
 from __future__ import annotations
 
 from collections import deque
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
@@ -24,7 +25,6 @@ from meter.units import NS_PER_S, US_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from concurrent.futures import Future
 
     from meter.agent.booking import Pricing
     from meter.agent.leases import Leases
@@ -56,6 +56,7 @@ FIRST_RUN_NS = 10 * NS_PER_S
 
 _DRIFT_US = US_PER_S // 2
 _NOTICES_KEPT = 1_000
+_UNDURABLE_KEPT = 10_000
 _WHOLE = Fraction(1)
 
 NOBODY = ""
@@ -113,6 +114,9 @@ class Metering:
         self.dropped = 0
         self.idle_since_ns = self.started_ns
         self.committed: tuple[Counter, ...] = ()
+        self.undurable: deque[tuple[Future[None], LedgerBatch]] = deque(maxlen=_UNDURABLE_KEPT)
+        self._written: Future[None] = Future()
+        self._written.set_result(None)
         self._store = store
         self._pricing = pricing
         self._draft = Draft(nodes=[place.node], sites=[place.site], factors=list(place.factors))
@@ -193,7 +197,7 @@ class Metering:
         self._draft.runs.append(live.run)
         self._draft.states.append(RunState(live.run.id, RunStatus.RUNNING, live.run.started_us))
         self.attach(live)
-        for notice in self.place.notices:
+        for notice in (*self.place.notices, *self.roll.absences()):
             self._say(replace(notice, run_id=live.run.id, at_us=live.run.started_us))
 
     def attach(self, live: LiveRun) -> None:
@@ -384,8 +388,12 @@ class Metering:
         draft, self._draft = self._draft, Draft()
         draft.counters += self.books.changed()
         draft.intervals = [each for each in draft.intervals if each.run_id != NOBODY]
+        if draft.empty and not urgent:
+            return self._written
         shown = self.books.all()
-        future = self._store.write(draft.batch(self.site_id), urgent=urgent)
+        batch = draft.batch(self.site_id)
+        future = self._written = self._store.write(batch, urgent=urgent)
+        self.undurable.append((future, batch))
 
         def durable(done: Future[None]) -> None:
             if done.exception() is None:
@@ -394,6 +402,8 @@ class Metering:
                 _pass_on(done, live.ending)
 
         future.add_done_callback(durable)
+        while self.undurable and self.undurable[0][0].done():
+            self.undurable.popleft()
         return future
 
     # -- after a restart ----------------------------------------------------------------------

@@ -36,7 +36,6 @@ class House:
     ledger: str
     project: str | None
     faults: tuple[Notice, ...] = ()  # what keeps it from metering as it should
-    simulated: bool = False
 
 
 class Reception:
@@ -58,20 +57,24 @@ class Reception:
         """Begin, join or take up a run. Raises UsageError, ConflictError, AgentError."""
         if new.gpus is not None and not self.listed:
             raise AgentError("the devices are not known yet", "try again in a moment")
-        live = self._metering.runs.get(new.id)
+        live = self._known(new)
         wanted = Wanted(new.gpus, new.cuda_visible_devices, new.cuda_device_order)
         fresh = LiveRun(self._run(new), wanted)
         selection = self._metering.selection(fresh)  # refuses before anything is noted
-        if live is None or live.ending is not None:
-            live = self._begin(fresh, resume=new.resume)
+        if live is None:
+            live = fresh
+            self._metering.begin(live)
         elif not new.resume:
             self._join(live, fresh)
-        self._watch(new, peer_pid)
-        notices = [*self._metering.place.notices, *selection.notices]
+        if live.ending is None:
+            self._watch(new, peer_pid)
+        absent = self._metering.roll.absences()
+        notices = [*self._metering.place.notices, *selection.notices, *absent]
+        faults = [*self._house.faults, *absent]
         return {
             "id": new.id,
             "notices": [{"code": n.code, "text": n.text} for n in notices],
-            "faults": [{"code": n.code, "text": n.text} for n in self._faults()],
+            "faults": [{"code": n.code, "text": n.text} for n in faults],
             "devices": [
                 {"id": d, "component": t.device.component.value, "name": t.device.name}
                 for d, t in self._metering.roll.tracks.items()
@@ -83,7 +86,7 @@ class Reception:
 
     def end(self, run_id: str, end: RunEnd, peer_pid: int | None) -> Future[None] | None:
         """End a run, or one launcher's part of it (None); raises NotFoundError."""
-        live = self._live(run_id)
+        live = self._live(run_id, ended=True)
         if end.linger_s is not None:
             self.linger_ns = max(self.linger_ns, int(end.linger_s * NS_PER_S))
         if live.ending is not None:
@@ -130,8 +133,10 @@ class Reception:
         wait_ns = self.linger_ns if self._metering.ended else patience_ns
         return now_ns - self._metering.idle_since_ns >= wait_ns
 
-    def _live(self, run_id: str) -> LiveRun:
+    def _live(self, run_id: str, *, ended: bool = False) -> LiveRun:
         live = self._metering.runs.get(run_id)
+        if live is None and ended and run_id in self._metering.ended:
+            live, _ = self._metering.ended[run_id]
         if live is None:
             raise NotFoundError(f"no run {run_id} lives here", "see `meter runs`")
         return live
@@ -149,15 +154,22 @@ class Reception:
             tags=tuple(sorted(new.tags.items())),
             origin=new.origin,
             command=None if new.command is None else new.command.rpartition("/")[2],
-            simulated=self._house.simulated,
+            simulated=any(d.simulated for d in self._metering.roll.known.values()),
         )
 
-    def _begin(self, fresh: LiveRun, *, resume: bool) -> LiveRun:
-        ended = self._metering.ended.get(fresh.run.id)
-        if ended is not None and not resume:
-            raise ConflictError(f"the run {fresh.run.id} has ended", "give another METER_RUN_ID")
-        self._metering.begin(fresh)
-        return fresh
+    def _known(self, new: NewRun) -> LiveRun | None:
+        """The run, if it lives or has just ended; raises ConflictError for a new one of that id.
+
+        A launcher whose answer got lost asks again: it finds its run as it left it.
+        """
+        live = self._metering.runs.get(new.id)
+        if live is None and new.id in self._metering.ended:
+            live, _ = self._metering.ended[new.id]
+            if live.ending is not None and live.ending.status is RunStatus.ABANDONED:
+                live = None if new.resume else live
+        if live is not None and live.ending is not None and not new.resume:
+            raise ConflictError(f"the run {new.id} has ended", "give another METER_RUN_ID")
+        return live
 
     def _join(self, live: LiveRun, fresh: LiveRun) -> None:
         """Another launcher of the same run: its devices are added."""
@@ -190,11 +202,3 @@ class Reception:
         text = "The launcher vanished; the run ends where it did."
         self._metering.note(Notice("run_abandoned", text, Severity.WARNING, run_id=live.run.id))
         self._end(live, at_ns, RunStatus.ABANDONED, None)
-
-    def _faults(self) -> list[Notice]:
-        absent = [
-            Notice("source_absent", f"{name}: {reason}")
-            for name, reason in self._metering.roll.sources
-            if reason is not None and name in ("nvml", "simulated", "replay")
-        ]
-        return [*self._house.faults, *absent]

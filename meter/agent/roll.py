@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from meter.sampling.frames import Hello
 
 _RETRY_NS = 10 * NS_PER_S
+_GPU_SOURCES = ("nvml", "simulated", "replay")
 
 
 class Roll:
@@ -83,6 +84,15 @@ class Roll:
         known = self.elsewhere.get(device.id, -1)
         self.elsewhere[device.id] = answer.holder
         return [] if known == answer.holder else [self.notice_of(device.id)]
+
+    def absences(self) -> list[Notice]:
+        """That GPUs cannot be metered here, and why; the host's parts are modelled instead."""
+        return [
+            Notice("gpu_source_absent", f"GPUs are not metered as they should be: {reason}.",
+                   Severity.WARNING)
+            for name, reason in self.sources
+            if reason is not None and name in _GPU_SOURCES
+        ]  # fmt: skip
 
     def notice_of(self, device_id: str) -> Notice:
         """That a device is metered by another agent."""

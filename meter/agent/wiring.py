@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from meter import __version__
 from meter.agent import http
-from meter.agent.desk import Desk
+from meter.agent.desk import IN_MEMORY, Desk
 from meter.agent.launchers import Launchers
 from meter.agent.leases import Leases
 from meter.agent.loop import Loop
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from meter.model import Factor
 
 LEDGER_NAME = "ledger.duckdb"
-IN_MEMORY = Path(":memory:")
 EXPOSITION = "meter_exporters.prometheus"
 """The /metrics page; found by name, because the meter does not depend on its exporters."""
 
@@ -100,7 +99,6 @@ class Agent:
             ledger=str(ledger.path),
             project=config.project,
             faults=tuple(n for n in notices if n.severity is Severity.WARNING),
-            simulated=config.simulate is not None,
         )
         self._reception = Reception(self._metering, self._launchers, house)
         self._loop = Loop(

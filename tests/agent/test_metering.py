@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from meter.agent.desk import unsaved
 from meter.agent.leases import Leases
 from meter.agent.metering import Clock, Metering, Place
 from meter.agent.runs import Ending, LiveRun, Wanted
+from meter.agent.views import freshness, snapshot
 from meter.errors import LedgerError
 from meter.factors import Rates
+from meter.ledger import LedgerHealth
 from meter.model import (
     Component,
     Device,
@@ -308,3 +311,43 @@ def test_ended_runs_leave_the_page_after_a_while_and_their_project_keeps_the_sum
     world.go(310)
     assert world.shown("meter_run_energy_joules_total", run="r1") == 0
     assert world.shown("meter_energy_joules_total", project="p") == pytest.approx(energy)
+
+
+def test_a_ledger_that_cannot_be_written_still_gives_a_document(world: World) -> None:
+    world.go(1)
+    world.store.held = []
+    live = world.begin("r1")
+    started = world.now_ns
+    world.go(10)
+    done = world.end(live, world.now_ns)
+    ended = world.now_ns
+    world.go(2)
+    assert not done.done()
+    document = unsaved(world.metering, "r1")
+    assert document is not None
+    assert document["run"]["status"] == "completed"
+    value = document["energy"]["by_component"]["gpu"]["value"]
+    assert value == pytest.approx(used_mj(started, ended) / 1000, rel=1e-3)
+    assert unsaved(world.metering, "another") is None
+
+
+def test_health_fades_with_the_samples() -> None:
+    assert freshness(None, 5 * S, 0)[0] is False
+    assert freshness(5 * S, 9 * S, 0) == (True, None)
+    fresh, reason = freshness(5 * S, 30 * S, 2)
+    assert not fresh
+    assert reason == "the sampler has been silent for 25 s, started again 2 times"
+
+
+def test_gauges_of_a_silent_device_vanish_from_the_page(world: World) -> None:
+    world.go(2)
+    rates = Rates.at((), Site("home", "home", None), 0)
+
+    def power() -> list[int | None]:
+        shown = snapshot(world.metering, rates, LedgerHealth(), world.now_ns, 0)
+        return [gpu.power_mw for gpu in shown.gpus]
+
+    assert power() == [POWER_MW, POWER_MW]
+    world.silent = ("GPU-1",)
+    world.go(6)
+    assert power() == [POWER_MW, None]
