@@ -18,7 +18,7 @@ from benchmarks.stage import Stage
 from benchmarks.table import Table, show
 
 WORK = """
-import multiprocessing, sys, time
+import multiprocessing, os, sys, time
 def work(n):
     x = 1
     for i in range(n):
@@ -31,7 +31,7 @@ if __name__ == "__main__":
     for job in jobs: job.start()
     work(n)
     for job in jobs: job.join()
-    print(time.perf_counter() - began)
+    print(time.perf_counter() - began, sum(os.times()[:4]))
 """
 
 
@@ -40,27 +40,38 @@ def job(workers: int, rounds: int) -> list[str]:
     return [sys.executable, "-S", "-c", WORK, str(workers), str(rounds)]
 
 
-def seconds(command: list[str], environment: dict[str, str]) -> float:
-    """How long the work took, as the job says."""
+def seconds(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
+    """How long the work took, and how much processor time, as the job says."""
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return float(done.stdout)
+    wall, processor = done.stdout.split()
+    return float(wall), float(processor)
 
 
 def rounds_for(length_s: float) -> int:
     """How much work takes about this long."""
-    return round(2_000_000 * length_s / seconds(job(1, 2_000_000), dict(os.environ)))
+    return round(2_000_000 * length_s / seconds(job(1, 2_000_000), dict(os.environ))[0])
 
 
-def ratios(stage: Stage, workers: int, rounds: int, pairs: int) -> list[float]:
-    """Metered over plain minus one, pair by pair, the first of each pair changing."""
+def ratios(stage: Stage, workers: int, rounds: int, pairs: int) -> list[tuple[float, float]]:
+    """Metered over plain minus one, of wall and processor time, pair by pair, in turns first."""
     plain = job(workers, rounds)
     metered = stage.command("run", "--quiet", "--", *plain)
     found = []
     for pair in range(pairs):
-        order = (plain, metered) if pair % 2 else (metered, plain)
-        taken = {len(command): seconds(command, stage.environment) for command in order}
-        found.append(taken[len(metered)] / taken[len(plain)] - 1)
+        taken = {}
+        for command in (plain, metered) if pair % 2 else (metered, plain):
+            taken[command is metered] = seconds(command, stage.environment)
+        wall, processor = (
+            under / alone - 1 for under, alone in zip(taken[True], taken[False], strict=True)
+        )
+        found.append((wall, processor))
     return found
+
+
+def median_and_error(values: list[float]) -> str:
+    """Median and its standard error, in percent."""
+    error = statistics.stdev(values) / len(values) ** 0.5 * 1.253
+    return f"{statistics.median(values) * 100:+.2f} ± {error * 100:.2f} %"
 
 
 def main() -> None:
@@ -73,8 +84,8 @@ def main() -> None:
     pairs, length_s = (3, 1.0) if options.quick else (options.pairs, options.seconds)
     rounds = rounds_for(length_s)
     table = Table(
-        f"Slow-down of a CPU-bound job, 8 GPUs metered ({pairs} pairs of about {length_s:g} s)",
-        ("workers", "agent", "median", "standard error", "least", "most"),
+        f"Slow-down of a CPU-bound job, 8 GPUs metered: median of {pairs} pairs of {length_s:g} s",
+        ("workers", "agent", "wall time", "the job's own processor time"),
         hold="job slowed <= 0.5 %",
     )
     cores = len(os.sched_getaffinity(0))
@@ -84,10 +95,9 @@ def main() -> None:
                 if runs:
                     stage.start_agent()
                 found = ratios(stage, workers, rounds, pairs)
-            error = statistics.stdev(found) / len(found) ** 0.5 * 1.253  # of a median
-            figures = (statistics.median(found), error, min(found), max(found))
-            cells = (f"{value * 100:+.2f} %" for value in figures)
-            table.add(workers, "runs" if runs else "started by it", *cells)
+            wall, processor = (list(values) for values in zip(*found, strict=True))
+            agent = "runs" if runs else "started by it"
+            table.add(workers, agent, median_and_error(wall), median_and_error(processor))
     show([table])
 
 
