@@ -1,3 +1,4 @@
+# ruff: noqa: PTH100, PTH108, PTH110  pathlib costs the job milliseconds at its start
 """The agent's first milliseconds: socket and sampler first, everything heavy after.
 
 The job waits for the first reading, so nothing may stand before it: no web framework, no
@@ -14,25 +15,20 @@ import select
 import socket
 import sys
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from meter import settings
 from meter.agent.options import Options, address, is_loopback, parse
 from meter.agent.supervisor import Supervisor, spawn
 from meter.environment import Environment
 from meter.errors import AgentError, ConfigError, MeterError, SourceError, UsageError
 from meter.launch.spawn import ALREADY_RUNNING, python_command
-from meter.model import Notice, Severity
-from meter.sampling import frames
 from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
+    from meter.agent.supervisor import PosixChild
     from meter.config import Config
-    from meter.model import SamplerBatch
+    from meter.model import Notice, SamplerBatch
+    from meter.sampling.frames import Hello
 
 SAMPLER_MODULE = "meter.sampling.__main__"
 _FIRST_READING_S = 0.3  # the job starts then at the latest; importing can begin
@@ -47,20 +43,31 @@ class AlreadyRunningError(AgentError):
     """Another agent holds the socket."""
 
 
-@dataclass(slots=True)
-class Booted:
+class Booted(NamedTuple):
     """What is running when the heavy parts begin to load."""
 
     config: Config
     options: Options
-    environment: Environment
     notices: list[Notice]
     supervisor: Supervisor
     ready: Ready
-    lock_fd: int
-    sockets: list[socket.socket]
-    frames: list[frames.Hello | SamplerBatch] = field(default_factory=list)
-    started_ns: int = 0
+    sockets: list[socket.socket]  # the Unix socket first
+    frames: list[Hello | SamplerBatch]
+
+
+class SamplerRecipe:
+    """How to start the sampler; ``wanted`` is its configuration."""
+
+    def __init__(self, environment: Environment, wanted: dict[str, object]) -> None:
+        self._environment = environment
+        self.wanted = wanted
+
+    def __call__(self, write_fd: int) -> PosixChild:
+        """Start it."""
+        arguments = ["--fd", str(_SAMPLER_FD), "--config", json.dumps(self.wanted)]
+        home = self._environment.python_home
+        command = python_command(SAMPLER_MODULE, arguments, python_home=home)
+        return spawn(command, self._environment.variables, write_fd)
 
 
 class Ready:
@@ -104,39 +111,51 @@ def main(arguments: list[str]) -> int:
 
 
 def boot(options: Options, environment: Environment, ready: Ready) -> Booted:
-    """Socket bound, sampler started. Raises ConfigError, UsageError, AgentError."""
+    """Socket bound, sampler started. Raises ConfigError, UsageError, AgentError.
+
+    Where no file can say otherwise, the sampler starts before the configuration's code is even
+    loaded; should it turn out to want another one, it is started again.
+    """
     if options.socket is not None:
         environment = Environment(
             {**environment.variables, "METER_SOCKET": options.socket}, environment.uid
         )
-    config, notices = _settings(options, environment)
+    wanted = guess(environment)
+    settled = None if wanted else _settings(options, environment)
+    place = str(settled[0].socket) if settled else environment.socket
     environment.ensure_socket_dir()
-    lock_fd = lock(config.socket)
-    sockets = [bind(config.socket, private=options.private)]
-    ready.tell("listening", str(config.socket))
-    supervisor = Supervisor(
-        lambda write_fd: spawn(
-            _sampler_command(config, environment), environment.variables, write_fd
-        )
-    )
-    now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-    supervisor.start(now_ns)
+    lock(place)
+    sockets = [bind(place, private=options.private)]
+    ready.tell("listening", place)
+    recipe = SamplerRecipe(environment, _wanted(settled[0]) if settled else wanted or {})
+    supervisor = Supervisor(recipe)
+    supervisor.start(_now_ns())
+    config, notices = settled or _settings(options, environment)
+    if _wanted(config) != recipe.wanted:
+        supervisor.stop()
+        recipe.wanted = _wanted(config)
+        supervisor.start(_now_ns())
     listening, more = _listen(config, options, environment)
-    return Booted(
-        config=config,
-        options=options,
-        environment=environment,
-        notices=notices + more,
-        supervisor=supervisor,
-        ready=ready,
-        lock_fd=lock_fd,
-        sockets=sockets + listening,
-        started_ns=now_ns,
-    )
+    return Booted(config, options, notices + more, supervisor, ready, sockets + listening, [])
+
+
+def guess(environment: Environment) -> dict[str, object] | None:
+    """What the sampler will want, if the variables alone decide it."""
+    if environment.variables.get("METER_HOST") or os.path.exists(environment.config_file):
+        return None
+    replay = environment.replay and os.path.abspath(environment.replay)
+    return {"simulate": environment.simulate, "replay": replay, "host": True}
+
+
+def _wanted(config: Config) -> dict[str, object]:
+    replay = None if config.replay is None else str(config.replay)
+    return {"simulate": config.simulate, "replay": replay, "host": config.host}
 
 
 def await_first_reading(booted: Booted, timeout_s: float = _FIRST_READING_S) -> None:
     """Wait a moment for the first reading and tell of it; keep what was read."""
+    from meter.sampling import frames  # noqa: PLC0415  while the sampler starts
+
     deadline_ns = _now_ns() + int(timeout_s * NS_PER_S)
     while (left_ns := deadline_ns - _now_ns()) > 0:
         fd = booted.supervisor.fileno()
@@ -155,7 +174,7 @@ def await_first_reading(booted: Booted, timeout_s: float = _FIRST_READING_S) -> 
             booted.supervisor.tick(_now_ns())
 
 
-def lock(path: Path) -> int:
+def lock(path: str) -> int:
     """Lock the socket's place for as long as this process lives; AlreadyRunningError if it is."""
     try:
         fd = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -180,24 +199,24 @@ def _locked(fd: int) -> bool:
     return True
 
 
-def _answers(path: Path) -> bool:
+def _answers(path: str) -> bool:
     """Whether the holder of the lock listens; else it is just beginning or ending."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
-            probe.connect(str(path))
+            probe.connect(path)
         except OSError:
             return False
     return True
 
 
-def bind(path: Path, *, private: bool) -> socket.socket:
+def bind(path: str, *, private: bool) -> socket.socket:
     """A listening socket in place of a dead one; call it under the lock."""
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177 if private else 0o117)
     try:
         with contextlib.suppress(FileNotFoundError):
-            path.unlink()
-        listening.bind(str(path))
+            os.unlink(path)
+        listening.bind(path)
     except OSError as error:
         listening.close()
         text = error.strerror or str(error)
@@ -210,6 +229,9 @@ def bind(path: Path, *, private: bool) -> socket.socket:
 
 def _settings(options: Options, environment: Environment) -> tuple[Config, list[Notice]]:
     """The configuration; a private agent goes on without a file that is wrong."""
+    from meter import settings  # noqa: PLC0415  the sampler comes first
+    from meter.model import Notice, Severity  # noqa: PLC0415
+
     flags = {"socket": options.socket, "listen": options.listen}
     try:
         return settings.load(environment.variables, flags)
@@ -230,6 +252,8 @@ def _listen(
     try:
         return [_tcp(config.listen, allow_remote=options.allow_remote)], []
     except MeterError as error:
+        from meter.model import Notice, Severity  # noqa: PLC0415  rarely needed
+
         if not options.private:
             raise
         return [], [Notice("listen_failed", str(error), Severity.WARNING)]
@@ -256,17 +280,6 @@ def _tcp(listen: str, *, allow_remote: bool) -> socket.socket:
         raise AgentError(text, "name another port with --listen") from None
     listening.listen(_BACKLOG)
     return listening
-
-
-def _sampler_command(config: Config, environment: Environment) -> list[str]:
-    replay = None if config.replay is None else str(config.replay)
-    wanted: Mapping[str, object] = {
-        "simulate": config.simulate,
-        "replay": replay,
-        "host": config.host,
-    }
-    arguments = ["--fd", str(_SAMPLER_FD), "--config", json.dumps(wanted)]
-    return python_command(SAMPLER_MODULE, arguments, python_home=environment.python_home)
 
 
 def _now_ns() -> int:

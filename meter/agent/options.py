@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from meter.errors import UsageError
 
@@ -10,8 +10,7 @@ _VALUED = ("--socket", "--listen", "--ready-fd")
 _LOOPBACK = ("localhost", "::1", "[::1]")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What the command line says; None is "not given"."""
 
     private: bool = False

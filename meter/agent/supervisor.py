@@ -10,8 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from meter.units import NS_PER_S
 
@@ -43,8 +42,7 @@ class Spawner(Protocol):
         """Raise OSError if no process can be started."""
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(NamedTuple):
     """How long silence is borne, in ns."""
 
     init_ns: int = 30 * NS_PER_S  # NVML's first call may take that long
@@ -52,8 +50,7 @@ class Patience:
     term_ns: int = NS_PER_S
 
 
-@dataclass(frozen=True, slots=True)
-class SamplerEvent:
+class SamplerEvent(NamedTuple):
     """What happened to the sampler: started, hung, died, refused or blocked."""
 
     what: str
@@ -61,13 +58,17 @@ class SamplerEvent:
     text: str
 
 
-@dataclass(slots=True)
 class _Live:
-    child: Child
-    read_fd: int
-    heard_ns: int
-    spoke: bool = False
-    terminated_ns: int | None = None
+    """The running sampler."""
+
+    __slots__ = ("child", "heard_ns", "read_fd", "spoke", "terminated_ns")
+
+    def __init__(self, child: Child, read_fd: int, heard_ns: int) -> None:
+        self.child = child
+        self.read_fd = read_fd
+        self.heard_ns = heard_ns
+        self.spoke = False
+        self.terminated_ns: int | None = None
 
 
 class PosixChild:

@@ -315,3 +315,25 @@ def test_several_launchers_make_one_run(tmp_path: Path) -> None:
             "the last launcher ends it",
         )
         node.stop()
+
+
+def test_the_configuration_file_decides_what_is_sampled(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('simulate = "1xA100"\nhost = false\n')
+    with agent(tmp_path, "--private", METER_CONFIG=str(config), METER_SIMULATE="") as node:
+        node.hear("reading")
+        devices = node.begin("r1")["devices"]
+        assert [device["component"] for device in devices] == ["gpu"]
+        assert "A100" in devices[0]["name"]
+
+
+def test_a_killed_sampler_is_replaced_and_the_run_told_of_it(tmp_path: Path) -> None:
+    with agent(tmp_path) as node:
+        node.hear("reading")
+        node.begin("r1")
+        first = node.sampler()
+        os.kill(first, signal.SIGKILL)
+        until(lambda: node.sampler() not in (0, first), "another sampler")
+        document = node.end("r1")
+        assert "sampler_died" in {notice["code"] for notice in document["notices"]}
+        node.stop()
