@@ -17,6 +17,9 @@ ACCEPT = {
 }
 
 
+GPUS = 8
+
+
 class UnixConnection(http.client.HTTPConnection):
     """HTTP over the agent's socket, kept open between requests as Prometheus does."""
 
@@ -44,17 +47,17 @@ def series_in(page: str) -> int:
     return sum(1 for line in page.splitlines() if line and not line.startswith("#"))
 
 
-def fill(stage: Stage, connection: UnixConnection, wanted: int) -> int:
-    """Register runs until the page has so many series; how many it has."""
-    count = 0
-    for number in range(400):
-        stage.register(f"01K0000000000000000000{number:04d}", name=f"bench-{number}")
-        if number % 10 == 9:
-            time.sleep(1.5)  # series appear once their first second is stored
-            count = series_in(scrape(connection, ACCEPT["text"])[1])
-            if count >= wanted:
-                break
-    return count
+def fill(stage: Stage, connection: UnixConnection, wanted: int) -> None:
+    """Let runs of ever new projects come and go, one on each GPU, until the page is that long."""
+    for number in range(0, 2_000, GPUS):
+        runs = [f"01K{number + gpu:023d}" for gpu in range(GPUS)]
+        for gpu, run in enumerate(runs):
+            stage.register(run, name=run[-4:], project=f"project-{run[-4:]}", gpus=str(gpu))
+        time.sleep(1.5)  # series appear once their first second is stored
+        if series_in(scrape(connection, ACCEPT["text"])[1]) >= wanted:
+            return  # and these go on while we scrape
+        for run in runs:
+            stage.end(run)
 
 
 def main() -> None:

@@ -39,19 +39,29 @@ def output_of(script: str, arguments: list[str]) -> str:
     return "".join(lines)
 
 
+def sections_of(page: str) -> dict[str, str]:
+    """The sections of the page as it is, by title."""
+    parts = page.split("\n## ")[1:]
+    return {title: f"## {title}\n{text}" for title, _, text in (p.partition("\n") for p in parts)}
+
+
 def main() -> None:
-    """Run all of them."""
+    """Run all of them, or those named; sections that are not run stay as they are."""
     parser = argparse.ArgumentParser(description="every benchmark")
+    parser.add_argument("scripts", nargs="*", metavar="SCRIPT", help="only these")
     parser.add_argument("--quick", action="store_true", help="a short look")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     options = parser.parse_args()
     arguments = ["--quick"] if options.quick else []
-    sections = [HEAD]
+    sections = sections_of(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
     for title, script in SCRIPTS:
+        if options.scripts and script not in options.scripts:
+            continue
         print(f"## {title}\n", flush=True)
-        sections.append(f"## {title}\n\n{output_of(script, arguments).rstrip()}\n")
+        sections[title] = f"## {title}\n\n{output_of(script, arguments).rstrip()}\n"
     if options.write:
-        PAGE.write_text("\n".join(sections), encoding="utf-8")
+        texts = [sections[title].rstrip() for title, _ in SCRIPTS if title in sections]
+        PAGE.write_text("\n\n".join([HEAD.rstrip(), *texts]) + "\n", encoding="utf-8")
         print(f"wrote {PAGE}")
 
 
