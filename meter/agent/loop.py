@@ -110,7 +110,7 @@ class Loop:
         due = now_ns >= self._next_flush_ns
         if due:
             self._next_flush_ns = max(self._next_flush_ns + FLUSH_NS, now_ns + FLUSH_NS // 2)
-        if due or self.metering.ending:
+        if due or self.metering.ending or self.metering.hurry:
             self.metering.flush(rows=due)
             self._after_flush()
 

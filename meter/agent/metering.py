@@ -54,6 +54,9 @@ SHOWN_NS = 300 * NS_PER_S
 FIRST_RUN_NS = 10 * NS_PER_S
 """How long a private agent waits with booking for the run that it was started for."""
 
+WRITE_NS = 3 * NS_PER_S // 2
+"""What is not urgent is written each second flush: a commit costs more than a second's metering."""
+
 _DRIFT_US = US_PER_S // 2
 _NOTICES_KEPT = 1_000
 _UNDURABLE_KEPT = 10_000
@@ -115,6 +118,8 @@ class Metering:
         self.idle_since_ns = self.started_ns
         self.committed: tuple[Counter, ...] = ()
         self.undurable: deque[tuple[Future[None], LedgerBatch]] = deque(maxlen=_UNDURABLE_KEPT)
+        self.hurry = False  # something waits to become durable at once
+        self._written_ns = 0
         self._written: Future[None] = Future()
         self._written.set_result(None)
         self._store = store
@@ -191,7 +196,7 @@ class Metering:
 
     def begin(self, live: LiveRun) -> None:
         """Meter a run from its start on, as far back as nothing is closed."""
-        self._had_run = True
+        self._had_run = self.hurry = True
         self.runs[live.run.id] = live
         self.ended.pop(live.run.id, None)
         self._draft.runs.append(live.run)
@@ -285,7 +290,10 @@ class Metering:
         for run_id in [r for r, (_, at_ns) in self.ended.items() if now_ns - at_ns > SHOWN_NS]:
             del self.ended[run_id]
             self.books.forget(run_id)
-        return self._write(finished, urgent=urgent or bool(finished))
+        urgent = urgent or self.hurry or bool(finished)
+        if not urgent and now_ns - self._written_ns < WRITE_NS:
+            return self._written
+        return self._write(finished, urgent=urgent)
 
     def stop(self) -> Future[None]:
         """Close everything; runs that live stay running, for the next agent to take up."""
@@ -386,6 +394,8 @@ class Metering:
 
     def _write(self, finished: list[LiveRun], *, urgent: bool) -> Future[None]:
         draft, self._draft = self._draft, Draft()
+        self.hurry = False
+        self._written_ns = self.clock.boot_ns()
         draft.counters += self.books.changed()
         draft.intervals = [each for each in draft.intervals if each.run_id != NOBODY]
         if draft.empty and not urgent:
