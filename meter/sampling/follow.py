@@ -1,29 +1,24 @@
 """When to look at one device, and which looks are worth a reading; pure, no clock.
 
-A counter that moves in ticks is scanned, then locked to; where it has no grid or stands still,
-and where there is no counter but only power, looks go on at a fixed rate.
+What is followed is the counter, or the updates of the power sensor where there is none.
 """
 
 from __future__ import annotations
 
-from math import ceil
 from typing import TYPE_CHECKING, Protocol
 
-from meter.model import Reading, TickLock
-from meter.sampling.lock import SLACK_NS, Lock, Scan, Window, window
+from meter.model import Reading
+from meter.sampling.lock import SLACK_NS, Window, window
+from meter.sampling.pace import STEADY_NS, Pace, next_on_grid
+from meter.sampling.power_pace import POWER_NS, PowerPace
 
 if TYPE_CHECKING:
+    from meter.model import TickLock
     from meter.sampling.source import Look
-    from meter.sampling.tick import Bracket
 
 PLAIN_NS = 50_000_000
-POWER_NS = 20_000_000
-PLAIN_COST_SHARE = 0.05  # of its time that a device may be asked for by plain looks
-STEADY_NS = 500_000_000
 KEEP_ALIVE_NS = 900_000_000  # so that, with a look to come, there is a reading each second
 STILL_KEEP_ALIVE_NS = 250_000_000
-RETRY_NS = 1_000_000_000
-RETRY_MAX_NS = 60_000_000_000
 
 Power = tuple[int | None, int | None]
 Point = tuple[int, int | None, "Look"]
@@ -43,11 +38,6 @@ class Follower(Protocol):
 
     def failed(self, at_ns: int) -> None:
         """Take a look that gave nothing; plan the next one."""
-
-
-def next_on_grid(at_ns: int, step_ns: int) -> int:
-    """First multiple of the step after an instant: devices on one grid share wake-ups."""
-    return (at_ns // step_ns + 1) * step_ns
 
 
 class SteadyFollower:
@@ -84,35 +74,29 @@ class TickFollower:
     """
 
     __slots__ = (
+        "_by_power",
         "_cost_ns",
         "_energy",
         "_energy_ns",
         "_id",
-        "_locked",
-        "_looks",
         "_moved_ns",
+        "_pace",
+        "_peers",
         "_pending",
         "_power",
         "_power_ns",
-        "_relearn_ns",
-        "_retry_ns",
-        "_scan",
         "_sent_ns",
-        "_untold",
         "lock",
         "next",
-        "peers",
     )
 
     def __init__(self, device_id: str, now_ns: int, *, peers: int = 1) -> None:
         self._id = device_id
-        self.peers = peers
-        self.next = window(now_ns)
+        self._peers = peers
+        self._pace: Pace = Pace(device_id, now_ns)
+        self._by_power: PowerPace | None = None  # the pace, if it follows power
+        self.next = self._pace.next
         self.lock: TickLock | None = None
-        self._scan: Scan | None = Scan()
-        self._locked: Lock | None = None
-        self._looks = 0  # of the scan that found the lock
-        self._untold = False
         self._energy: int | None = None
         self._energy_ns = now_ns  # begin of the last look that gave the counter
         self._moved_ns = now_ns  # end of the first look that showed its present value
@@ -121,8 +105,15 @@ class TickFollower:
         self._sent_ns = now_ns
         self._pending: Point | None = None  # a blurred point, sent only if none better comes
         self._cost_ns = 0.0
-        self._retry_ns = RETRY_NS
-        self._relearn_ns = now_ns
+
+    @property
+    def peers(self) -> int:
+        """How many devices are followed so."""
+        return self._peers
+
+    @peers.setter
+    def peers(self, peers: int) -> None:
+        self._peers = self._pace.peers = peers
 
     def looked(self, before_ns: int, after_ns: int, look: Look) -> Reading | None:
         """Take a look; a reading if it is worth one."""
@@ -130,6 +121,9 @@ class TickFollower:
         energy = look.energy_mj
         if energy is None:
             return self._without_counter(before_ns, after_ns, look)
+        if self._by_power is not None:
+            self._by_power = None
+            self._take_pace(Pace(self._id, after_ns))
         former, bracket = self._energy, None
         if energy != former:
             if former is not None:
@@ -137,7 +131,9 @@ class TickFollower:
             self._energy, self._moved_ns = energy, after_ns
         self._energy_ns = before_ns
         power_moved = self._take_power(before_ns, look)
-        worth = self._plan(after_ns, bracket) or (power_moved and self._plain)
+        worth = self._pace.looked(after_ns, bracket, self._plain_ns(after_ns))
+        worth = worth or (power_moved and self._pace.plain)
+        self._plan()
         if bracket is None:
             if worth or former is None:
                 return self._send(after_ns, None, look)
@@ -149,35 +145,39 @@ class TickFollower:
 
     def failed(self, at_ns: int) -> None:
         """A look that gave nothing proves nothing: go on with the next."""
-        if self._locked is not None:
-            self._locked.failed(at_ns)
-            self._after_lock(self._locked, at_ns)
-        elif self._scan is not None:
-            self._step_scan(self._scan, at_ns, None)
-        else:
-            self._step_plain(at_ns)
-
-    @property
-    def _plain(self) -> bool:
-        return self._locked is None and self._scan is None
+        self._pace.failed(at_ns, self._plain_ns(at_ns))
+        self._plan()
 
     # -- what is sent -----------------------------------------------------------------------
 
     def _without_counter(self, before_ns: int, after_ns: int, look: Look) -> Reading | None:
         """Power is the primary value where the counter is missing, or was for a second."""
-        if any(fault.field == "energy" and fault.lasting for fault in look.faults):
-            self._energy = None
-            self._to_plain(after_ns)
-        else:
-            self.failed(after_ns)
+        refusals = [fault for fault in look.faults if fault.field == "energy"]
+        if any(fault.lasting for fault in refusals) or not (refusals or self._energy):
+            self._follow_power(after_ns)
         if look.mean_mw is None and look.instant_mw is None:
+            self.failed(after_ns)
             return None
-        former, former_ns = self._power, self._power_ns
+        former, since_ns = self._power, self._power_ns
         changed = self._take_power(before_ns, look)
+        if self._by_power is None:
+            self.failed(after_ns)
+        else:
+            updated = changed and _leads(former, self._power)
+            bracket = (since_ns, after_ns) if updated else None
+            self._by_power.looked(after_ns, bracket, POWER_NS)
+            since_ns = max(since_ns, self._by_power.not_before_ns)
+            self._plan()
         counts = self._energy is not None and after_ns - self._energy_ns <= KEEP_ALIVE_NS
         if counts or not changed:
             return self._keep_alive(after_ns, look)
-        return self._send(after_ns, None if former == NO_POWER else former_ns, look)
+        return self._send(after_ns, None if former == NO_POWER else since_ns, look)
+
+    def _follow_power(self, at_ns: int) -> None:
+        self._energy = None
+        if self._by_power is None:
+            self._by_power = PowerPace(self._id, at_ns)
+            self._take_pace(self._by_power)
 
     def _take_power(self, before_ns: int, look: Look) -> bool:
         """Whether power is another than at the last look that gave it."""
@@ -198,77 +198,37 @@ class TickFollower:
         age = at_ns - self._sent_ns
         if age < STILL_KEEP_ALIVE_NS:
             return None
-        if age < KEEP_ALIVE_NS and not (self._plain and at_ns - self._moved_ns > KEEP_ALIVE_NS):
+        still = (self._pace.plain or self._by_power) and at_ns - self._moved_ns > KEEP_ALIVE_NS
+        if age < KEEP_ALIVE_NS and not still:
             return None
         return self._send(*(self._pending or (at_ns, None, look)))
+
+    # -- when to look next ------------------------------------------------------------------
 
     def _learn_cost(self, took_ns: int) -> None:
         if self._cost_ns:  # a look that was preempted tells nothing of the cost
             self._cost_ns += (min(took_ns, 4 * self._cost_ns) - self._cost_ns) / 8
         else:
             self._cost_ns = took_ns
+        self._pace.cost_ns = self._cost_ns
 
-    # -- when to look next ------------------------------------------------------------------
-
-    def _plan(self, at_ns: int, bracket: Bracket | None) -> bool:
-        """Plan the next look; whether this one gave a point worth sending."""
-        if self._locked is not None:
-            sharp = self._locked.looked(at_ns, bracket)
-            self._after_lock(self._locked, at_ns)
-            return sharp
-        if self._scan is not None:
-            self._step_scan(self._scan, at_ns, bracket)
-        elif bracket is not None and at_ns >= self._relearn_ns:
-            self._scan = Scan()
-            self.next = self._scan.next(at_ns, self._cost_ns, self.peers)
-        else:
-            self._step_plain(at_ns)
-        return bracket is not None
-
-    def _after_lock(self, lock: Lock, at_ns: int) -> None:
-        if lock.lost:
-            self._to_plain(at_ns)
-        elif lock.silent:
-            self._to_plain(at_ns)
-            self._relearn_ns = at_ns  # it moves again whenever it likes
-        else:
-            if lock.steady:
-                self._retry_ns = RETRY_NS
-            if lock.settled and self._untold:
-                self._tell_lock(lock)
-            self.next = lock.next
-
-    def _step_scan(self, scan: Scan, at_ns: int, bracket: Bracket | None) -> None:
-        if not scan.looked(bracket):
-            self.next = scan.next(at_ns, self._cost_ns, self.peers)
-            return
-        lock = scan.lock(at_ns, self._cost_ns, self.peers)
-        if lock is None:
-            self._to_plain(at_ns)
-            return
-        self._scan, self._locked = None, lock
-        self._looks, self._untold = scan.looks, True
-        self._tell_lock(lock)
-        self.next = lock.next
-
-    def _tell_lock(self, lock: Lock) -> None:
-        """Tell the lock when it is found, and once more when its period is settled."""
-        self._untold = not lock.settled
-        self.lock = TickLock(self._id, locked=True, tick_ns=lock.tick_ns, looks=self._looks)
-
-    def _to_plain(self, at_ns: int) -> None:
-        if not self._plain:
-            self.lock = TickLock(
-                self._id, locked=False, looks=self._scan.looks if self._scan else 0
-            )
-            self._relearn_ns = at_ns + self._retry_ns
-            self._retry_ns = min(2 * self._retry_ns, RETRY_MAX_NS)
-        self._scan = self._locked = None
-        self._step_plain(at_ns)
-
-    def _step_plain(self, at_ns: int) -> None:
+    def _plain_ns(self, at_ns: int) -> int:
         by_power = self._energy is None or at_ns - self._moved_ns > KEEP_ALIVE_NS
-        step = POWER_NS if by_power else PLAIN_NS
-        if self._cost_ns > step * PLAIN_COST_SHARE:
-            step = min(ceil(self._cost_ns / PLAIN_COST_SHARE / step) * step, STEADY_NS)
-        self.next = window(next_on_grid(at_ns, step), 0, 4 * SLACK_NS)
+        return POWER_NS if by_power else PLAIN_NS
+
+    def _take_pace(self, pace: Pace) -> None:
+        pace.peers, pace.cost_ns = self._peers, self._cost_ns
+        self._pace = pace
+        self._plan()
+
+    def _plan(self) -> None:
+        self.next = self._pace.next
+        if self._pace.told is not None:
+            self.lock, self._pace.told = self._pace.told, None
+
+
+def _leads(former: Power, power: Power) -> bool:
+    """Whether the sensor had an update: of both its fields, the instant one tells when."""
+    if former[1] is None or power[1] is None:
+        return former[0] is not None and former[0] != power[0]
+    return former[1] != power[1]

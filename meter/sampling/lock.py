@@ -48,30 +48,35 @@ class Scan:
     scanned together, their looks take at most a quarter of the time.
     """
 
-    __slots__ = ("_brackets", "looks")
+    __slots__ = ("_coarse", "brackets", "looks")
 
-    def __init__(self) -> None:
+    def __init__(self, *, coarse: int = COARSE) -> None:
         self.looks = 0
-        self._brackets: list[Bracket] = []
+        self.brackets: list[Bracket] = []
+        self._coarse = coarse
 
     def looked(self, bracket: Bracket | None) -> bool:
         """Take a look, with the change it saw; whether the scan is at its end."""
         self.looks += 1
         if bracket is not None:
-            self._brackets.append(bracket)
-        return self.looks >= SCAN_LOOKS or _enough(self._brackets)
+            self.brackets.append(bracket)
+        return self.looks >= SCAN_LOOKS or _enough(self.brackets)
 
     def next(self, at_ns: int, cost_ns: float, peers: int) -> Window:
         """When to look next; slow ticks are searched for once most looks are spent."""
         step = max(SCAN_STEP_NS, 20 * cost_ns, 4 * peers * cost_ns)
-        if self.looks > COARSE_AFTER and len(self._brackets) < 2:
-            step *= COARSE
+        if self.looks > COARSE_AFTER and len(self.brackets) < 2:
+            step *= self._coarse
         return window(at_ns + step, SLACK_NS, SLACK_NS)
 
-    def lock(self, at_ns: int, cost_ns: float, peers: int) -> Lock | None:
-        """The lock that the scan found, None if the changes lie on no grid."""
-        model = learn(self._brackets, max(MIN_HALF_NS, 2 * cost_ns))
-        return None if model is None else Lock(model, at_ns, cost_ns, peers)
+    def model(self, cost_ns: float) -> TickModel | None:
+        """The grid that the scan found, None if the changes lie on none."""
+        return learn(self.brackets, least_half(cost_ns))
+
+
+def least_half(cost_ns: float) -> float:
+    """The narrowest half-width of a window that looks of this cost can tell."""
+    return max(MIN_HALF_NS, 2 * cost_ns)
 
 
 def _enough(brackets: Sequence[Bracket]) -> bool:
@@ -155,14 +160,7 @@ class Lock:
             self._skip(at_ns)
             return False
         sharp = bracket[1] - bracket[0] <= 6 * self._model.half + 2 * MIN_HALF_NS
-        if self._failures:
-            self._split_in = 1  # how long the bracket is tells of the failures, not of the tick
-        elif self._stage is Stage.CHASE:
-            self._model.missed_late(bracket)
-        else:
-            self._model.hit(bracket, informative=self._split_in == 0)
-        self._silent = 0
-        self._split_in = (self._split_in or SPLIT_EVERY) - 1 if self._model.settled else 0
+        self._found(bracket)
         self._expect(at_ns)
         return sharp
 
@@ -174,6 +172,30 @@ class Lock:
         else:
             self.next = window(at_ns + max(RETRY_FAILED_NS, 2 * self._cost_ns), 0, SLACK_NS)
 
+    def _found(self, bracket: Bracket) -> None:
+        """The expected tick came; what it tells of the grid."""
+        if self._failures:
+            self._split_in = 1  # how long the bracket is tells of the failures, not of the tick
+        elif self._stage is Stage.CHASE:
+            self._model.missed_late(bracket)
+        else:
+            self._model.hit(bracket, informative=self._split_in == 0)
+        self._silent = 0
+        if not self.settled:
+            self._split_in = 0
+        elif self._split_in:
+            self._split_in -= 1
+        else:
+            self._split_in = self._split_after()
+
+    def _split_after(self) -> int:
+        """After so many ticks one gets a look in its middle again."""
+        return SPLIT_EVERY - 1
+
+    def _may_chase(self, at_ns: int) -> bool:
+        """Whether a tick that is not there may still come."""
+        return at_ns - self._model.at < 0.6 * self._model.period
+
     def _skip(self, at_ns: int) -> None:
         """A look saw no change: plan the next one at this tick, or give it up."""
         model = self._model
@@ -184,7 +206,7 @@ class Lock:
         elif self._stage in (Stage.EARLY, Stage.MIDDLE):
             self._stage = Stage.LATE
             self.next = window(model.at + half, 0, OUTWARD_NS)
-        elif at_ns - model.at < 0.6 * model.period:
+        elif self._may_chase(at_ns):
             self._stage = Stage.CHASE
             step = max(half, 0.7 * (at_ns - model.at), 4 * self._cost_ns)
             self.next = window(at_ns + step, 0, SLACK_NS)

@@ -8,7 +8,7 @@ looked for follows the misses: wider at once after a miss, slowly narrower after
 from __future__ import annotations
 
 from itertools import accumulate, pairwise
-from math import sqrt
+from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ WIDER, NARROWER = 1.6, 0.98  # in balance at about one miss in 24 ticks
 NARROWER_AT_FIRST = 0.9  # from what the scan left, until the first miss
 LOST_SCORE = 5.0
 FORGIVEN_BY_HIT = 0.2
+SPARSE_PERIOD_NS = 110_000_000  # a wider one is rather the load's than a sensor's
+SPARSE_TRIES = 12
+SPARSE_MISFIT = 0.6  # of a bracket: half of it, and what a fit may be beside the truth
+SPARSE_SPREADS = 2.5  # periods must be wider than brackets by this
 
 
 class TickModel:
@@ -57,9 +61,14 @@ class TickModel:
     @property
     def half(self) -> float:
         """Half-width of the window around ``at`` in which the tick is expected."""
-        if 4 * self._ppp <= self._half * self._half:
+        if self.sharp:
             return self._half
         return min(2 * sqrt(self._ppp), self._max_half)
+
+    @property
+    def sharp(self) -> bool:
+        """Whether the window is as wide as misses made it, not as the prediction is vague."""
+        return 4 * self._ppp <= self._half * self._half
 
     @property
     def settled(self) -> bool:
@@ -91,16 +100,17 @@ class TickModel:
 
     def missed_late(self, bracket: Bracket) -> None:
         """The tick came after its window; looks went on until they found it."""
-        self._miss()
+        self.missed()
         self._update(bracket)
 
     def missed_early(self, at_ns: int) -> None:
         """The tick had come before its window began, seen at ``at_ns``."""
-        self._miss()
+        self.missed()
         width = round(2 * self._half)
         self._update((at_ns - width, at_ns))
 
-    def _miss(self) -> None:
+    def missed(self) -> None:
+        """The tick came outside its window, nobody knows on which side."""
         self._half = min(self._half * WIDER, self._max_half)
         self._narrower = NARROWER
         self.score += 1.0
@@ -133,16 +143,59 @@ def learn(brackets: Sequence[Bracket], min_half: float = MIN_HALF_NS) -> TickMod
         return None
     counted = accumulate((max(1, round(gap / period)) for gap in gaps), initial=0)
     begin, period = linear_fit(tuple(counted), middles)
+    grid = _fit(middles, begin, period, spread / 2 + period / 6)
+    if grid is None:
+        return None
+    last, period = grid
+    sharpened = spread * min(1.0, 2 / sqrt(len(brackets)))
+    return TickModel(last, period, sharpened, min_half)
+
+
+def learn_sparse(brackets: Sequence[Bracket], min_half: float = MIN_HALF_NS) -> TickModel | None:
+    """The widest grid that all changes lie on, where most of its ticks changed nothing.
+
+    Its period is at most 110 ms. Brackets must be several times narrower than the period, or
+    everything lies on a grid.
+    """
+    middles = [(since + at) / 2 for since, at in brackets]
+    spread = max(at - since for since, at in brackets)
+    shortest = min(later - former for former, later in pairwise(middles))
+    fewest = ceil(shortest / SPARSE_PERIOD_NS)
+    for parts in range(fewest, fewest + SPARSE_TRIES):
+        if shortest / parts < SPARSE_SPREADS * spread:
+            break
+        grid = _grow(middles, shortest / parts, SPARSE_MISFIT * spread)
+        if grid is not None and grid[1] >= SPARSE_SPREADS * spread:
+            sharpened = spread * min(1.0, 2 / sqrt(len(brackets)))
+            return TickModel(*grid, sharpened, min_half)
+    return None
+
+
+def _grow(middles: Sequence[float], period: float, tolerance: float) -> tuple[float, float] | None:
+    """Last tick and period of the grid, counted from one change to the next as it gets sharper."""
+    numbers = [0]
+    begin = middles[0]
+    for count, middle in enumerate(middles[1:], 2):
+        numbers.append(round((middle - begin) / period))
+        if numbers[-1] <= numbers[-2]:
+            return None
+        if count > 2:
+            begin, period = linear_fit(numbers, middles[:count])
+    return _fit(middles, begin, period, tolerance)
+
+
+def _fit(
+    middles: Sequence[float], begin: float, period: float, tolerance: float
+) -> tuple[float, float] | None:
+    """Last tick and period of the grid near a given one, None if the changes lie beside it."""
     numbers = [round((middle - begin) / period) for middle in middles]
     if len(set(numbers)) < len(numbers):
         return None
     begin, period = linear_fit(numbers, middles)
-    tolerance = spread / 2 + period / 6
     fitted = zip(numbers, middles, strict=True)
     if any(abs(begin + number * period - middle) > tolerance for number, middle in fitted):
         return None
-    sharpened = spread * min(1.0, 2 / sqrt(len(brackets)))
-    return TickModel(begin + numbers[-1] * period, period, sharpened, min_half)
+    return begin + numbers[-1] * period, period
 
 
 def linear_fit(xs: Sequence[int], ys: Sequence[float]) -> tuple[float, float]:
