@@ -131,13 +131,15 @@ class TickFollower:
             self._energy, self._moved_ns = energy, after_ns
         self._energy_ns = before_ns
         power_moved = self._take_power(before_ns, look)
-        worth = self._pace.looked(after_ns, bracket, self._plain_ns(after_ns))
+        fell = former is not None and energy < former  # set back, at an instant that is no tick's
+        tick = None if fell else bracket
+        worth = self._pace.looked(after_ns, tick, self._plain_ns(after_ns))
         worth = worth or (power_moved and self._pace.plain)
         self._plan()
         if bracket is None:
             if worth or former is None:
                 return self._send(after_ns, None, look)
-        elif worth or energy < (former or 0):
+        elif worth or fell:
             return self._send(after_ns, bracket[0], look)
         else:
             self._pending = (after_ns, bracket[0], look)

@@ -128,6 +128,28 @@ def test_a_counter_that_stands_still_is_looked_at_until_it_moves() -> None:
     assert back.readings[0].since_ns is not None
 
 
+@pytest.mark.parametrize("fell_ms", [12, 57, 99])
+def test_a_counter_that_is_set_back_keeps_its_lock_and_is_read_at_each_tick(fell_ms: int) -> None:
+    clock = ManualClock()
+    ticking = Ticking(clock, 100)
+    fell_ns = clock.now_ns + 3 * S + fell_ms * MS
+
+    def answer(device_id: str, now_ns: int) -> Look:
+        look = ticking(device_id, now_ns)
+        less = 10**6 if now_ns >= fell_ns else 0
+        return look._replace(energy_mj=(look.energy_mj or 0) - less)
+
+    looker = Looker(clock)
+    looker.watch("GPU-0", FakeSource(clock, answer))
+    run(looker, clock, 2.5)
+    after = run(looker, clock, 3)
+    assert after.locks == []
+    pauses = [b.at_ns - a.at_ns for a, b in itertools.pairwise(after.readings)]
+    assert max(pauses) <= 210 * MS
+    first = next(reading for reading in after.readings if reading.at_ns >= fell_ns)
+    assert first.at_ns - fell_ns <= 110 * MS
+
+
 @pytest.mark.parametrize("tick_ms", [20, 100])
 def test_there_is_a_reading_each_second_whatever_happens(tick_ms: float) -> None:
     clock = ManualClock()
