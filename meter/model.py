@@ -96,7 +96,9 @@ class Reading:
 
     ``at_ns`` is CLOCK_BOOTTIME of the first look that showed these values; ``since_ns`` that of
     the last look that still showed an older primary value (the counter; power without one), None
-    if the primary value is unchanged or this is the first look.
+    if the primary value is unchanged or this is the first look. Where one look is made after each
+    update of a power sensor, it may be later than that: when the update can have come at the
+    earliest.
     ``energy_mj`` is the device's own cumulative counter, ``mean_mw`` the 1 s mean power,
     ``instant_mw`` power now (or of unknown kind); None is "not given", never zero.
     """
@@ -145,7 +147,7 @@ class ProcessUse:
 
 @dataclass(frozen=True, slots=True)
 class TickLock:
-    """State of the sampler's lock to a device's counter."""
+    """State of the sampler's lock to a device's counter, or to the updates of its power."""
 
     device_id: str
     locked: bool
