@@ -24,14 +24,26 @@ _PROBLEM: dict[int | str, dict[str, Any]] = {
         "content": {problems.MEDIA_TYPE: {"schema": {"type": "object"}}},
     }
 }
+_REGISTERED: dict[int | str, dict[str, Any]] = {
+    200: {"description": "`check` was asked for: the run would be taken; nothing was noted"},
+    201: {"description": "Registered, and durable: no crash of ours loses the run"},
+    202: {
+        "description": "Registered and metered, but not durable yet: a notice says why "
+        "(`ledger_unavailable`, `ledger_behind`)"
+    },
+}
+_MARKED = (
+    "Noted; not durable yet. It is written with its energy once the devices' curves have come "
+    "past it, about two seconds later"
+)
 _MOST_RUNS = 1_000
 
 
 class Desk(Protocol):
     """What the routes ask; every method may block and is called from any thread."""
 
-    def register(self, run: NewRun, peer_pid: int | None) -> dict[str, Any]:
-        """Book a run from now on."""
+    def register(self, run: NewRun, peer_pid: int | None) -> tuple[dict[str, Any], bool]:
+        """Book a run from now on; whether that is durable."""
 
     def end(self, run_id: str, end: RunEnd, peer_pid: int | None) -> dict[str, Any]:
         """End a run; its document once all is settled and durable."""
@@ -74,10 +86,11 @@ def build(desk: Desk, page: Page, hosts: Collection[str]) -> ASGIApp:
 
 
 def _add_runs(app: FastAPI, desk: Desk) -> None:
-    @app.post("/v1/runs", status_code=201)
+    @app.post("/v1/runs", status_code=201, responses=_REGISTERED)
     def register(run: NewRun, request: Request) -> Response:
-        """Register a run that has begun."""
-        return JSONResponse(desk.register(run, _peer_pid(request)), 201)
+        """Register a run that has begun, or check whether one would be taken."""
+        answer, durable = desk.register(run, _peer_pid(request))
+        return JSONResponse(answer, 200 if run.check else 201 if durable else 202)
 
     @app.get("/v1/runs")
     def runs(
@@ -102,10 +115,10 @@ def _add_runs(app: FastAPI, desk: Desk) -> None:
         """End a run and give its document."""
         return JSONResponse(desk.end(run_id, end, _peer_pid(request)))
 
-    @app.post("/v1/runs/{run_id}/marks", status_code=201)
+    @app.post("/v1/runs/{run_id}/marks", status_code=202, response_description=_MARKED)
     def mark(run_id: str, mark: NewMark) -> Response:
         """Note a step, an epoch or a phase of a run."""
-        return JSONResponse(desk.mark(run_id, mark), 201)
+        return JSONResponse(desk.mark(run_id, mark), 202)
 
 
 def _add_health(app: FastAPI, desk: Desk, page: Page) -> None:

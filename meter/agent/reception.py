@@ -36,6 +36,8 @@ class House:
     ledger: str
     project: str | None
     faults: tuple[Notice, ...] = ()  # what keeps it from metering as it should
+    listens: tuple[str, ...] = ()  # TCP addresses, HOST:PORT
+    keeps: bool = True  # False: the ledger is in memory, and nothing will ever be durable
 
 
 class Reception:
@@ -44,7 +46,7 @@ class Reception:
     def __init__(self, metering: Metering, launchers: Launchers, house: House) -> None:
         self._metering = metering
         self._launchers = launchers
-        self._house = house
+        self.house = house
         self._vanished: dict[tuple[str, int], int] = {}
         self.linger_ns = 0
 
@@ -54,23 +56,22 @@ class Reception:
         return self._metering.roll.called
 
     def register(self, new: NewRun, peer_pid: int | None) -> dict[str, Any]:
-        """Begin, join or take up a run. Raises UsageError, ConflictError, AgentError."""
+        """Begin, join or take up a run, or tell whether one could.
+
+        Raises UsageError, ConflictError, AgentError.
+        """
         if new.gpus is not None and not self.listed:
             raise AgentError("the devices are not known yet", "try again in a moment")
         live = self._known(new)
         wanted = Wanted(new.gpus, new.cuda_visible_devices, new.cuda_device_order)
         fresh = LiveRun(self._run(new), wanted)
         selection = self._metering.selection(fresh)  # refuses before anything is noted
-        if live is None:
-            live = fresh
-            self._metering.begin(live)
-        elif not new.resume:
-            self._join(live, fresh)
-        if live.ending is None:
-            self._watch(new, peer_pid)
+        held = dict(selection.holds)
+        if not new.check:
+            held = self._take(new, live, fresh, peer_pid).shares
         absent = self._metering.roll.absences()
         notices = [*self._metering.place.notices, *selection.notices, *absent]
-        faults = [*self._house.faults, *absent]
+        faults = [*self.house.faults, *absent]
         return {
             "id": new.id,
             "notices": [{"code": n.code, "text": n.text} for n in notices],
@@ -78,11 +79,23 @@ class Reception:
             "devices": [
                 {"id": d, "component": t.device.component.value, "name": t.device.name}
                 for d, t in self._metering.roll.tracks.items()
-                if d in live.shares
+                if d in held
             ],
-            "ledger": self._house.ledger,
+            "ledger": self.house.ledger,
             "agent_pid": os.getpid(),
         }
+
+    def _take(
+        self, new: NewRun, live: LiveRun | None, fresh: LiveRun, peer_pid: int | None
+    ) -> LiveRun:
+        if live is None:
+            live = fresh
+            self._metering.begin(live)
+        elif not new.resume:
+            self._join(live, fresh)
+        if live.ending is None:
+            self._watch(new, peer_pid)
+        return live
 
     def end(self, run_id: str, end: RunEnd, peer_pid: int | None) -> Future[None] | None:
         """End a run, or one launcher's part of it (None); raises NotFoundError."""
@@ -146,7 +159,7 @@ class Reception:
         return Run(
             id=new.id,
             name=new.name or new.command or new.id,
-            project=new.project or self._house.project or DEFAULT_PROJECT,
+            project=new.project or self.house.project or DEFAULT_PROJECT,
             started_us=anchor.us(new.started_ns),
             started_ns=new.started_ns,
             node_id=self._metering.place.node.id,

@@ -53,6 +53,7 @@ class NewRun(_Strict):
     command: str | None = Field(None, max_length=1024)
     origin: str = Field("generated", max_length=64)
     resume: bool = False
+    check: bool = False  # only say what would be answered
 
     @model_validator(mode="after")
     def _bounded(self) -> NewRun:

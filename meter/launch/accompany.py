@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import TYPE_CHECKING
 
 from meter.launch import closing, witness
 from meter.launch.job import leave_descriptors
@@ -21,6 +20,7 @@ from meter.launch.say import say
 from meter.launch.spec import end_of
 from meter.launch.supervise import WATCHED, Supervisor, reap_others
 
+TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
     from meter.launch.job import Job
     from meter.launch.main import Launch

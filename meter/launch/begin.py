@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
 
 from meter.errors import AgentError
-from meter.launch.client import NoAgentError
 from meter.launch.link import ANSWER_S, Link, RefusedError
 from meter.launch.spec import registration, run_id
 
+TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from meter.environment import Environment
     from meter.launch.options import Options
@@ -28,12 +28,16 @@ def link_for(
     nested_over: bool,
     tell: Callable[[str], None],
     spawn: Callable[[Environment], AgentProcess],
+    agent: AgentProcess | None = None,
 ) -> Link:
-    """The link of a run whose launcher (``exec``: whose observer) has ``pid``."""
+    """The link of a run whose launcher (``exec``: whose observer) has ``pid``.
+
+    ``agent`` is one that was started already.
+    """
     identity = run_id(environment, nested_over=nested_over, tell=tell)
     body = registration(options, environment, identity, pid)
     debug = (lambda line: tell(f"meter: {line}")) if options.debug else (lambda _: None)
-    return Link(environment, body, tell=tell, debug=debug, spawn=spawn)
+    return Link(environment, body, tell=tell, debug=debug, spawn=spawn, agent=agent)
 
 
 def added_variables(environment: Environment, run: str, launcher_pid: int) -> dict[str, str]:
@@ -46,21 +50,18 @@ def added_variables(environment: Environment, run: str, launcher_pid: int) -> di
 
 
 def open_run(link: Link, options: Options, deadline: float) -> list[str]:
-    """Reach an agent and register; back when the job may start, with notes for the end.
+    """Reach an agent; back when the job may start, with notes for the end.
 
     Waits for the first reading until ``deadline`` (monotonic s); with --gpus or --strict for the
-    agent's word. Raises AgentError or RefusedError.
+    agent's word on the run. Raises AgentError or RefusedError.
     """
     if options.strict or options.gpus is not None:
         _open_checked(link, options)
         return []
     link.reach(deadline)
-    in_time = link.await_reading(deadline)
-    try:
-        link.register()
-    except NoAgentError:
-        return []  # it just died: another one is started beside the job
-    return [] if in_time else ["the job started before the first reading was taken"]
+    if link.await_reading(deadline):
+        return []
+    return ["the job started before the first reading was taken"]
 
 
 def _open_checked(link: Link, options: Options) -> None:
@@ -77,7 +78,7 @@ def _open_checked(link: Link, options: Options) -> None:
 
 
 def _answered(link: Link, deadline: float) -> dict[str, Any]:
-    """The agent's answer; asked again while it does not know its devices yet."""
+    """What the agent says of the run; asked again while it does not know its devices yet."""
     while True:
         link.register()
         try:

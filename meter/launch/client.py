@@ -7,12 +7,13 @@ import os
 import socket
 import struct
 import time
-from typing import TYPE_CHECKING, Any
 
 from meter.errors import AgentError
 
+TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 _CHUNK_BYTES = 65_536
 _MOST_BYTES = 64 << 20

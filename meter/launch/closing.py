@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from meter.launch.say import say
 
+TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
     from meter.launch.link import Link
     from meter.launch.options import Options

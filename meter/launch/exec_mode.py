@@ -13,7 +13,6 @@ import select
 import socket
 import stat
 import time
-from typing import TYPE_CHECKING, Any
 
 from meter.errors import AgentError
 from meter.launch.begin import added_variables
@@ -21,7 +20,10 @@ from meter.launch.link import ANSWER_S, RefusedError
 from meter.launch.say import say
 from meter.launch.spawn import python_command, spawn_detached
 
+TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
+    from typing import Any
+
     from meter.environment import Environment
     from meter.launch.options import Options
 

@@ -7,12 +7,13 @@ import os
 import signal
 import struct
 import time
-from typing import TYPE_CHECKING, NoReturn
 
 from meter.environment import locale_before_python
 
+TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from typing import NoReturn
 
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127

@@ -5,9 +5,11 @@ from __future__ import annotations
 import _thread
 import os
 import signal
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
+    from typing import Any
+
     from meter.launch.link import Link
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
-from typing import Any
+
+TYPE_CHECKING = False  # `typing` would be paid by each job's start
+if TYPE_CHECKING:
+    from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36

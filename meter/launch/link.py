@@ -11,14 +11,15 @@ import select
 import time
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from meter.errors import AgentError, MeterError
 from meter.launch.client import Exchange, NoAgentError, NoAnswerError, problem_text
 from meter.launch.spawn import ALREADY_RUNNING, AgentProcess, spawn_agent
 
+TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from meter.environment import Environment
 
@@ -53,8 +54,10 @@ class RefusedError(MeterError):
 class Link:
     """One run at one agent; each method is called by one thread at a time.
 
-    ``spec`` is the body of the registration. ``tell`` gets lines for people, ``debug`` more of
-    them. After :meth:`keep`, ``document`` is the settled run or None, and ``failure`` says why.
+    Until the job begins, the agent is only asked whether it would take the run: a run starts
+    when its job does. ``spec`` is the body of the registration. ``tell`` gets lines for people,
+    ``debug`` more of them. After :meth:`keep`, ``document`` is the settled run or None, and
+    ``failure`` says why.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Link:
         tell: Callable[[str], None],
         debug: Callable[[str], None],
         spawn: Callable[[Environment], AgentProcess] = spawn_agent,
+        agent: AgentProcess | None = None,
     ) -> None:
         self.spec = spec
         self.answer: dict[str, Any] | None = None
@@ -74,7 +78,8 @@ class Link:
         self._tell = tell
         self._debug = debug
         self._spawn = spawn
-        self._agent: AgentProcess | None = None
+        self._agent = agent
+        self._begun = False
         self._exchange: Exchange | None = None
         self._pidfd = -1
         self._respawns = 0
@@ -86,9 +91,10 @@ class Link:
 
         Raises AgentError where there can be none.
         """
-        if self._joined(deadline):
-            return
-        self._agent = self._spawn(self._environment)
+        if self._agent is None:
+            if self._joined(deadline):
+                return
+            self._agent = self._spawn(self._environment)
         self._debug(f"started agent {self._agent.pid} at {self._environment.socket}")
         self._await_listening(deadline)
 
@@ -100,20 +106,24 @@ class Link:
         """
         if self._agent is not None:
             return self._agent.wait_until(lambda agent: agent.reading, deadline)
-        with suppress(NoAnswerError):
+        with suppress(NoAnswerError, NoAgentError):  # its end is seen to once the job runs
             self.await_answer(min(deadline - time.monotonic(), _JOINED_S))
         return True
 
     def register(self) -> None:
-        """Send the registration if it was not yet; the answer is read later. Raises AgentError."""
+        """Register, or before the job begins ask for a word on the run, unless that was done.
+
+        The answer is read later. Raises AgentError.
+        """
         waits = self._agent is not None and not self._agent.listening
         if self._exchange is None and self.answer is None and not waits:
             self._post(_CONNECT_S)
 
     def begins(self, at_ns: int, at_us: int) -> None:
-        """The job has started: what is registered later is registered from then on."""
-        if self._exchange is None and self.answer is None:
-            self.spec["started_ns"], self.spec["started_us"] = at_ns, at_us
+        """The job has started, CLOCK_BOOTTIME ns and UTC µs: the run is registered from then on."""
+        self.spec["started_ns"], self.spec["started_us"] = at_ns, at_us
+        self._begun = True
+        self._forget_answer()
 
     @property
     def agent_pid(self) -> int | None:
@@ -274,10 +284,12 @@ class Link:
         return True
 
     def _post(self, timeout_s: float) -> None:
+        """Register the run, or before the job's start ask whether it would be taken."""
+        body = {**self.spec, "check": not self._begun}
         self._exchange = Exchange(
-            self._environment.socket, "POST", "/v1/runs", self.spec, timeout_s=timeout_s
+            self._environment.socket, "POST", "/v1/runs", body, timeout_s=timeout_s
         )
-        if self._agent is None and self._exchange.agent_pid:
+        if self._agent is None and self._pidfd < 0:
             self._pidfd = _pidfd_of(self._exchange.agent_pid)
 
     def _await_listening(self, deadline: float) -> None:
@@ -305,6 +317,9 @@ class Link:
         if self._pidfd >= 0:
             os.close(self._pidfd)
             self._pidfd = -1
+        self._forget_answer()
+
+    def _forget_answer(self) -> None:
         if self._exchange is not None:
             self._exchange.close()
             self._exchange = None

@@ -11,15 +11,16 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any, NoReturn
 
 from meter.errors import MeterError, UsageError
 from meter.launch import job as jobs
 from meter.launch.options import Options, help_text, parse
 from meter.launch.say import keep_standard_descriptors, say
 
+TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any, NoReturn
 
     from meter.environment import Environment
     from meter.launch.link import Link
@@ -120,12 +121,15 @@ class Launch:
         self._become_job()
 
     def _open(self, *, nested_over: bool) -> None:
-        from meter.launch import begin
-
         if self.options.summary_json is not None:
             from meter.launch.summary_file import SummaryFile
 
             self.file = SummaryFile(self.options.summary_json)
+        agent = None
+        if not os.path.exists(self.environment.socket):
+            agent = self._spawn(self.environment)  # it begins while we load the rest
+        from meter.launch import begin
+
         own = os.getpid()
         self.link = begin.link_for(
             self.options,
@@ -134,6 +138,7 @@ class Launch:
             nested_over=nested_over,
             tell=say,
             spawn=self._spawn,
+            agent=agent,
         )
         self.added = begin.added_variables(self.environment, self.link.spec["id"], own)
         self.notes += begin.open_run(self.link, self.options, self.deadline)
@@ -196,6 +201,7 @@ class Launch:
             from meter.launch.spec import end_of
 
             self.options.quiet = True  # a summary of nothing
+            self.link.begins(time.clock_gettime_ns(time.CLOCK_BOOTTIME), time.time_ns() // 1_000)
             keeper = Keeper(self.link, live=False)
             keeper.end(end_of(error.code << 8, self.options.linger_s))
         os._exit(error.code)

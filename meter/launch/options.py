@@ -5,11 +5,10 @@ A library's import would be paid by each job's start.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from meter import limits
 from meter.errors import UsageError
 
+TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 

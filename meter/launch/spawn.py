@@ -11,10 +11,10 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING
 
 from meter.errors import AgentError
 
+TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 

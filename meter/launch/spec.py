@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any
 
 from meter import limits
 from meter.errors import UsageError
 from meter.ids import new_id
 
+TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from meter.environment import Environment
     from meter.launch.options import Options

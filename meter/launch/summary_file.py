@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
-from typing import Any
+
+TYPE_CHECKING = False  # `typing` would be paid by each job's start
+if TYPE_CHECKING:
+    from typing import Any
 
 _NAMED = {"/dev/stdout": 1, "/dev/stderr": 2}
 
@@ -21,6 +23,8 @@ class SummaryFile:
 
     def write(self, document: dict[str, Any]) -> None:
         """Write the document: a file whole or not at all. Raises OSError."""
+        import json  # here, because the job's start waits for what stands above
+
         data = (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
         if self.fd is not None:
             _write_all(self.fd, data)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
     from collections.abc import Callable
 

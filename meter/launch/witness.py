@@ -11,12 +11,13 @@ import select
 import signal
 import struct
 import time
-from typing import TYPE_CHECKING, Any, NoReturn
 
 from meter.launch.kernel import die_with_parent
 
+TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
+    from typing import Any, NoReturn
 
 _REPORT = struct.Struct("iiq")
 _SAME_NS = 50_000_000

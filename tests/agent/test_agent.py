@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -267,19 +269,27 @@ def test_a_wrong_configuration_stops_a_node_agent_and_only_warns_a_private_one(
         assert "config_error" in {fault["code"] for fault in private.begin("r1")["faults"]}
 
 
-def test_a_taken_port_stops_a_node_agent_and_only_warns_a_private_one(tmp_path: Path) -> None:
-    import socket
+def test_a_private_agent_serves_prometheus_too(tmp_path: Path) -> None:
+    with agent(tmp_path, "--private") as private:
+        private.hear("reading")
+        private.begin("r1")
+        (where,) = private.ask("GET", "/v1/status")[1]["agent"]["listens"]
+        with urllib.request.urlopen(f"http://{where}/metrics", timeout=60) as answer:
+            assert b"meter_build_info" in answer.read()
 
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
+
+def test_a_taken_port_stops_a_node_agent_and_only_warns_a_private_one(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
         with agent(tmp_path, "--listen", listen) as node:
             assert "cannot listen" in node.hear("error")
             assert node.process.wait(60) == 1
-        with agent(tmp_path, "--private", "--listen", listen) as private:
+        with agent(tmp_path, "--private", METER_LISTEN=listen) as private:
             private.hear("reading")
-            assert "listen_failed" in {fault["code"] for fault in private.begin("r1")["faults"]}
+            assert "port_taken" in {fault["code"] for fault in private.begin("r1")["faults"]}
+            (notice,) = [n for n in private.end("r1")["notices"] if n["code"] == "port_taken"]
+            assert listen in notice["text"]
+            assert "METER_LISTEN" in notice["text"]
 
 
 def test_remote_addresses_need_a_word(tmp_path: Path) -> None:
@@ -298,6 +308,18 @@ def test_unknown_devices_are_refused_naming_the_known(tmp_path: Path) -> None:
         one = node.begin("r2", gpus="1")
         gpus = [d["id"] for d in one["devices"] if d["component"] == "gpu"]
         assert gpus == ["GPU-51b00001-0000-4000-8000-000000000000"]
+
+
+def test_a_run_that_is_only_checked_does_not_begin(tmp_path: Path) -> None:
+    with agent(tmp_path, "--private") as node:
+        node.hear("reading")
+        body = {"id": "r1", "started_ns": boot_ns(), "started_us": 1, "check": True}
+        status, answer = node.ask("POST", "/v1/runs", {**body, "gpus": "1"})
+        assert status == 200
+        assert node.ask("GET", "/v1/runs/r1")[0] == 404
+        assert node.ask("POST", "/v1/runs", {**body, "gpus": "7"})[0] == 422
+        assert {**node.begin("r1", gpus="1"), "agent_pid": 0} == {**answer, "agent_pid": 0}
+        assert node.ask("POST", "/v1/runs", body)[0] == 200  # a rank of it, about to join
 
 
 def test_several_launchers_make_one_run(tmp_path: Path) -> None:

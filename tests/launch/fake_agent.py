@@ -70,7 +70,11 @@ class FakeAgent:
     def log(self, **what: object) -> None:
         if self.log_path:
             with self.lock, open(self.log_path, "a") as file:
-                file.write(json.dumps({"pid": os.getpid(), "at": time.monotonic(), **what}) + "\n")
+                clocks = {
+                    "at": time.monotonic(),
+                    "boot_ns": time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+                }
+                file.write(json.dumps({"pid": os.getpid(), **clocks, **what}) + "\n")
 
     def tell(self, line: str) -> None:
         if self.ready_fd is not None:
@@ -102,7 +106,8 @@ class FakeAgent:
             if line.lower().startswith(b"content-length:"):
                 length = int(line.split(b":")[1])
         body = json.loads(file.read(length) or b"null")
-        self.log(event=method, path=path, body=body)
+        checks = method == "POST" and body["check"]
+        self.log(event="CHECK" if checks else method, path=path, body=body)
         if "mute" in self.ways or ("mute_end" in self.ways and method == "PATCH"):
             time.sleep(60)
         status, answer = self.handle(method, path, body)
@@ -112,9 +117,9 @@ class FakeAgent:
             connection.sendall(head + data)
         connection.close()
         file.close()
-        if method == "POST" and "die_once" in self.ways and not body["resume"]:
+        if method == "POST" and not checks and "die_once" in self.ways and not body["resume"]:
             os._exit(9)
-        if method == "POST" and "die" in self.ways:
+        if method == "POST" and not checks and "die" in self.ways:
             os._exit(9)
         if method == "PATCH" and self.ready_fd is not None and self.ended == set(self.runs):
             time.sleep(body.get("linger_s") or 0)
@@ -129,9 +134,10 @@ class FakeAgent:
             self.asked += 1
             if "unready" in self.ways and self.asked < 3:
                 return 503, {"detail": "the devices are not known yet"}
-            self.runs[body["id"]] = body
+            if not body["check"]:
+                self.runs[body["id"]] = body
             fault = {"code": "no_nvml", "text": "no NVIDIA driver"}
-            return 201, {
+            return 200 if body["check"] else 201, {
                 "id": body["id"],
                 "devices": [],
                 "ledger": "/x/ledger.duckdb",

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import sys
 import threading
 import time
 
@@ -43,8 +44,22 @@ def test_a_running_agent_is_joined(place):
     agent = joinable(place)
     assert place.run("--", "sh", "-c", "exit 3").returncode == 3
     assert place.events("start") == []
-    assert [event["event"] for event in place.events()] == ["POST", "PATCH"]
+    assert [event["event"] for event in place.events()] == ["CHECK", "POST", "PATCH"]
     agent.server.close()
+
+
+@pytest.mark.parametrize("words", [[], ["--gpus", "0"], ["--strict"]])
+@pytest.mark.parametrize("runs", [False, True])
+def test_a_run_begins_when_its_job_does_not_when_the_agent_is_asked(place, words, runs):
+    agent = joinable(place) if runs else None
+    tell = "import time; print(time.clock_gettime_ns(time.CLOCK_BOOTTIME))"
+    done = place.run(*words, "--", sys.executable, "-S", "-c", tell)
+    (begin,) = place.events("POST")
+    asked_ns = [event["boot_ns"] for event in place.events("CHECK")]
+    assert len(asked_ns) == (1 if words or runs else 0)
+    assert max(asked_ns, default=0) <= begin["body"]["started_ns"] <= int(done.stdout)
+    if agent is not None:
+        agent.server.close()
 
 
 def test_many_launchers_at_once_make_one_agent(place):
@@ -90,7 +105,8 @@ def test_an_unknown_device_ends_with_2_and_names_the_known_ones(place):
 def test_an_agent_that_does_not_know_its_devices_yet_is_asked_again(place):
     done = place.run("--gpus", "0", "--", "sh", "-c", "exit 5", ways="unready")
     assert done.returncode == 5
-    assert len(place.events("POST")) == 3
+    assert len(place.events("CHECK")) == 3
+    assert len(place.events("POST")) == 1
     assert len(place.events("PATCH")) == 1
 
 
