@@ -88,6 +88,7 @@ class Device:
     power_limit_mw: int | None = None
     instances: tuple[MigInstance, ...] = ()
     simulated: bool = False
+    power_floor_mw: int | None = None  # of a load model: what it tells without load
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +238,15 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """``length_ns`` between two instants (CLOCK_BOOTTIME) of which nothing is known."""
+
+    start_ns: int
+    end_ns: int
+    length_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Something the reader of a figure has to know; ``code`` is stable, ``text`` one sentence."""
 
@@ -246,6 +256,7 @@ class Notice:
     run_id: str | None = None
     device_id: str | None = None
     at_us: int | None = None
+    gap: Gap | None = None  # what it tells of, so that each run is told its own part
 
 
 @dataclass(frozen=True, slots=True)

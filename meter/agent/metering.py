@@ -18,8 +18,9 @@ from meter.agent.recovery import Recovered
 from meter.agent.roll import Roll
 from meter.metering.intervals import IntervalBuilder
 from meter.metering.wall import WallAnchor
-from meter.model import Component, Hold, Notice, RunState, RunStatus, Severity
+from meter.model import Component, Gap, Hold, Notice, RunState, RunStatus, Severity
 from meter.sampling import identity
+from meter.sampling.curve_notices import LEAST_GAP_NS, gap_notice
 from meter.sampling.frames import Hello
 from meter.units import NS_PER_S, US_PER_S
 
@@ -174,12 +175,26 @@ class Metering:
             return
         holders = [run for run in self.runs.values() if notice.device_id in run.shares]
         for run in holders:
-            self._say(replace(notice, run_id=run.run.id))
+            told = notice if notice.gap is None else self._gap_of(run, notice, notice.gap)
+            if told is not None:
+                self._say(replace(told, run_id=run.run.id))
         if not holders:
             self._say(notice)
 
+    def _gap_of(self, live: LiveRun, notice: Notice, gap: Gap) -> Notice | None:
+        """A run's own part of an unknown time; None if that is too short to tell."""
+        start_ns = max(gap.start_ns, live.run.started_ns)
+        end_ns = gap.end_ns if live.ending is None else min(gap.end_ns, live.ending.ended_ns)
+        length_ns = min(gap.length_ns, end_ns - start_ns)
+        if length_ns < LEAST_GAP_NS:
+            return None
+        device = self.roll.known[notice.device_id or ""]
+        own = gap_notice(device.id, device.name, Gap(start_ns, end_ns, length_ns))
+        return replace(own, at_us=notice.at_us)
+
     def _say(self, notice: Notice) -> None:
-        known = (notice.code, notice.device_id, notice.run_id)
+        told = notice.text if notice.gap else ""  # each gap has a length of its own
+        known = (notice.code + told, notice.device_id, notice.run_id)
         if known not in self._said:  # once is enough for people; the curve counts the rest
             self._said.append(known)
             self._draft.notices.append(notice)
@@ -223,6 +238,8 @@ class Metering:
         """Give a run devices from an instant on."""
         holds = [Hold(live.run.id, device_id, start_ns, None, s) for device_id, s in shares.items()]
         live.shares.update(shares)
+        for device_id in shares:
+            self.roll.tracks[device_id].held_from(start_ns)
         self._draft.holds += holds
         parts = [part for hold in holds for part in self.builder.hold(hold)]
         devices = [self.roll.tracks[hold.device_id].device for hold in holds]

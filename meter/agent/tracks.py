@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from meter.model import Method, RawReading
 from meter.sampling.curve import CurveBuilder, CurveStart
+from meter.sampling.curve_output import unknown_before
 from meter.units import NS_PER_S, NS_PER_US
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 STALE_NS = 5 * NS_PER_S
 """What is older is not shown."""
-
-_MODEL_HOLDS_NS = 2 * NS_PER_S
 
 
 class _Settled(NamedTuple):
@@ -45,6 +43,7 @@ class Track:
         self.power_mw: int | None = None
         self.looked_ns: int | None = None
         self._began_ns: int | None = None
+        self._held_ns: int | None = None
         self._waiting: deque[_Settled] = deque()
 
     def take(self, reading: Reading) -> None:
@@ -55,6 +54,10 @@ class Track:
             self.power_mw = power
         self._queue(self.curve.feed(reading))
 
+    def held_from(self, start_ns: int) -> None:
+        """A run holds the device since then: what came before the first look is unknown to it."""
+        self._held_ns = min(start_ns, self._held_ns or start_ns)
+
     def fault(self, fault: DeviceFault) -> None:
         """Tell the curve of a look that failed."""
         self._queue(self.curve.fault(fault))
@@ -64,13 +67,7 @@ class Track:
         self._queue(self.curve.advance(now_ns))
 
     def finish(self, at_ns: int) -> None:
-        """Close everything up to an instant, with what is known by now.
-
-        A load model that spoke lately goes on to the instant: it tells power once a second.
-        """
-        last = self.curve.last_reading
-        if not self.measured and last is not None and 0 < at_ns - last.at_ns < _MODEL_HOLDS_NS:
-            self._queue(self.curve.feed(replace(last, at_ns=at_ns, since_ns=last.at_ns)))
+        """Close everything up to an instant, with what is known by now."""
         self._queue(self.curve.finish(at_ns))
 
     @property
@@ -139,7 +136,10 @@ class Track:
     def _hand_on(self, found: list[Segment]) -> None:
         settled = self._waiting.popleft()
         if self.booked_ns is None:
-            self._began_ns = settled.segments[0].start_ns
+            first = settled.segments[0]
+            self._began_ns = first.start_ns
+            if self._held_ns is not None and self._held_ns < first.start_ns:
+                found.append(unknown_before(self.device, self._held_ns, first))
         found += settled.segments
         self.booked_ns = settled.settled_ns
         self.booked_mj = settled.curve_mj

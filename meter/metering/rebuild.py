@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from meter.model import Device, RawReading
 
 GAIN = (5, 100)
-"""A board's sensors may be wrong by this part (facts of NVML)."""
+"""A board's sensors may be wrong by this part, see ADR 0007."""
+MODEL_SLACK = (50, 100)
+"""The same for a load model."""
 
 
-def gain_bounds(energy_mj: int) -> tuple[int, int]:
-    """Bounds of an energy that the gain of a sensor leaves, rounded outwards."""
-    slack = -(-abs(energy_mj) * GAIN[0] // GAIN[1])
+def gain_bounds(energy_mj: int, method: Method = Method.MEASURED) -> tuple[int, int]:
+    """Bounds of an energy that the gain of a sensor, or a model, leaves, rounded outwards."""
+    part, whole = GAIN if method is Method.MEASURED else MODEL_SLACK
+    slack = -(-abs(energy_mj) * part // whole)
     return energy_mj - slack, energy_mj + slack
 
 
@@ -36,7 +39,7 @@ def segments_of(device: Device, rows: Sequence[RawReading]) -> list[Segment]:
         start, end, energy = before.settled_ns, row.settled_ns, row.curve_mj - before.curve_mj
         if end <= start or energy < 0:  # a correction came between: the next row makes up for it
             continue
-        low, high = gain_bounds(energy)
+        low, high = gain_bounds(energy, device.method)
         found.append(Segment(device.id, start, end, energy, low, high, basis, device.method))
         before = row
     return found

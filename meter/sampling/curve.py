@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meter.model import Basis, Method
+from meter.model import Basis, Component, Method
 from meter.sampling.curve_cells import Cell, Point
 from meter.sampling.curve_check import PowerCheck
 from meter.sampling.curve_notices import Notices
@@ -31,6 +31,8 @@ HOLE_NS = 1_500 * NS_PER_MS
 """Readings come once a second at the least; longer without one is a hole."""
 GIVE_UP_NS = 5 * NS_PER_S
 """After so long without readings the time is settled as unknown."""
+HELD_NS = NS_PER_S
+"""What a load model tells holds for so long before its first look."""
 LASTING_CODES = frozenset({3, 13})
 """NOT_SUPPORTED and FUNCTION_NOT_FOUND: what a device never gives is no failure."""
 
@@ -68,8 +70,12 @@ class CurveBuilder:
         self._stand: StandIn | None = None
         self._begun = False  # a tick was seen since the start: before it, cells are parts
         self._hole = False  # nobody looked for a part of the cell to come
+        self._ahead_mj = 0.0  # what an end was settled with beyond what the counter told
         self._since_ns = 0  # since then readings come without a hole
         self._queue = CellQueue(self._out, self._notices)
+        self._model = device.method is not Method.MEASURED
+        if device.component is not Component.GPU:
+            self._begun = True  # RAPL's counter does not tick: its first cell is whole
         if start is not None and start.counter_mj is not None:
             self._base = Point(start.at_ns, 0, start.counter_mj)
             self._value = start.counter_mj
@@ -116,7 +122,8 @@ class CurveBuilder:
             return []
         if self._last is None or reading.at_ns - self._last.at_ns > HOLE_NS:
             self._after_hole(reading.at_ns)
-        if self._device.method is Method.MODELLED and reading.energy_mj is None:
+        self._out.told(max(reading.mean_mw or 0, reading.instant_mw or 0))
+        if self._model:
             self._modelled(reading)
         else:
             since = reading.since_ns if reading.energy_mj is None else None
@@ -128,6 +135,7 @@ class CurveBuilder:
             if self._stand is not None:
                 self._settle_pieces(self._stand.ready())
         self._last = reading
+        self._notices.gap_over(reading.at_ns)
         return self._out.drain()
 
     def fault(self, fault: DeviceFault) -> list[Segment]:
@@ -155,14 +163,20 @@ class CurveBuilder:
             return []
         self._queue.flush()
         known_ns = min(at_ns, last.at_ns + HOLE_NS)
-        if self._device.method is Method.MODELLED and self._base is None:
-            self._model_until(last, known_ns)
-        else:
+        if not self._model:
             self._finish_known(known_ns)
-        if at_ns > (self._out.settled_ns or at_ns):
-            self._out.unknown(at_ns)
-            self._notices.tell("gap_unknown", at_ns)
+        elif (power_mw := _power_of(last)) is not None:
+            self._out.held(known_ns, power_mw)
+        self._unknown(at_ns)
+        self._notices.gap_over(at_ns)
         return self._out.drain()
+
+    def _unknown(self, until_ns: int) -> None:
+        """Nothing is known from the settled end on until an instant."""
+        settled = self._out.settled_ns
+        if settled is not None and until_ns > settled:
+            self._out.unknown(until_ns)
+            self._notices.gap(settled, until_ns)
 
     # -- the counter ------------------------------------------------------------------------
 
@@ -179,18 +193,18 @@ class CurveBuilder:
             self._unchanged(reading, self._base)
 
     def _barely_less(self, value: int) -> bool:
-        """After an outage: what was settled at its begin ran ahead of the counter by a tick."""
-        if not self._hole or self._base is None:
+        """What was settled at an end, or at the begin of an outage, ran ahead of the counter."""
+        if self._base is None:
             return False
-        return 0 < self._base.energy_mj - value <= mj_of(self._out.most_mw, TICK_NS)
+        ahead_mj = mj_of(self._out.most_mw, TICK_NS) if self._hole else self._ahead_mj
+        return 0 < self._base.energy_mj - value <= ahead_mj
 
     def _start_unknown(self, at_ns: int) -> None:
         """The curve begins here; after an outage without a counter nobody knows the time before."""
         if self._out.settled_ns is None:
             self._out.begin(at_ns)
-        elif at_ns > self._out.settled_ns:
-            self._out.unknown(at_ns)
-            self._notices.tell("gap_unknown", at_ns)
+        else:
+            self._unknown(at_ns)
 
     def _point(self, reading: Reading, value: int) -> Point:
         """When the tick came: in the bracket, and at most a tick before it was seen."""
@@ -256,7 +270,9 @@ class CurveBuilder:
         elif not cell.hole and self._check.counter(cell, self._tracks):
             self._notices.tell("counter_disagrees", point.at_ns)
         self._begun, self._hole = True, False
-        self._base = point
+        self._base, self._ahead_mj = point, 0.0
+        if not self._tracks.known:
+            self._out.told(cell.power_mw)
         self._queue.add(cell)
 
     def _unchanged(self, reading: Reading, base: Point) -> None:
@@ -298,7 +314,7 @@ class CurveBuilder:
             self._stand_in(self._base.at_ns)
 
     def _new_stand(self, from_ns: int) -> StandIn:
-        return StandIn(self._tracks, from_ns, self._out.most_mw, self._out.at)
+        return StandIn(self._tracks, from_ns, lambda: self._out.unseen_mw, self._out.at)
 
     def _stand_in(self, from_ns: int) -> None:
         self._queue.cut()
@@ -343,6 +359,9 @@ class CurveBuilder:
         self._hole = self._stand is None
 
     def _settle_silence(self, last_ns: int, until_ns: int) -> None:
+        if self._model:
+            self._unknown(until_ns)
+            return
         if self._stand is None:
             self._stand_in(self._base.at_ns if self._base is not None else last_ns)
             stand = self._stand
@@ -364,34 +383,34 @@ class CurveBuilder:
             self._settle_pieces(self._stand.until(until_ns))
         elif (
             (power_mw := self._queue.last_mw) is not None
-            and until_ns - settled <= 3 * self._queue.tick_ns
+            and (not self._tracks.known or until_ns - settled <= 3 * self._queue.tick_ns)
             and self._base is not None
         ):
-            energy = int(mj_of(power_mw, until_ns - settled))
-            self._out.stretch(until_ns, energy, Basis.COUNTER)
+            energy = self._out.held(until_ns, power_mw)
             self._base = Point(until_ns, self._queue.tick_ns, self._base.energy_mj + energy)
+            self._ahead_mj = float(energy)
         elif self._tracks.known:
             energy = self._settle_pieces(self._new_stand(settled).until(until_ns))
             if self._base is not None:
                 self._base = Point(until_ns, self._queue.tick_ns, self._base.energy_mj + energy)
-        else:
-            self._out.stretch(until_ns, 0, Basis.COUNTER)
 
     # -- load models ------------------------------------------------------------------------
 
     def _modelled(self, reading: Reading) -> None:
-        """A load model tells the power since its last reading."""
+        """A load model tells the mean power since its last look, whatever sums it has."""
+        power_mw, at_ns = _power_of(reading), reading.at_ns
+        if power_mw is None:
+            return
         settled = self._out.settled_ns
-        if self._last is None or settled is None:
-            self._start_unknown(reading.at_ns)
-        elif reading.at_ns - settled <= 2 * GIVE_UP_NS:
-            self._model_until(reading, reading.at_ns)
-        else:
-            self._start_unknown(reading.at_ns)
+        if self._last is None or settled is None or at_ns - settled > 2 * GIVE_UP_NS:
+            self._start_unknown(at_ns - HELD_NS)
+            self._out.held(at_ns, power_mw)
+        elif at_ns - self._last.at_ns > HOLE_NS:
+            self._out.held(at_ns, power_mw)
+        elif at_ns > settled:
+            energy = mj_of(power_mw, at_ns - settled)
+            self._out.power(at_ns, Energy(energy, energy, energy), Basis.MODEL)
 
-    def _model_until(self, reading: Reading, until_ns: int) -> None:
-        power = reading.instant_mw if reading.mean_mw is None else reading.mean_mw
-        settled = self._out.settled_ns
-        if power is not None and settled is not None and until_ns > settled:
-            energy = mj_of(power, until_ns - settled)
-            self._out.power(until_ns, Energy(energy, energy, energy), Basis.MODEL)
+
+def _power_of(reading: Reading) -> int | None:
+    return reading.instant_mw if reading.mean_mw is None else reading.mean_mw

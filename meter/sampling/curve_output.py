@@ -24,6 +24,8 @@ MODEL_SLACK = 0.5
 MOST_MW = 3_000_000.0
 """More than any device draws: what is plausible where no limit is known."""
 OVER_LIMIT = 1.2
+OVER_TOLD = 2.0
+"""Where no limit is known, unseen power is taken to be at most this times the most ever told."""
 
 
 class Output:
@@ -37,9 +39,24 @@ class Output:
         self.curve_mj = curve_mj
         self.settled_ns = settled_ns
         self.gap_ns = 0
+        measured = device.method is Method.MEASURED
         limit = self._limit_mw = device.power_limit_mw
-        self.most_mw = OVER_LIMIT * limit if limit else MOST_MW
-        self._gain = MODEL_SLACK if device.method is Method.MODELLED else GAIN
+        self._floor_mw = device.power_floor_mw or 0
+        self._told_mw = 0.0
+        self._over = OVER_LIMIT if measured else 1.0  # a model keeps its own limits
+        self.most_mw = self._over * limit if limit else MOST_MW
+        self._gain = GAIN if measured else MODEL_SLACK
+
+    def told(self, power_mw: float) -> None:
+        """Note a power that the device told."""
+        self._told_mw = max(self._told_mw, min(power_mw, MOST_MW))
+
+    @property
+    def unseen_mw(self) -> float:
+        """The most that it may draw while nobody sees it; what is implausible is ``most_mw``."""
+        if self._limit_mw:
+            return self.most_mw
+        return OVER_TOLD * self._told_mw
 
     def drain(self) -> list[Segment]:
         """All segments since the last call."""
@@ -74,11 +91,28 @@ class Output:
         self.stretch(end_ns, whole, basis, low=energy.low, high=energy.high)
         return whole
 
+    def held(self, end_ns: int, power_mw: float) -> int:
+        """Go on to an instant that nobody saw, with the power told beside it."""
+        if self.settled_ns is None or end_ns <= self.settled_ns:
+            return 0
+        span = end_ns - self.settled_ns
+        value = mj_of(power_mw, span) + self._carry
+        whole = floor(value)
+        self._carry = value - whole
+        bounds = (
+            floor((1 - self._gain) * min(mj_of(self._floor_mw, span), whole)),
+            ceil((1 + self._gain) * max(mj_of(self.unseen_mw, span), whole)),
+        )
+        basis = Basis.COUNTER if self._device.method is Method.MEASURED else Basis.MODEL
+        self._put(end_ns, whole, bounds, basis, (0, 0))
+        return whole
+
     def unknown(self, end_ns: int) -> int:
         """Go on to an instant of which nothing is known but the limit of what may be drawn."""
         high = 0
-        if self._limit_mw and self.settled_ns is not None:
-            high = ceil(mj_of(self._limit_mw, max(0, end_ns - self.settled_ns)))
+        limit_mw = self._limit_mw or OVER_TOLD * self._told_mw
+        if self.settled_ns is not None:
+            high = ceil(mj_of(limit_mw, max(0, end_ns - self.settled_ns)))
         self._put(end_ns, 0, (0, high), Basis.UNKNOWN, (0, 0), covered=False)
         return 0
 
@@ -102,7 +136,9 @@ class Output:
         if start_ns is None or end_ns <= start_ns:
             return
         self.gap_ns += end_ns - start_ns if basis is Basis.COUNTER_GAP else 0
-        below, above = reach(start_ns, end_ns, energy_mj, breaks, self.most_mw)
+        floor_mw = self._floor_mw if basis is Basis.MODEL else 0
+        loose_mj = max(0, energy_mj - ceil(mj_of(floor_mw, end_ns - start_ns)))
+        below, above = reach(start_ns, end_ns, loose_mj, breaks, self.most_mw - floor_mw)
         blur = ceil(blur_mw * blur_ns / NS_PER_S)
         edges = (below + blur, above + blur)
         done = 0
@@ -173,3 +209,26 @@ class Output:
         self.settled_ns = end_ns
         self.curve_mj += energy_mj
         self._ends.append((end_ns, self.curve_mj))
+
+
+def unknown_before(device: Device, start_ns: int, first: Segment) -> Segment:
+    """What a run held before the first look, ahead of the curve's first segment.
+
+    The edge there moves to the start of the unknown time.
+    """
+    high = ceil(mj_of(device.power_limit_mw or 0, first.start_ns - start_ns))
+    return Segment(
+        device.id,
+        start_ns,
+        first.start_ns,
+        0,
+        0,
+        high,
+        Basis.UNKNOWN,
+        device.method,
+        covered=False,
+        below_mj=first.below_mj,
+        above_mj=first.above_mj,
+        end_below_mj=first.below_mj,
+        end_above_mj=first.above_mj,
+    )

@@ -28,7 +28,7 @@ def settle(pieces: list[Piece], stand: StandIn | None, out: Output, notices: Not
         if stand is not None:
             stand.book(start, piece.end_ns, settled)
         if piece.basis is Basis.UNKNOWN:
-            notices.tell("gap_unknown", piece.end_ns)
+            notices.gap(start, piece.end_ns)
     return total
 
 

@@ -53,7 +53,7 @@ class StandIn:
         self,
         tracks: PowerTracks,
         start_ns: int,
-        most_mw: float,
+        most_mw: Callable[[], float],
         history: Callable[[int], float | None],
     ) -> None:
         self._tracks = tracks
@@ -156,5 +156,13 @@ class StandIn:
         energy = mean * span
         if here is not None and before is not None:
             energy = mean - (here - before)
-        most = self._most_mw * span
-        return self._piece(end_ns, Energy(min(max(energy, 0.0), most), 0.0, most), Basis.POWER_MEAN)
+        low, high = self._rest_bounds(mean, span, max(0, end_ns - self._tracks.mean.last_ns))
+        return self._piece(end_ns, Energy(min(max(energy, low), high), low, high), Basis.POWER_MEAN)
+
+    def _rest_bounds(self, mean_mj: float, span: float, unseen_ns: int) -> tuple[float, float]:
+        """Bounds of what is left of a second, in mJ; ``mean_mj`` is that second's energy."""
+        most = self._most_mw()
+        unseen = min(unseen_ns / NS_PER_S, span)
+        low = mean_mj - most * (1 - (span - unseen))
+        high = min(most * span, mean_mj + most * unseen)
+        return min(max(low, 0.0), high), high

@@ -125,6 +125,7 @@ def _device_row(device: Device) -> dict[str, Any]:
         "index": device.index,
         "pci_bus_id": device.pci_bus_id,
         "power_limit_mw": device.power_limit_mw,
+        "power_floor_mw": device.power_floor_mw,
         "instances": [
             (m.uuid, m.gpu_instance, m.compute_instance, m.slices, m.of_slices)
             for m in device.instances
@@ -142,6 +143,7 @@ def _device(row: dict[str, Any]) -> Device:
         index=row["index"],
         pci_bus_id=row["pci_bus_id"],
         power_limit_mw=row["power_limit_mw"],
+        power_floor_mw=row.get("power_floor_mw"),
         instances=tuple(MigInstance(*m) for m in row["instances"]),
         simulated=row["simulated"],
     )

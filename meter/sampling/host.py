@@ -15,7 +15,6 @@ from meter.errors import SourceAbsentError, TransientError
 from meter.model import Component, Device, DeviceStatus, Method, ProcessUse
 from meter.sampling.cpu_list import list_path, read_list, tdp_watts
 from meter.sampling.source import Look
-from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,22 +41,12 @@ class Constants:
         return cls(**{name: float(rows[name]["value"]) for name in cls.__slots__})
 
 
-class _Modelled:
-    """A device's modelled power, added up."""
-
-    def __init__(self, device: Device, now_ns: int) -> None:
-        self.device = device
-        self.at_ns = now_ns
-        self.mw_ns = 0
-
-    def add(self, power_mw: int, now_ns: int) -> Look:
-        self.mw_ns += power_mw * max(0, now_ns - self.at_ns)
-        self.at_ns = max(self.at_ns, now_ns)
-        return Look(self.mw_ns // NS_PER_S, power_mw)
-
-
 class Host:
-    """Models what ``measured()`` does not name; ``proc`` is the folder /proc."""
+    """Models what ``measured()`` does not name; ``proc`` is the folder /proc.
+
+    It tells power only, the mean since the last look (the first: since the machine was started):
+    a model has no counter that would go on while nobody looks.
+    """
 
     name = "host"
     driver_version = None
@@ -66,13 +55,11 @@ class Host:
     def __init__(
         self,
         proc: Path,
-        clock: Callable[[], int],
         *,
         measured: Callable[[], frozenset[Component]] = frozenset,
         cpu_list: Callable[[], Path | None] = list_path,
     ) -> None:
         self._proc = proc
-        self._clock = clock
         self._measured = measured
         self._cpu_list = cpu_list
         self._constants: Constants | None = None
@@ -80,7 +67,7 @@ class Host:
         self._idle_mw = 0
         self._ram_mw = 0
         self._ticks = (0, 0)
-        self._devices: dict[str, _Modelled] = {}
+        self._devices: dict[str, Device] = {}
 
     def open(self) -> list[Device]:
         """The modelled devices; SourceAbsentError if /proc tells nothing."""
@@ -92,22 +79,17 @@ class Host:
                     f"CPU and RAM cannot be modelled ({error})", "mount /proc to meter the host"
                 ) from error
         measured = self._measured()
-        return [
-            modelled.device
-            for modelled in self._devices.values()
-            if modelled.device.component not in measured
-        ]
+        return [each for each in self._devices.values() if each.component not in measured]
 
     def look(self, device_id: str) -> Look:
-        """Modelled energy since the source was opened, and the power now."""
-        modelled = self._devices[device_id]
+        """Modelled mean power since the last look."""
         power_mw = self._ram_mw
-        if modelled.device.component is Component.CPU:
+        if self._devices[device_id].component is Component.CPU:
             try:
                 power_mw = self._idle_mw + round((self._full_mw - self._idle_mw) * self._load())
             except (OSError, ValueError, IndexError) as error:
                 raise TransientError(f"/proc/stat: {error}") from error
-        return modelled.add(power_mw, self._clock())
+        return Look(mean_mw=power_mw)
 
     def status(self, device_id: str) -> DeviceStatus | None:  # noqa: ARG002 - one interface
         """None: no gauges."""
@@ -136,16 +118,22 @@ class Host:
             watts, method = sockets * known[1], Method.MODELLED
             name = f"{model} (TDP {known[1]:g} W x {sockets})"
         gib = _memory_kib(self._proc) / KIB_PER_GIB
-        now = self._clock()
-        self._ticks = self._read_ticks()
+        self._read_ticks()
         self._full_mw = round(watts * 1_000)
         self._idle_mw = round(self._full_mw * constants.cpu_idle_share)
         self._ram_mw = round(gib * constants.ram_watts_per_gib * 1_000)
         devices = (
-            Device("cpu-0", Component.CPU, name, method, power_limit_mw=self._full_mw),
-            Device("ram", Component.RAM, f"{gib:.0f} GiB RAM", Method.MODELLED),
+            _device("cpu-0", Component.CPU, name, method, self._idle_mw, self._full_mw),
+            _device(
+                "ram",
+                Component.RAM,
+                f"{gib:.0f} GiB RAM",
+                Method.MODELLED,
+                self._ram_mw,
+                self._ram_mw,
+            ),
         )
-        self._devices = {device.id: _Modelled(device, now) for device in devices}
+        self._devices = {device.id: device for device in devices}
         self._constants = constants
 
     def _load(self) -> float:
@@ -161,6 +149,14 @@ class Host:
             columns = [int(text) for text in lines.readline().split()[1 : COLUMNS + 1]]
         total = sum(columns)
         return total - sum(columns[column] for column in IDLE_COLUMNS), total
+
+
+def _device(
+    device_id: str, component: Component, name: str, method: Method, floor_mw: int, limit_mw: int
+) -> Device:
+    return Device(
+        device_id, component, name, method, power_limit_mw=limit_mw, power_floor_mw=floor_mw
+    )
 
 
 def _cpu(info: str) -> tuple[str, int, int]:

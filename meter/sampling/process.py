@@ -154,7 +154,7 @@ def host_sources(config: Mapping[str, Any]) -> list[Source]:
 
     powercap = Path(config.get("powercap", "/sys/class/powercap"))
     rapl = Rapl(powercap, boottime_ns)
-    return [rapl, Host(Path(config.get("proc", "/proc")), boottime_ns, measured=rapl.components)]
+    return [rapl, Host(Path(config.get("proc", "/proc")), measured=rapl.components)]
 
 
 def run(fd: int, config: Mapping[str, Any]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from curve.curve_sensor import (
+    GPU,
     LOADS,
     S,
     Sensor,
@@ -18,7 +20,7 @@ from curve.curve_sensor import (
     square,
 )
 from meter.model import Basis, Component, Device, Method, Reading
-from meter.sampling.curve import CurveBuilder
+from meter.sampling.curve import CurveBuilder, CurveStart
 
 SENSORS = {"100/25 ms": (0.1, 0.025), "20/10 ms": (0.02, 0.01), "100/100 ms": (0.1, 0.1)}
 
@@ -94,33 +96,127 @@ def test_a_hole_without_a_counter_stays_unknown():
     assert builder.curve_mj == pytest.approx(20 * 400_000, rel=0.02)
 
 
-CPU = Device("cpu-0", Component.CPU, "a processor", Method.MODELLED)
+CPU = Device(
+    "cpu-0",
+    Component.CPU,
+    "a processor",
+    Method.MODELLED,
+    power_limit_mw=100_000,
+    power_floor_mw=10_000,
+)
+RAM = Device(
+    "ram", Component.RAM, "RAM", Method.MODELLED, power_limit_mw=9_000, power_floor_mw=9_000
+)
+RAPL = Device("cpu-0", Component.CPU, "a package", Method.MEASURED)
 
 
 def test_a_load_model_tells_the_time_since_its_last_reading():
-    readings = [Reading(CPU.id, i * S, instant_mw=10_000 * i) for i in range(5)]
+    readings = [Reading(CPU.id, i * S, mean_mw=10_000 * (i + 1)) for i in range(5)]
     builder, segments = grown(readings, 4, device=CPU)
     check_curve(builder, segments)
-    assert [one.energy_mj for one in segments] == [10_000, 20_000, 30_000, 40_000]
+    assert [one.energy_mj for one in segments] == [10_000, 20_000, 30_000, 40_000, 50_000]
     assert {(one.basis, one.method) for one in segments} == {(Basis.MODEL, Method.MODELLED)}
-    assert segments[0].low_mj == 5_000
-    assert segments[0].high_mj == 15_000
+    assert (segments[1].low_mj, segments[1].high_mj) == (10_000, 30_000)
+    assert builder.drain_notices() == []
+
+
+def test_an_assumed_power_is_bounded_like_a_modelled_one():
+    readings = [Reading(CPU.id, i * S, mean_mw=20_000) for i in range(3)]
+    _, segments = grown(readings, 2, device=replace(CPU, method=Method.ASSUMED))
+    assert (segments[1].low_mj, segments[1].high_mj) == (10_000, 30_000)
+
+
+def test_the_first_word_of_a_load_model_holds_for_the_second_before():
+    builder = CurveBuilder(CPU)
+    (held,) = builder.feed(Reading(CPU.id, 5 * S, mean_mw=20_000))
+    assert (held.start_ns, held.end_ns, held.energy_mj) == (4 * S, 5 * S, 20_000)
+    assert (held.low_mj, held.high_mj) == (5_000, 150_000)  # anything that the model may tell
+    assert held.covered
     assert builder.drain_notices() == []
 
 
 def test_a_load_model_goes_on_for_a_moment_after_its_last_reading():
-    readings = [Reading(CPU.id, i * S, instant_mw=10_000) for i in range(5)]
-    builder, _ = grown(readings, 4.5, device=CPU)
+    readings = [Reading(CPU.id, i * S, mean_mw=10_000) for i in range(5)]
+    builder, segments = grown(readings, 4.5, device=CPU)
     assert builder.settled_ns == round(4.5 * S)
-    assert builder.curve_mj == 45_000
+    assert builder.curve_mj == 55_000
+    assert (segments[-1].low_mj, segments[-1].high_mj) == (2_500, 75_000)
 
 
-def test_a_load_model_that_was_silent_leaves_a_gap():
+def test_a_model_that_never_changes_is_as_sure_at_its_ends_as_between():
+    readings = [Reading(RAM.id, i * S, mean_mw=9_000) for i in range(1, 4)]
+    _, segments = grown(readings, 3.4, device=RAM)
+    energy, low, high = energy_of(segments, round(0.3 * S), round(3.4 * S))
+    assert energy == pytest.approx(27_900, abs=2)
+    assert low == pytest.approx(energy / 2, abs=10)
+    assert high == pytest.approx(energy * 1.5, abs=10)
+
+
+def test_a_load_model_that_was_silent_leaves_a_gap_and_says_how_long():
     builder = CurveBuilder(CPU)
-    builder.feed(Reading(CPU.id, 1 * S, instant_mw=10_000))
-    (gap,) = builder.feed(Reading(CPU.id, 60 * S, instant_mw=10_000))
+    builder.feed(Reading(CPU.id, 1 * S, mean_mw=10_000))
+    gap, held = builder.feed(Reading(CPU.id, 60 * S, mean_mw=10_000))
     assert (gap.basis, gap.covered, gap.energy_mj) == (Basis.UNKNOWN, False, 0)
-    assert builder.gap_ns == 59 * S
+    assert (held.start_ns, held.end_ns) == (59 * S, 60 * S)
+    assert builder.gap_ns == 58 * S
+    (notice,) = builder.drain_notices()
+    assert notice.code == "gap_unknown"
+    assert "nothing is known about 58.0 s," in notice.text
+
+
+def test_a_silence_is_told_once_and_whole_when_it_is_over():
+    builder = CurveBuilder(CPU)
+    builder.feed(Reading(CPU.id, 1 * S, mean_mw=10_000))
+    for second in range(2, 31):
+        builder.advance(second * S)
+    assert builder.drain_notices() == []
+    builder.feed(Reading(CPU.id, 31 * S, mean_mw=10_000))
+    (notice,) = builder.drain_notices()
+    assert "27.5 s" in notice.text
+
+
+def test_a_gap_too_short_to_tell_is_no_notice():
+    builder = CurveBuilder(GPU, start=CurveStart(1_000, 5 * S, None, 5 * S))
+    (gap,) = builder.feed(Reading(GPU.id, round(5.4 * S), None, 77))
+    assert not gap.covered
+    assert builder.drain_notices() == []
+
+
+def test_a_mean_alone_bounds_the_rest_of_a_second_by_what_it_saw():
+    unlimited = replace(GPU, power_limit_mw=None)
+    readings = [Reading(GPU.id, i * S // 10, None, None, 200_000) for i in range(25)]
+    _, segments = grown(readings, 2.4, device=unlimited)
+    energy, low, high = energy_of(segments, 0, round(2.4 * S))
+    assert energy == pytest.approx(480_000, rel=0.01)
+    assert low > 0.5 * energy
+    assert high < 1.5 * energy
+
+
+def test_a_counter_that_does_not_tick_is_whole_from_its_first_look():
+    readings = [
+        Reading(RAPL.id, at, at - S // 1000, at // 20_000) for at in (S, 13 * S // 10, 18 * S // 10)
+    ]
+    builder, segments = grown(readings, 2.1, device=RAPL)
+    check_curve(builder, segments)
+    energy, low, high = energy_of(segments, S, round(2.1 * S))
+    assert energy == pytest.approx(55_000, rel=0.01)
+    assert 0 < low < 55_000 < high < 3 * 55_000
+
+
+def test_a_counter_that_an_end_ran_ahead_of_is_waited_for():
+    def looks(*times):
+        return [Reading(RAPL.id, at, at - S // 1000, told) for at, told in times]
+
+    builder = CurveBuilder(RAPL)
+    for reading in looks((S, 0), (3 * S // 2, 50_000)):
+        builder.feed(reading)
+    builder.finish(5 * S // 2)  # as if it went on: 100 J more
+    told = ((13 * S // 5, 60_000), (3 * S, 70_000), (4 * S, 170_000), (5 * S, 270_000))
+    for reading in looks(*told):
+        builder.feed(reading)
+    builder.finish(5 * S)
+    assert builder.curve_mj == pytest.approx(270_000, abs=100)
+    assert builder.drain_notices() == []
 
 
 def test_nothing_is_settled_before_the_first_reading():

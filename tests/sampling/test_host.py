@@ -11,7 +11,7 @@ from meter.model import Component, Method
 from meter.sampling.cpu_list import list_path, read_list, tdp_watts
 from meter.sampling.host import Constants, Host
 from meter.sampling.rapl import Rapl
-from tests.sampling.looking import ManualClock, S
+from tests.sampling.looking import ManualClock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,8 +87,7 @@ def test_a_rapl_file_that_fails_later_is_a_fault_of_that_look(tmp_path: Path) ->
 
 
 def test_a_known_cpu_is_modelled_by_its_tdp_and_load(tmp_path: Path) -> None:
-    clock = ManualClock()
-    host = Host(proc(tmp_path), clock)
+    host = Host(proc(tmp_path))
     cpu, ram = host.open()
     assert (cpu.id, cpu.method, ram.id, ram.method) == (
         "cpu-0",
@@ -97,41 +96,41 @@ def test_a_known_cpu_is_modelled_by_its_tdp_and_load(tmp_path: Path) -> None:
         Method.MODELLED,
     )
     assert "TDP 225 W x 2" in cpu.name
-    clock.now_ns += 10 * S
+    assert host.look("cpu-0").mean_mw == 126_000  # since the start a fifth of the time was busy
     (tmp_path / "stat").write_text("cpu  300 0 100 900 100 0 0 0 0 0\n")
     look = host.look("cpu-0")  # half of the time was busy
     assert look.mean_mw == 247_500
-    assert look.energy_mj == 2_475_000
-    assert host.look("ram").energy_mj == 10 * 64 * 375
+    assert look.energy_mj is None
+    assert host.look("ram").mean_mw == 64 * 375
+    assert (cpu.power_floor_mw, cpu.power_limit_mw) == (45_000, 450_000)
+    assert (ram.power_floor_mw, ram.power_limit_mw) == (24_000, 24_000)
 
 
 def test_an_unknown_cpu_is_an_assumption_and_says_so(tmp_path: Path) -> None:
-    cpu = Host(proc(tmp_path, "AMD EPYC"), ManualClock()).open()[0]
+    cpu = Host(proc(tmp_path, "AMD EPYC")).open()[0]
     assert cpu.method is Method.ASSUMED
     assert "4 W a thread" in cpu.name
-    without_list = Host(proc(tmp_path), ManualClock(), cpu_list=lambda: None).open()[0]
+    without_list = Host(proc(tmp_path), cpu_list=lambda: None).open()[0]
     assert without_list.method is Method.ASSUMED
 
 
 def test_what_is_measured_is_not_modelled_too(tmp_path: Path) -> None:
-    host = Host(proc(tmp_path), ManualClock(), measured=lambda: frozenset({Component.CPU}))
+    host = Host(proc(tmp_path), measured=lambda: frozenset({Component.CPU}))
     assert [device.id for device in host.open()] == ["ram"]
 
 
 def test_a_host_without_proc_says_why(tmp_path: Path) -> None:
     with pytest.raises(SourceAbsentError, match="cannot be modelled"):
-        Host(tmp_path, ManualClock()).open()
+        Host(tmp_path).open()
 
 
-def test_asking_again_loses_no_modelled_energy(tmp_path: Path) -> None:
-    clock = ManualClock()
-    host = Host(proc(tmp_path), clock)
+def test_asking_again_keeps_where_the_last_look_was(tmp_path: Path) -> None:
+    host = Host(proc(tmp_path))
     host.open()
-    clock.now_ns += S
-    first = host.look("ram").energy_mj or 0
+    host.look("cpu-0")
+    (tmp_path / "stat").write_text("cpu  300 0 100 900 100 0 0 0 0 0\n")
     host.open()
-    clock.now_ns += S
-    assert host.look("ram").energy_mj == 2 * first
+    assert host.look("cpu-0").mean_mw == 247_500
 
 
 @pytest.mark.parametrize(
