@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from math import ceil
 from typing import TYPE_CHECKING
 
 from meter.units import NS_PER_S
@@ -151,6 +152,22 @@ def reach(
         below = max(below, drawn - lowest)
         above = max(above, highest - drawn)
     return round(below + 0.5), round(above + 0.5)
+
+
+def hole_reach(span_ns: int, energy_mj: int, most_mw: float) -> list[tuple[int, int, int]]:
+    """The same for a cell that nobody saw: offset, lower and higher where that bends.
+
+    Exact between: a run that begins a moment before the end of a long hole is sure but for that
+    moment.
+    """
+    fastest = min(span_ns, round(energy_mj * NS_PER_S / most_mw)) if most_mw > 0 else span_ns
+    found = []
+    for at in sorted({0, fastest, span_ns - fastest, span_ns}):
+        drawn = energy_mj * at / span_ns
+        lowest = max(0.0, energy_mj - most_mw * (span_ns - at) / NS_PER_S)
+        highest = min(float(energy_mj), most_mw * at / NS_PER_S)
+        found.append((at, ceil(max(0.0, drawn - lowest)), ceil(max(0.0, highest - drawn))))
+    return found
 
 
 def _drawn(knots: Sequence[tuple[int, int]], at: int) -> tuple[int, float]:

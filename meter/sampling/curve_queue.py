@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from meter.model import Basis
+from meter.model import Basis, Gap
 from meter.sampling.curve_cells import flat, shape
 from meter.units import NS_PER_MS, NS_PER_S
 
@@ -85,7 +85,8 @@ class CellQueue:
             tick = right[0].span_ns if right else TICK_NS
             cell.energy_mj = cell.whole_mj * min(cell.span_ns, tick) // tick
         if cell.hole:
-            self._notices.tell("gap_bridged", cell.end_ns)
+            gap = Gap(cell.start_ns, cell.end_ns, cell.span_ns)
+            self._notices.tell("gap_bridged", cell.end_ns, gap=gap)
         self._out.stretch(
             cell.end_ns,
             cell.energy_mj,
