@@ -20,7 +20,7 @@ from meter.metering.intervals import IntervalBuilder
 from meter.metering.wall import WallAnchor
 from meter.model import Component, Gap, Hold, Notice, RunState, RunStatus, Severity
 from meter.sampling import identity
-from meter.sampling.curve_notices import LEAST_GAP_NS, gap_notice
+from meter.sampling.curve_notices import GAP_CODE, LEAST_GAP_NS, gap_notice
 from meter.sampling.frames import Hello
 from meter.units import NS_PER_S, US_PER_S
 
@@ -188,6 +188,8 @@ class Metering:
         length_ns = min(gap.length_ns, end_ns - start_ns)
         if length_ns < LEAST_GAP_NS:
             return None
+        if notice.code != GAP_CODE:
+            return notice
         device = self.roll.known[notice.device_id or ""]
         own = gap_notice(device.id, device.name, Gap(start_ns, end_ns, length_ns))
         return replace(own, at_us=notice.at_us)

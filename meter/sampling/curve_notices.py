@@ -25,6 +25,7 @@ TEXTS = {
     "reads_failed": "some looks at it failed",
     "device_lost": "it could not be reached for a while",
 }
+GAP_CODE = "gap_unknown"
 LEAST_GAP_NS = NS_PER_S // 2
 """A shorter gap is no notice: coverage and bounds show it."""
 INFORMATIVE = frozenset(
@@ -38,7 +39,7 @@ def gap_notice(device_id: str, name: str, gap: Gap) -> Notice:
         f"{name} ({device_id}): nothing is known about {_length(gap.length_ns)}, which counts as "
         "zero energy and is not covered."
     )
-    return Notice("gap_unknown", text, Severity.WARNING, device_id=device_id, gap=gap)
+    return Notice(GAP_CODE, text, Severity.WARNING, device_id=device_id, gap=gap)
 
 
 def _length(length_ns: int) -> str:
@@ -59,14 +60,14 @@ class Notices:
         self._waiting: list[Notice] = []
         self._gap: Gap | None = None  # not told yet
 
-    def tell(self, code: str, at_ns: int, reason: str = "") -> None:
+    def tell(self, code: str, at_ns: int, reason: str = "", gap: Gap | None = None) -> None:
         """Say that something happened, unless it was said just now."""
         if not self._due(code, at_ns):
             return
         severity = Severity.INFO if code in INFORMATIVE else Severity.WARNING
         why = f" ({reason})" if reason else ""
         text = f"{self._name} ({self._device_id}): {TEXTS[code]}{why}."
-        self._waiting.append(Notice(code, text, severity, device_id=self._device_id))
+        self._waiting.append(Notice(code, text, severity, device_id=self._device_id, gap=gap))
 
     def gap(self, start_ns: int, end_ns: int) -> None:
         """Nothing is known about a stretch; told by ``gap_over``, with what was not told yet."""
@@ -77,7 +78,7 @@ class Notices:
     def gap_over(self, at_ns: int) -> None:
         """Something is known again, or nobody asks any more: say how much time it was."""
         gap = self._gap
-        if gap is None or gap.length_ns < LEAST_GAP_NS or not self._due("gap_unknown", at_ns):
+        if gap is None or gap.length_ns < LEAST_GAP_NS or not self._due(GAP_CODE, at_ns):
             return
         self._gap = None
         self._waiting.append(gap_notice(self._device_id, self._name, gap))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import pairwise
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
 from meter.model import Basis, Method, Segment
-from meter.sampling.curve_cells import reach
+from meter.sampling.curve_cells import hole_reach, reach
 from meter.units import NS_PER_S, mj_of
 
 if TYPE_CHECKING:
@@ -138,8 +139,11 @@ class Output:
         self.gap_ns += end_ns - start_ns if basis is Basis.COUNTER_GAP else 0
         floor_mw = self._floor_mw if basis is Basis.MODEL else 0
         loose_mj = max(0, energy_mj - ceil(mj_of(floor_mw, end_ns - start_ns)))
-        below, above = reach(start_ns, end_ns, loose_mj, breaks, self.most_mw - floor_mw)
         blur = ceil(blur_mw * blur_ns / NS_PER_S)
+        if basis is Basis.COUNTER_GAP:
+            self._hole(end_ns, energy_mj, blur)
+            return
+        below, above = reach(start_ns, end_ns, loose_mj, breaks, self.most_mw - floor_mw)
         edges = (below + blur, above + blur)
         done = 0
         for at_ns, upto in (*breaks, (end_ns, energy_mj)):
@@ -150,6 +154,25 @@ class Output:
                 ceil((1 + self._gain) * (piece if high is None else max(high * part, piece))),
             )
             self._put(at_ns, piece, bounds, basis, edges)
+            done = upto
+
+    def _hole(self, end_ns: int, energy_mj: int, blur_mj: int) -> None:
+        """A cell that nobody saw, drawn in pieces so that its edges narrow towards both ends."""
+        start_ns = self.settled_ns or end_ns
+        span = end_ns - start_ns
+        bends = hole_reach(span, energy_mj, self.most_mw)
+        done = 0
+        for before, after in pairwise(bends):
+            upto = energy_mj * after[0] // span
+            piece = upto - done
+            self._put(
+                start_ns + after[0],
+                piece,
+                (floor((1 - self._gain) * piece), ceil((1 + self._gain) * piece)),
+                Basis.COUNTER_GAP,
+                (before[1] + blur_mj, before[2] + blur_mj),
+                (after[1] + blur_mj, after[2] + blur_mj),
+            )
             done = upto
 
     def correct(self, start_ns: int, end_ns: int, energy_mj: int, *, gap: bool = False) -> None:
@@ -182,6 +205,7 @@ class Output:
         bounds: tuple[int, int],
         basis: Basis,
         edges: tuple[int, int],
+        end_edges: tuple[int, int] | None = None,
         *,
         covered: bool = True,
     ) -> None:
@@ -202,8 +226,8 @@ class Output:
                 covered=covered,
                 below_mj=edges[0],
                 above_mj=edges[1],
-                end_below_mj=edges[0],
-                end_above_mj=edges[1],
+                end_below_mj=(end_edges or edges)[0],
+                end_above_mj=(end_edges or edges)[1],
             )
         )
         self.settled_ns = end_ns
