@@ -17,9 +17,7 @@ import sys
 
 PACKAGES = {
     "cc": ("gcc", "libc6-dev"),
-    "chromium": ("chromium", "fonts-dejavu-core"),
     "promtool": ("prometheus",),
-    "strace": ("strace",),
 }
 """Program -> the Debian packages that bring it."""
 
