@@ -168,7 +168,9 @@ class Metering:
 
     def note(self, notice: Notice) -> None:
         """Keep a notice: of a device for the runs that hold it, else for its run or the node."""
-        at_us = notice.at_us or self.anchor.us(self.clock.boot_ns())
+        at_us = notice.at_us or self.anchor.us(
+            notice.gap.start_ns if notice.gap else self.clock.boot_ns()
+        )
         notice = replace(notice, at_us=at_us)
         if notice.device_id is None or notice.run_id is not None:
             self._say(notice)
@@ -188,11 +190,11 @@ class Metering:
         length_ns = min(gap.length_ns, end_ns - start_ns)
         if length_ns < LEAST_GAP_NS:
             return None
-        if notice.code != GAP_CODE:
-            return notice
-        device = self.roll.known[notice.device_id or ""]
-        own = gap_notice(device.id, device.name, Gap(start_ns, end_ns, length_ns))
-        return replace(own, at_us=notice.at_us)
+        own = notice
+        if notice.code == GAP_CODE:
+            device = self.roll.known[notice.device_id or ""]
+            own = gap_notice(device.id, device.name, Gap(start_ns, end_ns, length_ns))
+        return replace(own, at_us=self.anchor.us(start_ns))
 
     def _say(self, notice: Notice) -> None:
         told = notice.text if notice.gap else ""  # each gap has a length of its own
