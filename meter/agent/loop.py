@@ -18,7 +18,7 @@ from meter.sampling import frames
 from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from meter.agent.metering import Metering
     from meter.agent.supervisor import SamplerEvent, Supervisor
@@ -101,7 +101,7 @@ class Loop:
     def _step(self) -> None:
         now_ns = self.metering.clock.boot_ns()
         self._wait(now_ns)
-        self._hear()
+        self.hear(self.supervisor.read(self.metering.clock.boot_ns()))
         while not self._commands.empty():
             self._commands.get()()
         now_ns = self.metering.clock.boot_ns()
@@ -127,9 +127,10 @@ class Loop:
         if any(fd == self._wake_read for fd, _ in ready):
             os.read(self._wake_read, 4_096)
 
-    def _hear(self) -> None:
+    def hear(self, lines: Iterable[bytes]) -> None:
+        """Take what the sampler said."""
         now_ns = self.metering.clock.boot_ns()
-        for line in self.supervisor.read(now_ns):
+        for line in lines:
             try:
                 frame = frames.decode(line)
             except SourceError:

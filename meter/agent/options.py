@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from meter.errors import UsageError
 
 _VALUED = ("--socket", "--listen", "--ready-fd")
 _LOOPBACK = ("localhost", "::1", "[::1]")
 
 
-class Options(NamedTuple):
+class Options:
     """What the command line says; None is "not given"."""
 
-    private: bool = False
-    socket: str | None = None
-    listen: str | None = None
-    ready_fd: int | None = None
-    allow_remote: bool = False
+    __slots__ = ("allow_remote", "listen", "private", "ready_fd", "socket")
+
+    def __init__(
+        self,
+        *,
+        private: bool = False,
+        socket: str | None = None,
+        listen: str | None = None,
+        ready_fd: int | None = None,
+        allow_remote: bool = False,
+    ) -> None:
+        self.private = private
+        self.socket = socket
+        self.listen = listen
+        self.ready_fd = ready_fd
+        self.allow_remote = allow_remote
 
 
 def parse(arguments: list[str]) -> Options:

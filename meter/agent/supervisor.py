@@ -10,12 +10,25 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from meter.units import NS_PER_S
 
+TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Protocol
+
+    class Child(Protocol):
+        """A started process."""
+
+        def kill(self, signal_number: int) -> None:
+            """Send a signal; a process that is gone is no error."""
+
+        def reaped(self) -> bool:
+            """True once the process has ended and its entry is gone; never blocks."""
+
+    Spawner = Callable[[int], Child]
+    """Starts a sampler that writes to the given descriptor; raises OSError if none can be."""
 
 _PIPE_BYTES = 1 << 20  # holds some ten seconds of eight GPUs while the service starts
 _CHUNK = 1 << 16
@@ -25,37 +38,31 @@ _FIRST_BACKOFF_NS = NS_PER_S // 2
 _LAST_BACKOFF_NS = 30 * NS_PER_S
 
 
-class Child(Protocol):
-    """A started process."""
+class Patience:
+    """How long silence is borne, in ns; NVML's first call may take half a minute."""
 
-    def kill(self, signal_number: int) -> None:
-        """Send a signal; a process that is gone is no error."""
+    __slots__ = ("beat_ns", "init_ns", "term_ns")
 
-    def reaped(self) -> bool:
-        """True once the process has ended and its entry is gone; never blocks."""
-
-
-class Spawner(Protocol):
-    """Starts a sampler that writes to the given descriptor."""
-
-    def __call__(self, write_fd: int) -> Child:
-        """Raise OSError if no process can be started."""
-
-
-class Patience(NamedTuple):
-    """How long silence is borne, in ns."""
-
-    init_ns: int = 30 * NS_PER_S  # NVML's first call may take that long
-    beat_ns: int = 3 * NS_PER_S
-    term_ns: int = NS_PER_S
+    def __init__(
+        self,
+        init_ns: int = 30 * NS_PER_S,
+        beat_ns: int = 3 * NS_PER_S,
+        term_ns: int = NS_PER_S,
+    ) -> None:
+        self.init_ns = init_ns
+        self.beat_ns = beat_ns
+        self.term_ns = term_ns
 
 
-class SamplerEvent(NamedTuple):
+class SamplerEvent:
     """What happened to the sampler: started, hung, died, refused or blocked."""
 
-    what: str
-    at_ns: int
-    text: str
+    __slots__ = ("at_ns", "text", "what")
+
+    def __init__(self, what: str, at_ns: int, text: str) -> None:
+        self.what = what
+        self.at_ns = at_ns
+        self.text = text
 
 
 class _Live:

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 
-from meter.agent.supervisor import Child, Patience, Supervisor, spawn
+from meter.agent.supervisor import Patience, Supervisor, spawn
 
 S = 1_000_000_000
 PATIENCE = Patience(init_ns=30 * S, beat_ns=3 * S, term_ns=S)
@@ -45,7 +45,7 @@ class Nursery:
         self.mortal = mortal
         self.children: list[FakeChild] = []
 
-    def __call__(self, write_fd: int) -> Child:
+    def __call__(self, write_fd: int) -> FakeChild:
         self.children.append(FakeChild(write_fd, self.mortal))
         return self.children[-1]
 
