@@ -33,6 +33,7 @@ LISTED_S = 9.0
 """How long a registration waits for the sampler to list its devices."""
 END_S = 6.0
 """How long the end of a run waits for its figures to be durable."""
+LEDGER_BEHIND = "ledger_behind"
 _DURABLE_S = 3.0
 _CUT_NS = NS_PER_S  # a live run's open minute is written early at most this often
 _UNSAVED = "The ledger cannot be written at the moment, and keeps the newest figures in memory"
@@ -96,13 +97,33 @@ class Desk:
     def status(self) -> dict[str, Any]:
         """The live state as JSON."""
         where, health = str(self._ledger.path), self._ledger.health()
-        return self._loop.ask(lambda: views.status(self._metering, self._shown, health, where))
+        listens = self._reception.house.listens
+        return self._loop.ask(
+            lambda: views.status(self._metering, self._shown, health, where, listens)
+        )
 
-    def register(self, run: NewRun, peer_pid: int | None) -> dict[str, Any]:
-        """Book a run from now on; waits until devices are listed, as long as that may help."""
+    def register(self, run: NewRun, peer_pid: int | None) -> tuple[dict[str, Any], bool]:
+        """Book a run from now on; waits until devices are listed, as long as that may help.
+
+        True with the answer once it is durable; False if that takes longer than a moment.
+        """
         if not self._reception.listed:
             self._listed.wait(LISTED_S)
-        return self._loop.ask(lambda: self._reception.register(run, peer_pid))
+
+        def register() -> tuple[dict[str, Any], Future[None] | None]:
+            answer = self._reception.register(run, peer_pid)
+            return answer, None if run.check else self._metering.flush(rows=False, urgent=True)
+
+        answer, written = self._loop.ask(register)
+        if written is None or not self._reception.house.keeps:
+            return answer, False
+        if _wait(written, _DURABLE_S):
+            return answer, True
+        text = f"{_UNSAVED} ({self._ledger.health().last_error or 'it is busy'})."
+        behind = {"code": LEDGER_BEHIND, "text": text}
+        answer["notices"].append(behind)
+        answer["faults"].append(behind)
+        return answer, False
 
     def end(self, run_id: str, end: RunEnd, peer_pid: int | None) -> dict[str, Any]:
         """End a run; its document once all is settled and durable."""
@@ -159,7 +180,7 @@ class Desk:
             with self._ledger.reader() as reader:
                 document = reports.run_document(reader, run_id)
         reason = self._ledger.health().last_error or "it is busy"
-        document["notices"].append(_notice("ledger_behind", f"{_UNSAVED} ({reason})."))
+        document["notices"].append(_notice(LEDGER_BEHIND, f"{_UNSAVED} ({reason})."))
         return document
 
     def _now_ns(self) -> int:

@@ -75,7 +75,7 @@ class DeadlineProtocol(H11Protocol):
 class Server(uvicorn.Server):
     """Serves until told to stop, by a signal or by ``stop``; then returns, whatever the signal."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, name: str) -> None:
         config = uvicorn.Config(
             app,
             http=DeadlineProtocol,
@@ -85,6 +85,7 @@ class Server(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
+            headers=[("Server", name)],
             date_header=False,
             timeout_keep_alive=75,  # longer than a scrape interval
             timeout_graceful_shutdown=STOP_S,

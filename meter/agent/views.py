@@ -11,7 +11,7 @@ from meter.snapshot import Collector, FactorGauge, GpuView, Health, HostView, Ru
 from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from meter.agent.metering import Metering
     from meter.agent.runs import LiveRun
@@ -66,8 +66,10 @@ def snapshot(
     )
 
 
-def status(metering: Metering, shown: Snapshot, ledger: LedgerHealth, where: str) -> dict[str, Any]:
-    """The live state as JSON."""
+def status(
+    metering: Metering, shown: Snapshot, ledger: LedgerHealth, where: str, listens: Sequence[str]
+) -> dict[str, Any]:
+    """The live state as JSON; ``listens`` are the TCP addresses that Prometheus may scrape."""
     joules = {
         dict(c.labels)["uuid"]: float(c.value)
         for c in shown.counters
@@ -79,6 +81,7 @@ def status(metering: Metering, shown: Snapshot, ledger: LedgerHealth, where: str
             "pid": os.getpid(),
             "version": __version__,
             "private": metering.place.private,
+            "listens": list(listens),
             "uptime_s": (shown.at_ns - metering.started_ns) // NS_PER_S,
             "fresh": shown.health.fresh,
             "reason": shown.health.reason,

@@ -19,21 +19,30 @@ from meter.agent import http
 from meter.agent.desk import IN_MEMORY, Desk
 from meter.agent.launchers import Launchers
 from meter.agent.leases import Leases
+from meter.agent.listen import SERVER, listen
 from meter.agent.loop import Loop
 from meter.agent.metering import Clock, Metering, Place
 from meter.agent.reception import House, Reception
 from meter.agent.recovery import Recovered, recover
 from meter.agent.server import Server, tcp_hosts
-from meter.errors import ConfigError, FactorError, LedgerError, LedgerLockedError, MeterError
+from meter.errors import (
+    ConfigError,
+    FactorError,
+    LedgerError,
+    LedgerLockedError,
+    MeterError,
+    UsageError,
+)
 from meter.factors import Rates, factors_of, site_of
 from meter.ledger import Ledger, recovery
 from meter.model import Node, Notice, Severity, Site
 from meter.units import NS_PER_S, US_PER_HOUR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from meter.agent.boot import Booted
+    from meter.agent.boot import Booted, Settled
+    from meter.agent.options import Options
     from meter.config import Config
     from meter.model import Factor
 
@@ -55,20 +64,26 @@ class Books:
     factors: tuple[Factor, ...]
 
 
-def serve(booted: Booted) -> int:
-    """Run until told to end, or alone for long enough; the exit code."""
-    notices = list(booted.notices)
+def serve(booted: Booted, settled: Settled, lines: Sequence[bytes]) -> int:
+    """Run until told to end, or alone for long enough; the exit code.
+
+    ``lines`` are what the sampler has said so far.
+    """
+    config, notices = settled.config, list(settled.notices)
     try:
-        ledger = _open_ledger(booted.config, notices)
-        books = _books(booted, ledger, notices)
+        listening = listen(config, booted.options)
+        notices += listening.notices
+        ledger = _open_ledger(config, notices)
+        books = _books(config, booted.options, ledger, notices)
     except MeterError as error:
         booted.ready.tell("error", str(error))
         sys.stderr.write(f"meter: {error}\n")
         booted.supervisor.stop()
-        return 2 if isinstance(error, ConfigError | FactorError) else 1
-    agent = Agent(booted, ledger, books, notices)
+        return 2 if isinstance(error, ConfigError | FactorError | UsageError) else 1
+    booted.sockets.extend(listening.sockets)
+    agent = Agent(booted, config, ledger, books, notices, listening.quiet)
     try:
-        agent.run()
+        agent.run(lines)
     finally:
         agent.close()
     return 0
@@ -77,11 +92,20 @@ def serve(booted: Booted) -> int:
 class Agent:
     """All parts of a running agent."""
 
-    def __init__(self, booted: Booted, ledger: Ledger, books: Books, notices: list[Notice]) -> None:
+    def __init__(
+        self,
+        booted: Booted,
+        config: Config,
+        ledger: Ledger,
+        books: Books,
+        notices: list[Notice],
+        quiet: list[Notice],
+    ) -> None:
         self._booted = booted
+        self._config = config
         self._ledger = ledger
         self._books = books
-        config, private = booted.config, booted.options.private
+        private = booted.options.private
         self._leases = Leases(config.lease_dir, os.getpid())
         self._launchers = Launchers(config.socket.with_name(config.socket.name + ".runs"))
         node = _node()
@@ -98,7 +122,9 @@ class Agent:
         house = House(
             ledger=str(ledger.path),
             project=config.project,
-            faults=tuple(n for n in notices if n.severity is Severity.WARNING),
+            faults=(*(n for n in notices if n.severity is Severity.WARNING), *quiet),
+            listens=tuple(_shown(listening) for listening in booted.sockets[1:]),
+            keeps=ledger.path != IN_MEMORY,
         )
         self._reception = Reception(self._metering, self._launchers, house)
         self._loop = Loop(
@@ -118,13 +144,11 @@ class Agent:
         page = importlib.import_module(EXPOSITION).Exposition(self._desk.snapshot)
         host = config.listen.rpartition(":")[0].strip("[]")
         app = http.build(self._desk, page, set(tcp_hosts(host, socket.gethostname())))
-        self._server = Server(app)
+        self._server = Server(app, SERVER)
 
-    def run(self) -> None:
+    def run(self, lines: Sequence[bytes]) -> None:
         """Serve until stopped."""
-        for frame in self._booted.frames:
-            self._metering.take(frame, _boot_ns())
-        self._booted.frames.clear()
+        self._loop.hear(lines)
         gc.collect()
         gc.freeze()  # what was loaded stays: it need not be looked through again and again
         self._loop.start()
@@ -144,12 +168,12 @@ class Agent:
         deadline = time.monotonic() + _REAP_S
         while not self._booted.supervisor.end() and time.monotonic() < deadline:
             time.sleep(0.01)
-        self._booted.config.socket.unlink(missing_ok=True)
+        self._config.socket.unlink(missing_ok=True)
 
     def _announce(self) -> None:
         if not self._booted.options.private:
-            places = [str(self._booted.config.socket)]
-            places += [f"http://{_shown(s)}" for s in self._booted.sockets[1:]]
+            places = [str(self._config.socket)]
+            places += [f"http://{where}" for where in self._reception.house.listens]
             sys.stderr.write(f"meter: agent {__version__} listens on {', '.join(places)}\n")
             sys.stderr.flush()
 
@@ -183,15 +207,14 @@ def _unavailable(error: LedgerError) -> Notice:
     return Notice("ledger_unavailable", text, Severity.WARNING)
 
 
-def _books(booted: Booted, ledger: Ledger, notices: list[Notice]) -> Books:
+def _books(config: Config, options: Options, ledger: Ledger, notices: list[Notice]) -> Books:
     """Site and factors; a private agent goes on without what is wrong in the configuration."""
-    config = booted.config
     now_us = _wall_us()
     try:
         site = site_of(config)
         factors = factors_of(config, site, now_us)
     except (ConfigError, FactorError) as error:
-        if not booted.options.private:
+        if not options.private:
             raise
         notices.append(Notice("config_error", str(error), Severity.WARNING))
         site = Site(config.site_name, config.site_name, None)

@@ -39,6 +39,7 @@ class Agent:
             "METER_HOME": str(self.home),
             "METER_SOCKET": self.socket,
             "METER_LEASE_DIR": str(folder / "leases"),
+            "METER_LISTEN": "127.0.0.1:0",
             "METER_SIMULATE": "2xH100",
             **variables,
         }
@@ -82,7 +83,7 @@ class Agent:
         pairs = [line.rsplit(" ", 1) for line in lines if line and not line.startswith("#")]
         return {name: float(value) for name, value in pairs}
 
-    def begin(self, run_id: str, **changes: Any) -> dict[str, Any]:
+    def begin(self, run_id: str, *, expected: int = 201, **changes: Any) -> dict[str, Any]:
         body = {
             "id": run_id,
             "name": "try",
@@ -93,7 +94,7 @@ class Agent:
             **changes,
         }
         status, answer = self.ask("POST", "/v1/runs", body)
-        assert status == 201, answer
+        assert status == expected, answer
         return answer
 
     def end(self, run_id: str, **changes: Any) -> dict[str, Any]:

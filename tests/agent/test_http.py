@@ -27,8 +27,9 @@ CANARY = "sk-canary-4711"
 class FakeDesk:
     """Answers from memory, or raises what it was given."""
 
-    def __init__(self, error: Exception | None = None) -> None:
+    def __init__(self, error: Exception | None = None, *, durable: bool = True) -> None:
         self.error = error
+        self.durable = durable
         self.asked: list[Any] = []
 
     def _note(self, *what: Any) -> dict[str, Any]:
@@ -37,8 +38,8 @@ class FakeDesk:
             raise self.error
         return {"id": "01JB"}
 
-    def register(self, run: Any, peer_pid: int | None) -> dict[str, Any]:
-        return self._note("register", run, peer_pid)
+    def register(self, run: Any, peer_pid: int | None) -> tuple[dict[str, Any], bool]:
+        return self._note("register", run, peer_pid), self.durable
 
     def end(self, run_id: str, end: Any, peer_pid: int | None) -> dict[str, Any]:
         return self._note("end", run_id, end)
@@ -76,7 +77,7 @@ def test_a_run_goes_through_its_life() -> None:
     call = client(desk)
     assert call("POST", "/v1/runs", body=RUN).status == 201
     mark = {"step": 3, "epoch": "0.5"}
-    assert call("POST", "/v1/runs/01JB/marks", body=mark).status == 201
+    assert call("POST", "/v1/runs/01JB/marks", body=mark).status == 202
     assert call("GET", "/v1/runs/01JB").json() == {"id": "01JB"}
     assert call("GET", "/v1/runs?limit=3&project=p").json() == {"runs": [{"id": "01JB"}]}
     assert call("GET", "/v1/runs/01JB/series").json() == {"series": [{"id": "01JB"}]}
@@ -85,6 +86,14 @@ def test_a_run_goes_through_its_life() -> None:
     assert [what[0] for what in desk.asked] == [
         "register", "mark", "document", "runs", "series", "end",
     ]  # fmt: skip
+
+
+def test_created_means_durable() -> None:
+    assert client(FakeDesk(durable=True))("POST", "/v1/runs", body=RUN).status == 201
+    assert client(FakeDesk(durable=False))("POST", "/v1/runs", body=RUN).status == 202
+    told = client()("GET", "/openapi.json").json()["paths"]["/v1/runs"]["post"]["responses"]
+    assert "durable" in told["201"]["description"]
+    assert "not durable" in told["202"]["description"]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +227,7 @@ async def app(scope, receive, send):
 sock = socket.socket(socket.AF_UNIX)
 sock.bind(sys.argv[1])
 sock.listen()
-server.Server(app).serve_on([sock], started=lambda: print("up", flush=True))
+server.Server(app, "meter").serve_on([sock], started=lambda: print("up", flush=True))
 """
 
 
@@ -249,9 +258,11 @@ def test_slow_requests_are_cut_and_quick_ones_served(served: Any) -> None:
     slow_head = talk(path, b"GET / HTTP/1.1\r\nHo")
     slow_body = talk(path, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
     with talk(path, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") as quick:
-        head = quick.recv(4096)
-        assert b"200" in head.split(b"\r\n")[0]
-        assert f"('unix', {os.getpid()})".encode() in head
+        answer = b""
+        while not answer.endswith(b"\r\n0\r\n\r\n"):
+            answer += quick.recv(4096)
+        assert b"200" in answer.split(b"\r\n")[0]
+        assert f"('unix', {os.getpid()})".encode() in answer
     assert slow_head.recv(100) == b""
     assert slow_body.recv(100) == b""
     slow_head.close()
