@@ -15,6 +15,7 @@ SCRIPTS = (
     ("Start of a job", "start_delay.py"),
     ("Speed of a job", "slowdown.py"),
     ("Scrapes", "metrics_latency.py"),
+    ("Ledger", "ledger_soak.py"),
 )
 HEAD = """# Benchmarks
 

@@ -285,14 +285,19 @@ class Ledger:
     def _succeeded(self) -> None:
         with self._wake:
             self._health = LedgerHealth(failures=self._health.failures)
-        session = self._session
-        if session is None or session.recorded_us - self._expired_us < US_PER_HOUR:
-            return
-        self._expired_us = session.recorded_us
-        try:
+        if self._session is not None:
+            try:
+                self._tidy(self._session)
+            except duckdb.Error as error:
+                self._failed(error)  # tried again when as much has come again
+
+    def _tidy(self, session: Session) -> None:
+        """Remove what nobody needs any more: old readings hourly, counters that newer ones hide."""
+        if session.counters_crowded:
+            session.expire_counters()
+        if session.recorded_us - self._expired_us >= US_PER_HOUR:
+            self._expired_us = session.recorded_us
             session.expire_readings(session.recorded_us - self._retention_us)
-        except duckdb.Error as error:
-            self._failed(error)  # tried again in an hour
 
     def _failed(self, error: BaseException) -> None:
         with self._wake:

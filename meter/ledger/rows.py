@@ -39,6 +39,7 @@ DEFAULT_SITE = "default"
 
 _COUNTER_STEP = Decimal("1E-24")  # scale of the counter's column
 _WIDE = Context(prec=60)
+_RUN_LABEL = "run"
 
 
 def node(value: Node, recorded: datetime) -> Params:
@@ -248,10 +249,11 @@ def notice(value: Notice, seq: int, recorded: datetime) -> Row:
     )
 
 
-def counter(value: Counter) -> Row:
+def counter(value: Counter, seq: int) -> Row:
     """Row of ``counter``; rounded up, so that a restored counter is never behind."""
     kept = value.value.quantize(_COUNTER_STEP, rounding=ROUND_CEILING, context=_WIDE)
-    return (value.name, labels_json(value.labels), kept)
+    run_id = dict(value.labels).get(_RUN_LABEL)
+    return (value.name, labels_json(value.labels), run_id, kept, seq)
 
 
 def counter_of(row: Mapping[str, Any]) -> Counter:

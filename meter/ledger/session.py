@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from meter.model import Factor, LedgerBatch
 
+_COUNTER_ROWS = 30_000
+
 
 class Session:
     """The writer's connection and what it knows of the ledger's small tables."""
@@ -26,6 +28,7 @@ class Session:
     def __init__(self, path: Path, *, memory_limit_mb: int, now_us: Callable[[], int]) -> None:
         self.con = store.connect(path, memory_limit_mb=memory_limit_mb)
         self._now_us = now_us
+        self._counters_kept = 0
         try:
             migrate(self.con, path, now_us())
             self._recall()
@@ -38,6 +41,7 @@ class Session:
         self.seq, self.recorded_us = int(seq), micros(recorded_at)
         hours = self.con.execute(load("recovery/metered_hours").sql).fetchall()
         self._hours = {micros(hour) for (hour,) in hours}
+        self._counter_rows = self._count_counters()
         query = load("recovery/factors")
         found = self.con.execute(query.sql).fetchall()
         self._factors: list[Factor] = [
@@ -63,6 +67,7 @@ class Session:
         self.seq, self.recorded_us = seq, recorded_us
         self._hours |= hours
         self._factors += factors
+        self._counter_rows += sum(len(batch.counters) for batch in batches)
 
     def _rollback(self) -> None:
         try:
@@ -86,7 +91,7 @@ class Session:
         )
         self._append("notice", [rows.notice(v, seq, recorded) for b in batches for v in b.notices])
         newest = {(v.name, v.labels): v for b in batches for v in b.counters}
-        self._append("counter", [rows.counter(v) for v in newest.values()], action="upsert")
+        self._append("counter", [rows.counter(v, seq) for v in newest.values()])
         self._append("interval", [r for b in batches for r in rows.intervals(b, seq, recorded)])
         return self._expand(batches, recorded)
 
@@ -105,22 +110,32 @@ class Session:
         for values in params:
             self.con.execute(load(name).sql, values)
 
-    def _append(
-        self,
-        table: str,
-        values: Sequence[rows.Row],
-        *,
-        action: Literal["insert", "upsert"] = "insert",
-    ) -> None:
+    def _append(self, table: str, values: Sequence[rows.Row]) -> None:
         if not values:
             return
-        appender = self.con.appender(table, action=action)
+        appender = self.con.appender(table)
         appender.append_rows(values)
         appender.flush()
 
     def expire_readings(self, before_us: int) -> None:
         """Remove raw readings of before an instant."""
         self.con.execute(load("write/expire_readings").sql, {"before": timestamp(before_us)})
+
+    @property
+    def counters_crowded(self) -> bool:
+        """Whether so many rows of counters are superseded that they are worth removing."""
+        return self._counter_rows > _COUNTER_ROWS + 2 * self._counters_kept
+
+    def expire_counters(self) -> None:
+        """Remove rows of counters that have a newer one, or whose run has ended."""
+        self._counters_kept = self._counter_rows  # if this fails, the next try is not at once
+        self.con.execute(load("write/expire_run_counters").sql)
+        self.con.execute(load("write/expire_counters").sql)
+        self._counter_rows = self._counters_kept = self._count_counters()
+
+    def _count_counters(self) -> int:
+        ((found,),) = self.con.execute(load("recovery/counter_rows").sql).fetchall()
+        return int(found)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A reader's own cursor."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STORAGE_VERSION = "v2.0.0"  # pinned: a newer DuckDB must not make files that this one cannot read
+_LOG_LIMIT = "4MB"  # what is in the log only is in memory too: about as much again
 
 _HOLDER = re.compile(r"\(PID (\d+)\)")
 _NO_SPACE = ("no space left", "file too large", "quota exceeded", "could not write", "enospc")
@@ -45,6 +46,7 @@ def connect(
     }
     if not read_only:
         config["storage_compatibility_version"] = STORAGE_VERSION
+        config["wal_autocheckpoint"] = _LOG_LIMIT
     try:
         return duckdb.connect(str(path), read_only=read_only, config=config)
     except duckdb.Error as error:

@@ -172,10 +172,12 @@ CREATE TABLE notice (
     recorded_at TIMESTAMP NOT NULL
 );
 
--- What live counters have shown at most; restored before serving, so that none goes back.
+-- What live counters have shown; restored before serving, so that none goes back. The newest row
+-- of a series holds. No key: each update by key keeps memory that the engine never gives back.
 CREATE TABLE counter (
     name VARCHAR NOT NULL,
     labels VARCHAR NOT NULL,
+    run_id VARCHAR,
     amount DECIMAL(38, 24) NOT NULL,
-    PRIMARY KEY (name, labels)
+    seq BIGINT NOT NULL
 );

@@ -10,12 +10,22 @@ import pytest
 
 from meter.errors import LedgerError, LedgerFullError
 from meter.factors import factors_of
-from meter.ledger import recovery
+from meter.ledger import recovery, session
 from meter.ledger.ledger import Pace
 from meter.ledger.pending import Pending
 from meter.ledger.store import STORAGE_VERSION
 from meter.model import Counter, Device, Kind, LedgerBatch, Node, RawReading, Run
-from tests.ledger.facts import BOOT_NS, GPUS, NODE, START_US, config, minute, registered, site
+from tests.ledger.facts import (
+    BOOT_NS,
+    GPUS,
+    NODE,
+    START_US,
+    config,
+    ended,
+    minute,
+    registered,
+    site,
+)
 
 HOURS_A_DAY = 24
 
@@ -127,6 +137,27 @@ def test_counters_come_back_exactly_and_never_lower(open_ledger):
     assert found["a_total"] == Counter("a_total", labels, exact)
     assert found["b_total"].value == Decimal("7.5")
     assert longer <= found["c"].value < longer + Decimal("1E-23")
+
+
+def test_superseded_counters_and_those_of_ended_runs_are_removed(open_ledger, monkeypatch):
+    monkeypatch.setattr(session, "_COUNTER_ROWS", 20)
+    ledger = open_ledger()
+    ledger.write(registered()).result(10)
+    of_run = (("run", "01RUN0"),)
+    for number in range(100):
+        made = (Counter("a_total", (), Decimal(number)), Counter("b", of_run, Decimal(number)))
+        once = (Counter("once_total", (), Decimal(7)),) if number == 0 else ()
+        ledger.write(LedgerBatch(counters=made + once)).result(10)
+    with ledger.reader() as reader:
+        found = {counter.name: counter.value for counter in recovery.counters(reader)}
+        assert found == {"a_total": 99, "b": 99, "once_total": 7}
+        assert reader.one("recovery/counter_rows")["counter_rows"] < 40
+    ledger.write(ended(minutes=1)).result(10)
+    for number in range(100, 130):
+        ledger.write(LedgerBatch(counters=(Counter("a_total", (), Decimal(number)),))).result(10)
+    with ledger.reader() as reader:
+        found = {counter.name: counter.value for counter in recovery.counters(reader)}
+    assert found == {"a_total": 129, "once_total": 7}
 
 
 def test_registering_again_changes_nothing_and_a_new_description_is_kept_beside(open_ledger):

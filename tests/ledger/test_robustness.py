@@ -21,7 +21,7 @@ from meter.errors import (
     LedgerLockedError,
     LedgerTooNewError,
 )
-from meter.ledger import Ledger, open_reader
+from meter.ledger import Ledger, open_reader, recovery
 from meter.ledger.ledger import Pace
 from meter.ledger.session import Session
 from meter.model import LedgerBatch, Node, RawReading
@@ -33,11 +33,13 @@ KILLS = 8
 # Writes numbered batches of two devices and prints a number only once it is durable.
 WRITER = """
 import sys
+from decimal import Decimal
 from pathlib import Path
-from meter.ledger import Ledger
+from meter.ledger import Ledger, session
 from meter.ledger.ledger import Pace
-from meter.model import LedgerBatch, Node, RawReading
+from meter.model import Counter, LedgerBatch, Node
 from tests.ledger.facts import GPUS, minute
+session._COUNTER_ROWS = 3  # so that a kill meets the removal of superseded rows too
 ledger = Ledger.open(Path(sys.argv[1]), pace=Pace(commit_s=0.0))
 number = int(sys.argv[2])
 print("open", flush=True)
@@ -46,6 +48,7 @@ while True:
         nodes=(Node("n", f"boot-{number}", "h"),),
         intervals=tuple(minute(number, device=gpu, energy_mj=number) for gpu in GPUS),
         site_id="lab",
+        counters=(Counter("written_total", (), Decimal(number)),),
     )
     ledger.write(batch).result(30)
     print(number, flush=True)
@@ -89,7 +92,9 @@ def stored(path):
         rows = reader._con.execute("SELECT energy_mj FROM interval").fetchall()
         for (number,) in rows:
             found[number] = found.get(number, 0) + 1
+        counters = {int(counter.value) for counter in recovery.counters(reader)}
     assert {f"boot-{number}" for number in found} == boots, "a batch is torn"
+    assert counters == ({max(found)} if found else set()), "a counter is not of the last batch"
     return found
 
 

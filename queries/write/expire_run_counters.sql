@@ -1,0 +1,13 @@
+-- Removes the live counters of runs that have ended: nobody shows them again.
+DELETE FROM counter
+WHERE
+    run_id IN (
+        SELECT s.run_id
+        FROM run_state AS s
+        WHERE
+            s.status <> 'running'
+            AND s.seq = (
+                SELECT max(t.seq) AS newest FROM run_state AS t
+                WHERE t.run_id = s.run_id
+            )
+    )
