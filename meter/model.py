@@ -227,7 +227,7 @@ class Interval:
     measured_mj: int
     method: Method
     correction: bool = False
-    held_us: int | None = None  # device time of the run, shares applied; None: the whole span
+    held_us: int | None = None  # device time of the owner, shares applied; None: the whole span
 
 
 class Severity(StrEnum):

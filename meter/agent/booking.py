@@ -7,9 +7,8 @@ they are durable, so that no counter goes back after a crash.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
 from meter.model import Component, Counter, Kind
@@ -26,8 +25,6 @@ UNATTRIBUTED = "(unattributed)"
 OTHER = "(other)"
 OWN = "own"
 """Provider of what runs on own or rented GPUs, in contrast to a hosted API's name."""
-
-_WHOLE = Fraction(1)
 
 MAX_PROJECTS = 200
 MAX_RUNS = 500
@@ -48,11 +45,10 @@ class Pricing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The run that parts of a flush belong to, and its share of each device."""
+    """The run that parts of a flush belong to."""
 
     run_id: str
     project: str
-    shares: Mapping[str, Fraction] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -104,14 +100,13 @@ class Books:
         by_device: defaultdict[tuple[str, Method], int] = defaultdict(int)
         by_owner: defaultdict[tuple[Kind, str | None, Component, Method], _Sum] = defaultdict(_Sum)
         kept = [p for p in parts if not p.correction and p.device_id in devices]
-        claims = _claims(kept, accounts)
         for part in kept:
             component = devices[part.device_id].component
             by_device[part.device_id, part.method] += part.energy_mj
             owner = by_owner[part.kind, part.run_id, component, part.method]
             owner.energy_mj += part.energy_mj
             if component is Component.GPU and part.run_id is not None:
-                owner.held_us += _held_us(part, claims[_span(part)], accounts)
+                owner.held_us += part.held_us
         for (device_id, method), energy_mj in by_device.items():
             self._device(devices[device_id], method, energy_mj)
         for (kind, run_id, component, method), amount in by_owner.items():
@@ -213,33 +208,6 @@ class Books:
 
 def _key(name: str, /, **labels: str) -> Key:
     return name, tuple(labels.items())
-
-
-def _span(part: Part) -> tuple[str, int, int]:
-    return part.device_id, part.start_ns, part.end_ns
-
-
-def _share(part: Part, accounts: Mapping[str, Account]) -> Fraction:
-    account = accounts.get(part.run_id or "")
-    return account.shares.get(part.device_id, _WHOLE) if account else _WHOLE
-
-
-def _claims(
-    parts: Iterable[Part], accounts: Mapping[str, Account]
-) -> dict[tuple[str, int, int], Fraction]:
-    """What the runs of each stretch claim of the device together."""
-    found: defaultdict[tuple[str, int, int], Fraction] = defaultdict(Fraction)
-    for part in parts:
-        if part.run_id is not None:
-            found[_span(part)] += _share(part, accounts)
-    return found
-
-
-def _held_us(part: Part, claims: Fraction, accounts: Mapping[str, Account]) -> int:
-    """The run's device time, shares applied; negative when the part is taken back."""
-    share = _share(part, accounts) / max(claims, _WHOLE)
-    held_us = int((part.end_ns - part.start_ns) * share) // 1_000
-    return -held_us if part.energy_mj < 0 else held_us
 
 
 def _joules(energy_mj: int) -> Decimal:

@@ -49,7 +49,7 @@ class LiveRun:
     @property
     def account(self) -> Account:
         """What live counters know of it."""
-        return Account(self.run.id, self.run.project, self.shares)
+        return Account(self.run.id, self.run.project)
 
     def holds(self, end_ns: int | None = None) -> tuple[Hold, ...]:
         """Its holds, open or ended."""

@@ -27,7 +27,8 @@ LATE_NS = 10 * NS_PER_S
 class Part:
     """Energy that came to an owner just now; what live counters book.
 
-    A late hold moves energy from one owner to another: the former then gets a negative part.
+    A late hold moves energy and device time from one owner to another: the former then gets a
+    negative part.
     """
 
     device_id: str
@@ -41,6 +42,7 @@ class Part:
     covered: bool
     method: Method
     correction: bool = False
+    held_us: int = 0  # device time, shares applied
 
 
 @dataclass(slots=True)
@@ -217,9 +219,10 @@ class IntervalBuilder:
                 *moved[:3],
                 covered=True,
                 method=account.stretches[-1].method,
+                held_us=moved.held_us,
             )
             for owner in sorted(before | after, key=lambda o: (o.kind, o.run_id or ""))
-            if (moved := after.get(owner, Sums()).minus(before.get(owner, Sums()))).energy
+            if any(moved := after.get(owner, Sums()).minus(before.get(owner, Sums())))
         ]
 
     def _draw(self, account: _Account, until_ns: int | None = None) -> list[Stretch]:
@@ -247,8 +250,9 @@ class IntervalBuilder:
                 stretch.start_ns = start
                 stretch.start_edge = edge(segment, start)
                 stretches.append(stretch)
-            covered_us = self._anchor.us(end) - self._anchor.us(start) if segment.covered else 0
-            given = stretch.take(segment, end, sums_between(segment, start, end), covered_us)
+            span_us = self._anchor.us(end) - self._anchor.us(start)
+            sums = sums_between(segment, start, end)._replace(held_us=span_us)
+            given = stretch.take(segment, end, sums, span_us if segment.covered else 0)
             parts += [
                 _part(segment, owner, start, end, sums)
                 for owner, sums in zip(owners.owners, given, strict=True)
@@ -310,6 +314,7 @@ class IntervalBuilder:
                 covered_us=stretch.covered_us,
                 measured_mj=min(sums.measured, sums.energy),
                 method=stretch.method,
+                held_us=sums.held_us,
             )
 
     def _corrections(self, account: _Account, until_ns: int | None) -> list[Interval]:
@@ -345,6 +350,7 @@ class IntervalBuilder:
             measured_mj=sums.measured,
             method=segment.method,
             correction=True,
+            held_us=0,
         )
 
 
@@ -361,6 +367,7 @@ def _part(segment: Segment, owner: Owner, start_ns: int, end_ns: int, sums: Sums
         segment.covered,
         segment.method,
         segment.correction,
+        sums.held_us,
     )
 
 
@@ -395,7 +402,7 @@ def _by_owner(stretches: list[Stretch]) -> dict[Owner, Sums]:
     found: dict[Owner, Sums] = {}
     for stretch in stretches:
         for owner, sums in zip(stretch.owners.owners, stretch.unwritten(), strict=True):
-            found[owner] = found.get(owner, Sums()).plus(*sums)
+            found[owner] = found.get(owner, Sums()).plus(sums)
     return found
 
 

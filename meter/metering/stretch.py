@@ -14,18 +14,17 @@ if TYPE_CHECKING:
 
 
 class Sums(NamedTuple):
-    """What a stretch adds up, in mJ; all grow only."""
+    """What a stretch adds up, in mJ and, of device time, in µs; all grow only."""
 
     energy: int = 0
     low: int = 0
     high: int = 0
     measured: int = 0
+    held_us: int = 0
 
-    def plus(self, energy: int, low: int, high: int, measured: int) -> Sums:
-        """These sums and one piece more."""
-        return Sums(
-            self.energy + energy, self.low + low, self.high + high, self.measured + measured
-        )
+    def plus(self, other: Sums) -> Sums:
+        """These sums and others."""
+        return Sums(*(a + b for a, b in zip(self, other, strict=True)))
 
     def minus(self, other: Sums) -> Sums:
         """What these sums have more than others."""
@@ -33,7 +32,7 @@ class Sums(NamedTuple):
 
 
 def sums_between(segment: Segment, start_ns: int, end_ns: int) -> Sums:
-    """What a segment holds between two instants inside it."""
+    """What a segment holds between two instants inside it; its time is not counted."""
     if start_ns <= segment.start_ns and end_ns >= segment.end_ns:
         energy, low, high = segment.energy_mj, segment.low_mj, segment.high_mj
     else:
@@ -75,7 +74,7 @@ class Stretch:
     def take(self, segment: Segment, end_ns: int, sums: Sums, covered_us: int) -> list[Sums]:
         """Add a piece of a segment up to an instant; what each owner got of it."""
         before = allotted(self.total, self.owners)
-        self.total = self.total.plus(*sums)
+        self.total = self.total.plus(sums)
         self.end_ns = end_ns
         self.covered_us += covered_us
         self.end_edge = edge(segment, end_ns)

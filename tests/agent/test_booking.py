@@ -49,6 +49,7 @@ def part(energy_mj: int, run_id: str | None = None, **changes: Any) -> Part:
         "high_mj": energy_mj,
         "covered": True,
         "method": Method.MEASURED,
+        "held_us": S // 1_000,
         **changes,
     }
     return Part(**values)
@@ -172,6 +173,6 @@ def test_tokens_only_grow() -> None:
 
 def test_runs_that_share_a_gpu_share_its_hours() -> None:
     books = Books()
-    book(books, part(1000, "r1"), part(1000, "r2"))
+    book(books, part(1000, "r1", held_us=500_000), part(1000, "r2", held_us=500_000))
     assert shown(books)["meter_run_cost_total r1 gpu_time EUR"] == Decimal("0.0005")
     assert shown(books)["meter_cost_total llama own gpu_time EUR"] == Decimal("0.001")

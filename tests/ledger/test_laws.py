@@ -15,8 +15,11 @@ from meter.factors import Rates, factors_of
 from meter.ledger.instants import hour_of
 from meter.ledger.reader import Reader
 from meter.ledger.session import Session
-from meter.model import Component, Interval, Kind, LedgerBatch, Method
+from meter.metering.intervals import IntervalBuilder
+from meter.metering.wall import WallAnchor
+from meter.model import Basis, Component, Hold, Interval, Kind, LedgerBatch, Method, Segment
 from tests.ledger.facts import (
+    BOOT_NS,
     HOUR_US,
     MINUTE_US,
     START_US,
@@ -147,6 +150,41 @@ def test_live_booking_and_the_lines_of_reports_are_equal_to_the_digit(config, ma
                 booked[kind, None if each.carbon else each.unit] += each.value.scaleb(9)
     found = ledger_of(batches, lambda reader: totals(reader, "run"))
     lines = {key: row[0] for key, row in found.items() if not key[0].startswith("energy")}
+    assert {k: v for k, v in lines.items() if v} == {k: v for k, v in booked.items() if v}
+
+
+@slow
+@given(
+    st.lists(st.fractions(0, 1, max_denominator=7), min_size=2, max_size=3),
+    st.lists(st.tuples(st.integers(1, 90 * 10**9), st.integers(0, 10**8)), max_size=9),
+    st.integers(0, 8),
+)
+def test_live_booking_and_reports_agree_on_a_gpu_that_runs_share(shares, pieces, late):
+    anchor = WallAnchor(BOOT_NS, START_US - 3 * MINUTE_US)  # an hour ends within
+    builder, at_ns, parts, made = IntervalBuilder(anchor), BOOT_NS, [], []
+    for number, (span_ns, energy) in enumerate(pieces):
+        segment = Segment(
+            IDS[0], at_ns, at_ns + span_ns, energy, energy, energy, Basis.COUNTER, Method.MEASURED
+        )
+        parts += builder.add(segment)
+        at_ns += span_ns
+        if number == late:
+            parts += builder.release(RUNS[0], at_ns - span_ns // 3)
+            made += builder.close(at_ns, run_id=RUNS[0])
+        if number == 0:
+            for run_id, share in zip(RUNS, shares, strict=False):
+                parts += builder.hold(Hold(run_id, IDS[0], at_ns, None, share))
+    made += builder.close_all()
+    batches, factors = facts(priced(), made)
+    booked = defaultdict(Decimal)
+    for part in parts:
+        if part.run_id is not None:
+            rates = Rates.at(factors, site("FRA"), START_US)
+            for each in rates.of_gpu_time(part.held_us):
+                with localcontext(prec=60):
+                    booked[each.kind, each.unit] += each.value.scaleb(9)
+    found = ledger_of(batches, lambda reader: totals(reader, "run"))
+    lines = {key: row[0] for key, row in found.items() if key[0] == "gpu_time"}
     assert {k: v for k, v in lines.items() if v} == {k: v for k, v in booked.items() if v}
 
 

@@ -69,6 +69,7 @@ def owners(intervals):
         key = (i.device_id, i.kind, i.run_id, i.start_us // 60_000_000)
         found[key, "energy"] += i.energy_mj
         found[key, "covered"] += i.covered_us
+        found[key, "held"] += i.held_us
     return {key: value for key, value in found.items() if value}
 
 
@@ -91,6 +92,28 @@ def test_runs_and_idle_and_unattributed_are_the_device(pair, held):
         assert all(0 <= i.low_mj <= i.energy_mj <= i.high_mj for i in found)
         assert all(0 <= i.measured_mj <= i.energy_mj for i in found)
         assert all(0 <= i.covered_us <= i.end_us - i.start_us for i in found)
+
+
+@given(two_curves, hold_lists)
+def test_held_times_of_all_owners_add_up_to_the_devices_time(pair, held):
+    span_us = ANCHOR.us(SPAN_MS * NS_PER_MS) - ANCHOR.us(0)
+    for curve in pair:
+        found = all_at_once(curve, held)
+        assert sum(i.held_us for i in found) == span_us
+        assert all(0 <= i.held_us <= i.end_us - i.start_us for i in found)
+
+
+@given(curves("gpu-a"), st.lists(shares, min_size=1, max_size=4))
+def test_runs_that_share_a_device_hold_their_shares_of_its_time(curve, claims):
+    held = [Hold(f"run-{n}", "gpu-a", 0, None, share) for n, share in enumerate(claims)]
+    times = Counter()
+    for interval in all_at_once(curve, held):
+        times[interval.run_id] += interval.held_us
+    span_us = ANCHOR.us(SPAN_MS * NS_PER_MS) - ANCHOR.us(0)
+    scale = max(1, sum(claims))
+    minutes = 4
+    for hold in held:
+        assert abs(times[hold.run_id] - span_us * hold.share / scale) <= minutes * len(held)
 
 
 @given(two_curves, hold_lists)
@@ -125,12 +148,14 @@ def test_the_order_of_arrival_changes_nothing(pair, held, random):
         item = queue.pop(0)
         parts = made.hold(item) if isinstance(item, Hold) else made.add(item)
         for part in parts:
-            booked[part.device_id, part.kind, part.run_id] += part.energy_mj
+            booked[part.device_id, part.kind, part.run_id, "energy"] += part.energy_mj
+            booked[part.device_id, part.kind, part.run_id, "held"] += part.held_us
     found = made.close_all()
     assert owners(found) == expected
     totals = Counter()
     for i in found:
-        totals[i.device_id, i.kind, i.run_id] += i.energy_mj
+        totals[i.device_id, i.kind, i.run_id, "energy"] += i.energy_mj
+        totals[i.device_id, i.kind, i.run_id, "held"] += i.held_us
     assert +booked == +totals
 
 
