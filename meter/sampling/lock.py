@@ -107,6 +107,7 @@ class Lock:
         "_cost_ns",
         "_failures",
         "_model",
+        "_outward_ns",
         "_silent",
         "_split_in",
         "_stage",
@@ -117,6 +118,7 @@ class Lock:
     def __init__(self, model: TickModel, at_ns: int, cost_ns: float, peers: int) -> None:
         self._model = model
         self._cost_ns = cost_ns
+        self._outward_ns = OUTWARD_NS
         self._stride = _stride(model.period, cost_ns, peers)
         self._stage = Stage.EARLY
         self._split_in = 0
@@ -205,7 +207,7 @@ class Lock:
             self.next = window(model.at, SLACK_NS // 4, SLACK_NS // 4)
         elif self._stage in (Stage.EARLY, Stage.MIDDLE):
             self._stage = Stage.LATE
-            self.next = window(model.at + half, 0, OUTWARD_NS)
+            self.next = window(model.at + half, 0, self._outward_ns)
         elif self._may_chase(at_ns):
             self._stage = Stage.CHASE
             step = max(half, 0.7 * (at_ns - model.at), 4 * self._cost_ns)
@@ -240,7 +242,7 @@ class Lock:
         self._stage = Stage.EARLY
         self._changed_early = False
         self._failures = 0
-        self.next = window(model.at - model.half, OUTWARD_NS, 0)
+        self.next = window(model.at - model.half, self._outward_ns, 0)
 
 
 def _stride(period_ns: float, cost_ns: float, peers: int) -> int:

@@ -26,7 +26,8 @@ LEARNING_LOOKS = 60  # beyond the budget, for a lock to begin with
 SAVED_LOOKS = 4
 OWED_LOOKS = 8  # so many may be owed while power changes, to be saved when it is flat
 STREAK = 3  # updates in a row that changed; then one that does not is late
-SHARED_PART = 5  # of a period that a look may move to share a wake-up
+SHARED_PART = 3  # of a period that a look may move to share a wake-up
+OUTWARD_PART = 25  # the same for the looks before and after an update
 LIVELY, LIVELY_NS = 4, 400_000_000  # so many changes in that time are worth a scan
 MOST_GAPS = 1.5  # updates for each change that a scan must see
 SPARSE, KEPT = 8, 16  # changes that plain looks learn updates from
@@ -65,6 +66,7 @@ class UpdateLock(Lock):
         self._alone = False  # the next update gets one look alone
         self._sure = False
         super().__init__(model, at_ns, cost_ns, peers)
+        self._outward_ns = max(OUTWARD_NS, round(model.period / OUTWARD_PART))
 
     @property
     def settled(self) -> bool:
@@ -144,7 +146,7 @@ class UpdateLock(Lock):
             self.next = window(model.at + model.half, 0, round(model.period / SHARED_PART))
         else:
             self._stage = Stage.EARLY
-            self.next = window(model.at - model.half, OUTWARD_NS, 0)
+            self.next = window(model.at - model.half, self._outward_ns, 0)
 
     def _afford(self, ticks: int) -> int:
         """How many updates to go on, at least so many; looks are saved while power is flat."""
