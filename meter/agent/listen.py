@@ -13,8 +13,8 @@ from meter.model import Notice, Severity
 from meter.settings import DEFAULT_LISTEN
 
 if TYPE_CHECKING:
-    from meter.config import Config
     from meter.agent.options import Options
+    from meter.config import Config
 
 SERVER = "meter"
 """What the agent calls itself in its answers' Server header."""

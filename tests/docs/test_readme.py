@@ -87,6 +87,7 @@ def session(block: Block, folder: Path) -> None:
         "LANG": "C.UTF-8",
         "METER_SOCKET": str(folder / "socket"),
         "METER_LEASE_DIR": str(folder / "leases"),
+        "METER_LISTEN": "127.0.0.1:0",
     }
     for command, shown in commands(block.body):
         done = subprocess.run(

@@ -55,6 +55,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         **os.environ,
         "METER_HOME": str(tmp_path / "home"),
         "METER_LEASE_DIR": str(tmp_path / "leases"),
+        "METER_LISTEN": "127.0.0.1:0",
     }
 
 

@@ -34,6 +34,7 @@ class Place:
             "XDG_RUNTIME_DIR": str(runtime),
             "METER_HOME": str(folder / "home"),
             "METER_LEASE_DIR": str(folder / "leases"),
+            "METER_LISTEN": "127.0.0.1:0",
             "METER_FAKE_LOG": str(self.log),
         }
 

@@ -61,6 +61,7 @@ def elsewhere(tmp_path: Path) -> dict[str, str]:
         "HOME": str(tmp_path),
         "METER_HOME": str(tmp_path / "home"),
         "METER_LEASE_DIR": str(tmp_path / "leases"),
+        "METER_LISTEN": "127.0.0.1:0",
     }
 
 
