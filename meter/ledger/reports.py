@@ -11,11 +11,13 @@ from meter.document import RunRows, assemble
 from meter.errors import UsageError
 from meter.ledger.instants import micros, timestamp
 from meter.model import FactorKind
+from meter.units import NS_PER_US
 
 if TYPE_CHECKING:
     from meter.ledger.reader import Reader
 
 _READINGS_UP_TO = timedelta(hours=1)
+_LAG_UP_TO = timedelta(seconds=10)
 _HOUR = timedelta(hours=1)
 _SHOWN = 5
 
@@ -80,17 +82,35 @@ def run_series(reader: Reader, run_id: str) -> list[PowerPoint]:
     as_of = timestamp(reader.newest_us())
     run = _run(reader, run_id, as_of)
     until = _until(run)
-    rows: list[dict[str, Any]] = []
+    points: list[PowerPoint] = []
     if until - run["started_at"] <= _READINGS_UP_TO:
-        rows = reader.rows(
-            "report/series_readings", run_id=run_id, start=run["started_at"], end=until
-        )
-    if not rows:
-        rows = reader.rows("report/series_minutes", run_id=run_id, as_of=as_of, **_hours(run))
+        points = _readings(reader, run_id, run["started_at"], until)
+    if points:
+        return points
+    rows = reader.rows("report/series_minutes", run_id=run_id, as_of=as_of, **_hours(run))
     return [
         PowerPoint(row["device_id"], micros(row["read_at"]), row["power_w"], row["energy_j"])
         for row in rows
     ]
+
+
+def _readings(reader: Reader, run_id: str, start: datetime, end: datetime) -> list[PowerPoint]:
+    """Points of the run's time, each where its energy had been used: before it was read.
+
+    A reading that found no more of the curve settled than the one before it is no point.
+    """
+    rows = reader.rows("report/series_readings", run_id=run_id, start=start, end=end + _LAG_UP_TO)
+    first: dict[str, float] = {}
+    last_us: dict[str, int] = {}
+    points = []
+    for row in rows:
+        device_id = row["device_id"]
+        at_us = micros(row["read_at"]) - row["lag_ns"] // NS_PER_US
+        if max(micros(start), last_us.get(device_id, 0) + 1) <= at_us <= micros(end):
+            last_us[device_id] = at_us
+            energy_j = row["energy_j"] - first.setdefault(device_id, row["energy_j"])
+            points.append(PowerPoint(device_id, at_us, row["power_w"], energy_j))
+    return points
 
 
 def find_run(reader: Reader, text: str) -> str:

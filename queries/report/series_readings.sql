@@ -1,14 +1,16 @@
 -- A point of the power of a device that a run held, from raw readings; energy counts from the first point.
 -- param   run_id     VARCHAR    : of the run
 -- param   start      TIMESTAMP  : of the run
--- param   end        TIMESTAMP  : of the run, or now
+-- param   end        TIMESTAMP  : of the last reading: some seconds after the run's end, since it lags
 -- column  device_id  VARCHAR    : UUID of a GPU
 -- column  read_at    TIMESTAMP  : UTC, without zone
+-- column  lag_ns     BIGINT     : by how much earlier the point is, because the curve settles later
 -- column  power_w    DOUBLE     : mean since the point before; null if unknown
 -- column  energy_j   DOUBLE     : of the whole device since the first point
 SELECT
     p.device_id AS device_id,
     p.read_at AS read_at,
+    p.boot_ns - p.settled_boot_ns AS lag_ns,
     coalesce(
         cast(p.curve_mj - p.curve_before_mj AS DOUBLE) * 1000000.0
         / nullif(p.settled_boot_ns - p.settled_before_ns, 0),
@@ -19,6 +21,7 @@ FROM (
     SELECT
         r.device_id,
         r.read_at,
+        r.boot_ns,
         r.curve_mj,
         r.settled_boot_ns,
         r.power_mw,

@@ -149,6 +149,7 @@ def test_components_devices_and_methods_are_kept_apart(open_ledger):
     assert energy["by_component"]["gpu"]["method"] == "measured"
     assert energy["by_component"]["ram"]["value"] == 6000.0
     assert energy["by_component"]["hosted"]["value"] == 0.0
+    assert energy["by_component"]["hosted"]["method"] == "assumed"  # nothing of it was metered
     assert [device["coverage"] for device in energy["devices"]] == [1.0, 1.0, 0.5]
 
 
@@ -322,3 +323,21 @@ def test_a_short_runs_series_is_of_readings_and_a_long_ones_of_minutes(open_ledg
     assert len(long) == 90
     assert long[0].power_w == 600.0
     assert long[-1].energy_j == 90 * 36_000.0
+
+
+def test_a_reading_stands_where_its_curve_had_settled_and_inside_the_run(open_ledger):
+    ledger = open_ledger()
+    lag_ns = 1_250_000_000
+    readings = tuple(
+        RawReading(GPUS[0], START_US + s * 1_000_000, BOOT_NS + s * 10**9, 5_000 + s * 600_000,
+                   BOOT_NS + s * 10**9 - lag_ns)
+        for s in range(64)
+    )  # fmt: skip
+    batch = LedgerBatch(readings=readings, intervals=(minute(0),), site_id="lab")
+    written(ledger, registered(), batch, ended(minutes=1))
+    with ledger.reader() as reader:
+        points = reports.run_series(reader, "01RUN0")
+    expected = [START_US + s * 1_000_000 - lag_ns // 1_000 for s in range(2, 62)]
+    assert [point.at_us for point in points] == expected
+    assert [point.energy_j for point in points] == [600.0 * n for n in range(60)]
+    assert {point.power_w for point in points} == {600.0}
