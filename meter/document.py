@@ -93,8 +93,9 @@ def _run(rows: RunRows) -> dict[str, Any]:
 
 
 def _energy(row: Row | None) -> Quantity:
+    """Energy of a row; without one nothing was metered, and that this is zero is assumed."""
     if row is None or row["energy_j"] is None:
-        return _quantity(0, 0, 0, "J", Method.MEASURED)
+        return _quantity(0, 0, 0, "J", Method.ASSUMED)
     return _quantity(row["energy_j"], row["low_j"], row["high_j"], "J", row["method"])
 
 

@@ -45,7 +45,7 @@ def document(*, simulated: bool = False, **changes: Any) -> dict[str, Any]:
                 "gpu": quantity(1_355_995.3, 1_288_195.6, 1_423_795.2, "J", "measured"),
                 "cpu": cpu,
                 "ram": ram,
-                "hosted": quantity(0.0, 0.0, 0.0, "J", "measured"),
+                "hosted": quantity(0.0, 0.0, 0.0, "J", "assumed"),
             },
             "devices": [
                 _device("GPU-6f1c2a7e-4b1d-9c55-22aa-7d0e5b9a1f01", "gpu", gpu0, 1.0),
