@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gc
 import os
 import sys
 import time
@@ -131,6 +132,7 @@ def main(arguments: list[str]) -> int:
         ready.tell("error", str(error))
         sys.stderr.write(f"meter: {error}\n")
         return EXIT_USAGE if isinstance(error, UsageError | ConfigError) else EXIT_FAILED
+    gc.disable()  # a fifth faster: nothing of what is loaded is garbage; see Agent.run
     from meter.agent.wiring import serve  # everything heavy
 
     return serve(booted, settled, lines)

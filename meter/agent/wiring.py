@@ -151,6 +151,7 @@ class Agent:
         self._loop.hear(lines)
         gc.collect()
         gc.freeze()  # what was loaded stays: it need not be looked through again and again
+        gc.enable()
         self._loop.start()
         self._server.serve_on(self._booted.sockets, started=self._announce)
 

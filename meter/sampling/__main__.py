@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
-
-from meter.sampling.process import run
 
 USAGE = "usage: python -m meter.sampling [--fd N] [--config JSON]\n"
 
 
 def main(arguments: list[str]) -> int:
     """Read the two options by hand: a parser's import would delay the first reading."""
+    gc.disable()  # until the first reading: nothing of what is loaded is garbage
+    from meter.sampling.process import run  # noqa: PLC0415 - see above
+
     options = dict(zip(arguments[::2], arguments[1::2], strict=False))
     if len(arguments) % 2 or not options.keys() <= {"--fd", "--config"}:
         sys.stderr.write(USAGE)

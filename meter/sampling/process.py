@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -70,6 +71,8 @@ class Sampler:
                 self._roster.refresh()
                 self._looker.look_due()
                 self._flush()
+            gc.freeze()  # what was loaded stays
+            gc.enable()
             while not self._stopping:
                 self._step()
         except PipeClosedError:
