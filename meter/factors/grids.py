@@ -86,6 +86,7 @@ def data_folder() -> Path:
     raise FactorError("codecarbon's data files are missing", "run `pip install codecarbon`")
 
 
+@cache
 def release() -> str:
     """Release of the data files, as a source names it."""
     try:
