@@ -55,9 +55,6 @@ SHOWN_NS = 300 * NS_PER_S
 FIRST_RUN_NS = 10 * NS_PER_S
 """How long a private agent waits with booking for the run that it was started for."""
 
-WRITE_NS = 3 * NS_PER_S // 2
-"""What is not urgent is written each second flush: a commit costs more than a second's metering."""
-
 _DRIFT_US = US_PER_S // 2
 _NOTICES_KEPT = 1_000
 _UNDURABLE_KEPT = 10_000
@@ -120,7 +117,6 @@ class Metering:
         self.committed: tuple[Counter, ...] = ()
         self.undurable: deque[tuple[Future[None], LedgerBatch]] = deque(maxlen=_UNDURABLE_KEPT)
         self.hurry = False  # something waits to become durable at once
-        self._written_ns = 0
         self._written: Future[None] = Future()
         self._written.set_result(None)
         self._store = store
@@ -312,7 +308,7 @@ class Metering:
             del self.ended[run_id]
             self.books.forget(run_id)
         urgent = urgent or self.hurry or bool(finished)
-        if not urgent and now_ns - self._written_ns < WRITE_NS:
+        if not (rows or urgent):
             return self._written
         return self._write(finished, urgent=urgent)
 
@@ -416,7 +412,6 @@ class Metering:
     def _write(self, finished: list[LiveRun], *, urgent: bool) -> Future[None]:
         draft, self._draft = self._draft, Draft()
         self.hurry = False
-        self._written_ns = self.clock.boot_ns()
         draft.counters += self.books.changed()
         draft.intervals = [each for each in draft.intervals if each.run_id != NOBODY]
         if draft.empty and not urgent:

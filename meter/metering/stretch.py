@@ -24,11 +24,23 @@ class Sums(NamedTuple):
 
     def plus(self, other: Sums) -> Sums:
         """These sums and others."""
-        return Sums(*(a + b for a, b in zip(self, other, strict=True)))
+        return Sums(
+            self.energy + other.energy,
+            self.low + other.low,
+            self.high + other.high,
+            self.measured + other.measured,
+            self.held_us + other.held_us,
+        )
 
     def minus(self, other: Sums) -> Sums:
         """What these sums have more than others."""
-        return Sums(*(a - b for a, b in zip(self, other, strict=True)))
+        return Sums(
+            self.energy - other.energy,
+            self.low - other.low,
+            self.high - other.high,
+            self.measured - other.measured,
+            self.held_us - other.held_us,
+        )
 
 
 def sums_between(segment: Segment, start_ns: int, end_ns: int) -> Sums:
@@ -73,14 +85,18 @@ class Stretch:
 
     def take(self, segment: Segment, end_ns: int, sums: Sums, covered_us: int) -> list[Sums]:
         """Add a piece of a segment up to an instant; what each owner got of it."""
-        before = allotted(self.total, self.owners)
-        self.total = self.total.plus(sums)
+        former = self.total
+        self.total = former.plus(sums)
         self.end_ns = end_ns
         self.covered_us += covered_us
         self.end_edge = edge(segment, end_ns)
         self.said = segment.method
-        if segment.covered or sums.energy:  # what is unknown makes nothing weaker
+        if self.known is not segment.method and (segment.covered or sums.energy):
+            # what is unknown makes nothing weaker
             self.known = Method.weakest((self.known or segment.method, segment.method))
+        if len(self.owners.owners) == 1:
+            return [sums]
+        before = allotted(former, self.owners)
         return [
             after.minus(old)
             for after, old in zip(allotted(self.total, self.owners), before, strict=True)
