@@ -311,6 +311,17 @@ def test_unknown_devices_are_refused_naming_the_known(tmp_path: Path) -> None:
         assert gpus == ["GPU-51b00001-0000-4000-8000-000000000000"]
 
 
+def test_a_sampler_that_started_before_the_file_was_read_does_what_the_file_says(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("host = false\n")
+    with agent(tmp_path, "--private", METER_CONFIG=str(file)) as node:
+        node.hear("reading")
+        devices = node.begin("r1")["devices"]
+        assert [device["component"] for device in devices] == ["gpu", "gpu"]
+
+
 def test_a_run_that_is_only_checked_does_not_begin(tmp_path: Path) -> None:
     with agent(tmp_path, "--private") as node:
         node.hear("reading")
