@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
@@ -17,7 +18,7 @@ from meter.snapshot import Health, Snapshot
 from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future
 
     from meter.agent.loop import Loop
@@ -56,6 +57,8 @@ class Desk:
         self._ledger = ledger
         self._rates = rates
         self._listed = threading.Event()
+        self._ending = 0  # requests that wait for the end of a run to be durable
+        self._ending_lock = threading.Lock()
         self._cuts: dict[str, tuple[int, Future[None]]] = {}
         self._shown = Snapshot(self._now_ns(), Health(version, fresh=False))
 
@@ -72,6 +75,11 @@ class Desk:
             self._now_ns(),
             self._loop.supervisor.restarts,
         )
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody waits for the end of a run: a private agent must not go before."""
+        return self._ending > 0
 
     # -- requests -----------------------------------------------------------------------------
 
@@ -127,11 +135,12 @@ class Desk:
 
     def end(self, run_id: str, end: RunEnd, peer_pid: int | None) -> dict[str, Any]:
         """End a run; its document once all is settled and durable."""
-        done = self._loop.ask(lambda: self._reception.end(run_id, end, peer_pid))
-        if done is None:  # others of the run's launchers go on
-            return self.document(run_id)
-        durable = _wait(done, END_S)
-        return self._document(run_id, durable=durable)
+        with self._staying():
+            done = self._loop.ask(lambda: self._reception.end(run_id, end, peer_pid))
+            if done is None:  # others of the run's launchers go on
+                return self.document(run_id)
+            durable = _wait(done, END_S)
+            return self._document(run_id, durable=durable)
 
     def mark(self, run_id: str, mark: NewMark) -> dict[str, Any]:
         """Note an instant inside a run."""
@@ -154,6 +163,16 @@ class Desk:
             points = reports.run_series(reader, _find(reader, run_id))
         names = ("device_id", "at_us", "power_w", "energy_j")
         return [{name: getattr(point, name) for name in names} for point in points]
+
+    @contextlib.contextmanager
+    def _staying(self) -> Iterator[None]:
+        with self._ending_lock:
+            self._ending += 1
+        try:
+            yield
+        finally:
+            with self._ending_lock:
+                self._ending -= 1
 
     def _found(self, text: str) -> str:
         with self._ledger.reader() as reader:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meter import __version__
-from meter.agent import http
+from meter.agent import http, memory
 from meter.agent.desk import IN_MEMORY, Desk
 from meter.agent.launchers import Launchers
 from meter.agent.leases import Leases
@@ -69,6 +69,7 @@ def serve(booted: Booted, settled: Settled, lines: Sequence[bytes]) -> int:
 
     ``lines`` are what the sampler has said so far.
     """
+    memory.use_one_arena()
     config, notices = settled.config, list(settled.notices)
     try:
         listening = listen(config, booted.options)
@@ -149,8 +150,7 @@ class Agent:
     def run(self, lines: Sequence[bytes]) -> None:
         """Serve until stopped."""
         self._loop.hear(lines)
-        gc.collect()
-        gc.freeze()  # what was loaded stays: it need not be looked through again and again
+        memory.settle()
         gc.enable()
         self._loop.start()
         self._server.serve_on(self._booted.sockets, started=self._announce)
@@ -182,7 +182,8 @@ class Agent:
         now_ns = _boot_ns()
         self._reception.look_after(now_ns)
         self._desk.publish()
-        if self._booted.options.private and self._reception.idle(now_ns, _ALONE_NS):
+        idle = not self._desk.busy and self._reception.idle(now_ns, _ALONE_NS)
+        if self._booted.options.private and idle:
             self._server.stop()
 
 

@@ -11,6 +11,7 @@ import pytest
 from meter.agent.desk import unsaved
 from meter.agent.leases import Leases
 from meter.agent.metering import Clock, Metering, Place
+from meter.agent.recovery import Recovered
 from meter.agent.runs import Ending, LiveRun, Wanted
 from meter.agent.views import freshness, snapshot
 from meter.errors import LedgerError
@@ -31,6 +32,7 @@ from meter.model import (
     SamplerBatch,
     Site,
 )
+from meter.sampling.curve import CurveStart
 from meter.sampling.frames import Hello
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ class World:
     """Two GPUs with a steady load, a clock to turn, and the metering of them."""
 
     def __init__(
-        self, folder: Path, *, private: bool = False, silent: tuple[str, ...] = ()
+        self, folder: Path, *, private: bool = False, recovered: Recovered | None = None
     ) -> None:
         self.now_ns = 1_000 * S
         self.step_us = 0
@@ -85,6 +87,7 @@ class World:
             Leases(folder, 1),
             lambda _: rates,
             Clock(lambda: self.now_ns, lambda: WALL_US + self.now_ns // 1000 + self.step_us),
+            recovered,
         )
         self.metering.take(Hello(GPUS, (("nvml", None),), "580", "b", 1), self.now_ns)
 
@@ -351,3 +354,30 @@ def test_gauges_of_a_silent_device_vanish_from_the_page(world: World) -> None:
     world.silent = ("GPU-1",)
     world.go(6)
     assert power() == [POWER_MW, None]
+
+
+def test_what_an_abandoned_runs_devices_used_while_no_agent_ran_is_nobodys(
+    tmp_path: Path,
+) -> None:
+    last_ns, back_ns = 990 * S, 1_000 * S  # of the agent that was killed; of the one that came
+    known = POWER_MW * last_ns // S
+    run = Run("gone", "gone", "p", WALL_US + 900_000_000, 900 * S, "n", "home")
+    live = LiveRun(run, Wanted(gpus="none"), {g.id: Fraction(1) for g in GPUS})
+    starts = {g.id: CurveStart(known, last_ns, known, last_ns) for g in GPUS}
+    closed = {g.id: last_ns for g in GPUS}
+    world = World(
+        tmp_path,
+        recovered=Recovered(starts=starts, closed_ns=closed, abandoned=((live, last_ns),)),
+    )
+    world.go(90)
+    states = [(each.run_id, each.status) for each in world.store.all("states")]
+    assert states == [("gone", RunStatus.ABANDONED)]
+    assert "run_abandoned" in {notice.code for notice in world.store.all("notices")}
+    gap = used_mj(last_ns, back_ns)
+    assert world.energy_mj(Kind.UNATTRIBUTED) == pytest.approx(gap, rel=0.02)
+    assert world.energy_mj(Kind.RUN, "gone") == 0
+    written = world.store.all("intervals")
+    assert {i.kind for i in written} == {Kind.UNATTRIBUTED, Kind.IDLE}
+    span_us = max(i.end_us for i in written) - min(i.start_us for i in written)
+    total_mj = sum(i.energy_mj for i in written)
+    assert total_mj == pytest.approx(2 * POWER_MW * span_us / 1e6, rel=1e-3)

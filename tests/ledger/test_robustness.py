@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from meter.ledger.ledger import Pace
 from meter.ledger.session import Session
 from meter.model import LedgerBatch, Node, RawReading
 from tests.ledger.facts import minute
+from volumes import fill, remount, volume
 
 ROOT = Path(__file__).parents[2]
 KILLS = 8
@@ -180,52 +180,11 @@ def test_a_home_that_cannot_be_written_is_refused_naming_meter_home(tmp_path):
         Ledger.open(tmp_path / "file" / "ledger.duckdb")
 
 
-@contextmanager
-def volume(folder, size):
-    """A real file system of a size in a folder; needs root."""
-    require_root()
-    folder.mkdir()
-    options = ["-t", "tmpfs", "-o", f"size={size}", "meter-test", str(folder)]
-    done = subprocess.run(["mount", *options], capture_output=True, text=True)
-    if done.returncode:
-        unavailable(f"cannot mount a tmpfs here ({done.stderr.strip()})")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def require_root():
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        unavailable("a small file system needs root and mount")
-
-
-def unavailable(reason):
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-def remount(folder, options):
-    subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
-
-
 def test_a_read_only_home_is_refused_naming_meter_home(tmp_path):
     with volume(tmp_path / "home", "4m") as home:
         remount(home, "ro")
         with pytest.raises(LedgerError, match="set METER_HOME"):
             Ledger.open(home / "ledger.duckdb")
-
-
-def fill(path):
-    """Write a file until nothing more goes in."""
-    free = True
-    with path.open("wb", buffering=0) as file:
-        while free:
-            try:
-                free = file.write(b"x" * 4096) == 4096
-            except OSError:
-                free = False
 
 
 def settled(condition, timeout_s=20.0):
