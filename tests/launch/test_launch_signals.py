@@ -175,8 +175,18 @@ def test_ctrl_c_ends_an_ordinary_job_and_the_shell_sees_130(place, terminal):
 
 
 def test_ctrl_z_stops_the_job_and_fg_continues_it(place, terminal):
-    loop = "echo begun; i=0; while [ ! -e go-on ]; do sleep 0.05; done; echo ended"
-    terminal.type(command_line(place, "--quiet", "--", "sh", "-c", loop) + "\n")
+    # Python, because a shell that is stopped between its vfork and exec never reports the stop.
+    loop = "\n".join(
+        (
+            "import os, time",
+            "print('begun', flush=True)",
+            "while not os.path.exists('go-on'): time.sleep(0.05)",
+            "print('ended', flush=True)",
+        )
+    )
+    (place.folder / "loop.py").write_text(loop)
+    job = (sys.executable, "loop.py")
+    terminal.type(command_line(place, "--quiet", "--", *job) + "\n")
     terminal.expect("begun")
     terminal.type("\x1a")
     terminal.expect("Stopped")
