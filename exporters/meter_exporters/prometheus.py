@@ -6,6 +6,7 @@ that is over vanishes from the page by not being in it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,12 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.exposition import choose_encoder, generate_latest
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from meter.units import NS_PER_S, US_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from prometheus_client.core import Metric
 
@@ -28,7 +30,11 @@ MAX_SERIES = 5_000
 
 _MW_PER_W = 1_000
 
+_OPENMETRICS = "application/openmetrics-text"
+_PLAIN_NAMES = ("", "underscores", "allow-utf-8")  # ways of escaping that leave our names alone
+
 Row = tuple[tuple[str, ...], float]
+Encoder = Callable[[CollectorRegistry], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,29 +219,38 @@ def families() -> list[tuple[str, str, str, tuple[str, ...]]]:
     return [(family.name, family.type, family.help, family.labels) for family in FAMILIES]
 
 
-class _SnapshotCollector(Collector):
+class SnapshotCollector(Collector):
+    """The page for prometheus_client; ``Writer`` writes the same."""
+
     def __init__(self, source: Callable[[], Snapshot], limit: int) -> None:
         self._source = source
         self._limit = limit
 
     def describe(self) -> Iterable[Metric]:
+        """Every family, without samples."""
         return [_metric(family, ()) for family in FAMILIES]
 
     def collect(self) -> Iterator[Metric]:
-        snapshot = self._source()
-        booked: dict[str, list[Row]] = {}
-        for counter in snapshot.counters:
-            values = tuple(value for _, value in counter.labels)
-            booked.setdefault(counter.name, []).append((values, float(counter.value)))
-        room = self._limit
-        page: list[Metric] = []
-        for family in reversed(FAMILIES):  # health first: it must not be crowded out
-            rows = booked.get(family.name, []) if family.rows is None else family.rows(snapshot)
-            kept = list(rows)[:room]
-            room -= len(kept)
-            if kept:
-                page.append(_metric(family, kept))
-        yield from reversed(page)
+        """The families that have samples now."""
+        for family, rows in _page(self._source(), self._limit):
+            yield _metric(family, rows)
+
+
+def _page(snapshot: Snapshot, limit: int) -> list[tuple[Family, list[Row]]]:
+    """The families that have rows, with at most so many rows together."""
+    booked: dict[str, list[Row]] = {}
+    for counter in snapshot.counters:
+        values = tuple([value for _, value in counter.labels])
+        booked.setdefault(counter.name, []).append((values, float(counter.value)))
+    room = limit
+    page: list[tuple[Family, list[Row]]] = []
+    for family in reversed(FAMILIES):  # health first: it must not be crowded out
+        rows = booked.get(family.name, []) if family.rows is None else family.rows(snapshot)
+        kept = list(rows)[:room]
+        room -= len(kept)
+        if kept:
+            page.append((family, kept))
+    return page[::-1]
 
 
 def _metric(family: Family, rows: Iterable[Row]) -> Metric:
@@ -255,12 +270,68 @@ def _metric(family: Family, rows: Iterable[Row]) -> Metric:
     return gauge
 
 
+class Writer:
+    """Writes whole pages as prometheus_client does, and some ten times as fast.
+
+    Labels change rarely and values each second: a sample's text up to its value is kept from
+    page to page, and a family's header is written by the library once.
+    """
+
+    def __init__(self) -> None:
+        self._headers: dict[tuple[str, str], str] = {}
+        self._starts: dict[tuple[str, tuple[str, ...]], str] = {}
+
+    def write(self, page: Iterable[tuple[Family, list[Row]]], encoder: Encoder, end: str) -> bytes:
+        """A page in the encoder's format, which ends in ``end``."""
+        known, used = self._starts, {}
+        lines: list[str] = []
+        for family, rows in page:
+            lines.append(self._header(family, encoder, end))
+            for values, number in rows:
+                key = (family.name, values)
+                start = used[key] = known.get(key) or _start(family, values)
+                lines.append(f"{start}{floatToGoString(number)}\n")  # type: ignore[no-untyped-call]
+        self._starts = used
+        lines.append(end)
+        return "".join(lines).encode()
+
+    def _header(self, family: Family, encoder: Encoder, end: str) -> str:
+        found = self._headers.get((family.name, end))
+        if found is None:
+            registry = CollectorRegistry(auto_describe=False)
+            registry.register(_Fixed(_metric(family, ())))
+            found = encoder(registry).decode().removesuffix(end)
+            self._headers[family.name, end] = found
+        return found
+
+
+class _Fixed(Collector):
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
+
+    def collect(self) -> Iterable[Metric]:
+        return (self._metric,)
+
+
+def _start(family: Family, values: tuple[str, ...]) -> str:
+    pairs = sorted(zip(family.labels, values, strict=True))
+    labels = ",".join(f'{name}="{_escaped(value)}"' for name, value in pairs)
+    return f"{family.name}{{{labels}}} " if labels else f"{family.name} "
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+
+
 class Exposition:
     """The page of whatever snapshot the source gives at each scrape."""
 
     def __init__(self, source: Callable[[], Snapshot], *, limit: int = MAX_SERIES) -> None:
+        self._source = source
+        self._limit = limit
+        self._writer = Writer()
         self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(_SnapshotCollector(source, limit))
+        self._registry.register(SnapshotCollector(source, limit))
 
     def render(self, accept: str | None = None, names: Sequence[str] = ()) -> tuple[bytes, str]:
         """The page and its content type, as the Accept header and ``name[]`` ask for."""
@@ -270,11 +341,15 @@ class Exposition:
             encoder, content_type = choose_encoder("")
         if names:
             return encoder(self._registry.restricted_registry(names)), content_type
-        return encoder(self._registry), content_type
+        if content_type.partition("escaping=")[2] not in _PLAIN_NAMES:
+            return encoder(self._registry), content_type
+        end = "# EOF\n" if content_type.startswith(_OPENMETRICS) else ""
+        page = _page(self._source(), self._limit)
+        return self._writer.write(page, encoder, end), content_type
 
 
 def text(snapshot: Snapshot) -> bytes:
     """The page in the classic text format."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_SnapshotCollector(lambda: snapshot, MAX_SERIES))
+    registry.register(SnapshotCollector(lambda: snapshot, MAX_SERIES))
     return generate_latest(registry)

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from meter.model import Component, Counter, Method
 from meter.snapshot import Collector, FactorGauge, GpuView, Health, HostView, RunView, Snapshot
-from meter_exporters.prometheus import Exposition, families, text
+from meter_exporters.prometheus import Exposition, SnapshotCollector, families, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -207,3 +209,27 @@ def test_every_family_is_described_once_with_bounded_labels() -> None:
         assert (kind == "info") == name.endswith("_info")
         assert help_text.endswith(".")
         assert not {"pid", "user", "host", "hostname", "instance", "job", "prompt"} & set(labels)
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "",
+        "text/plain;version=0.0.4",
+        "text/plain;version=1.0.0;escaping=allow-utf-8",
+        "application/openmetrics-text",
+        OPEN,
+        "application/openmetrics-text;version=2.0.0;escaping=dots",
+    ],
+)
+def test_the_page_is_the_librarys_to_the_byte_from_scrape_to_scrape(accept: str) -> None:
+    shown = [snapshot()]
+    page = Exposition(lambda: shown[0])
+    registry = CollectorRegistry()
+    registry.register(SnapshotCollector(lambda: shown[0], 5_000))
+    encoder, content_type = choose_encoder(accept)
+    for change in (1, 2, 3):
+        assert page.render(accept) == (encoder(registry), content_type)
+        odd = counter("meter_run_tokens_total", "1e20", run=f'\\ \n "{change}"', token_type="t")
+        more = tuple(replace(c, value=c.value * change) for c in shown[0].counters)
+        shown[0] = replace(shown[0], counters=(*more[change:], odd))
