@@ -57,6 +57,7 @@ class Config:
     listen: str = "127.0.0.1:9850"
     site_name: str = "default"
     zone: str | None = None
+    zone_from: str = ""  # key, file and line, or the variable: what is wrong if it is unknown
     pue: Banded | None = None
     electricity: Electricity | None = None
     gpu_time: GpuTime | None = None

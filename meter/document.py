@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from meter.model import Component, Method
 from meter.units import J_PER_KWH
@@ -214,7 +214,9 @@ def _own_notices(rows: RunRows) -> list[dict[str, Any]]:
     found = []
     if not rows.devices:
         found.append(_said("no_energy", "warning", "No energy was metered for this run."))
-    if rows.run["zone"] is None and any(row["method"] == "assumed" for row in rows.carbon):
+    refused = _refused(rows.notices)
+    assumed = any(row["method"] == "assumed" for row in rows.carbon)
+    if assumed and rows.run["zone"] is None and not refused.zone:
         text = (
             "No grid zone is set, so carbon is the world's range of grids: set `zone` in the"
             " configuration, or METER_ZONE, to a code such as FRA or USA-CA."
@@ -224,10 +226,11 @@ def _own_notices(rows: RunRows) -> list[dict[str, Any]]:
     priced = sum(row["lines"] for row in rows.cost if row["kind"] == "electricity")
     if lines and not priced:
         text = (
-            "No electricity tariff is set, so there is no electricity cost: set `[electricity]`"
-            " with `price_per_kwh` and `currency` in the configuration."
+            "No electricity tariff holds for this run, so there is no electricity cost: set"
+            " `[electricity]` with `price_per_kwh` and `currency` in the configuration."
         )
-        found.append(_said("no_tariff", "info", text))
+        if not refused.tariff:
+            found.append(_said("no_tariff", "info", text))
     elif priced < lines:
         text = "Some hours have no electricity tariff, so the electricity cost is a part only."
         found.append(_said("tariff_gap", "warning", text))
@@ -235,6 +238,22 @@ def _own_notices(rows: RunRows) -> list[dict[str, Any]]:
         text = "Some hours have no PUE, so facility energy is not given and overheads are a part."
         found.append(_said("pue_gap", "warning", text))
     return found
+
+
+class _Refused(NamedTuple):
+    """What the configuration states, but wrongly: to say that it is not set would mislead."""
+
+    zone: bool
+    tariff: bool
+
+
+def _refused(notices: Sequence[Row]) -> _Refused:
+    unread = any(row["code"] == "config_unreadable" for row in notices)
+    wrong = [str(row["message"]) for row in notices if row["code"] == "config_error"]
+    return _Refused(
+        zone=unread or any(text.startswith(("site.zone", "METER_ZONE")) for text in wrong),
+        tariff=unread or any(text.startswith("electricity") for text in wrong),
+    )
 
 
 def _said(code: str, severity: str, text: str) -> dict[str, Any]:

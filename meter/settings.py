@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meter import environment as places
 from meter.config import Config, GpuTime
+from meter.errors import ConfigError
 from meter.model import Notice, Severity
 from meter.settings_file import Document, read
 from meter.settings_keys import KEYS, Key
@@ -22,27 +24,46 @@ from meter.settings_values import Values, band, currency, flag, path, shown, tex
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["DEFAULT_LISTEN", "KEYS", "Key", "load"]
+__all__ = ["DEFAULT_LISTEN", "KEYS", "Key", "load", "load_leniently"]
 
 DEFAULT_LISTEN = "127.0.0.1:9850"
 _LAST_PORT = 65_535
+_DAYS = 30
 
 
 def load(
     environment: Mapping[str, str],
     flags: Mapping[str, object] | None = None,
-    *,
-    read_file: bool = True,
 ) -> tuple[Config, list[Notice]]:
     """The configuration, and what the user should know about it.
 
-    ``flags`` are keyed like the file (``"site.zone"``); None is "not given". ``read_file=False``
-    leaves the file out: for those who must go on after a ConfigError. Raises ConfigError.
+    ``flags`` are keyed like the file (``"site.zone"``); None is "not given". Raises ConfigError.
     """
     uid = os.getuid()
-    document, notices = _document(environment, uid) if read_file else (None, [])
+    document, notices = _document(environment, uid)
     values = Values(document, environment, flags or {})
     return _config(values, environment, uid), notices
+
+
+def load_leniently(
+    environment: Mapping[str, str], flags: Mapping[str, object] | None = None
+) -> tuple[Config, list[Notice]]:
+    """Like ``load`` without what is wrong, a notice for each wrong key instead of an error.
+
+    One wrong price leaves out the whole tariff: the rest of it would be another tariff.
+    Raises ConfigError for the socket's path only, which nothing can stand in for.
+    """
+    uid = os.getuid()
+    document: Document | None = None
+    notices: list[Notice] = []
+    try:
+        document, notices = _document(environment, uid)
+    except ConfigError as error:
+        notices = [Notice("config_unreadable", str(error), Severity.WARNING)]
+    values = Values(document, environment, flags or {}, lenient=True)
+    config = _config(values, environment, uid)
+    wrong = [Notice("config_error", str(fault), Severity.WARNING) for fault in values.faults]
+    return config, [*notices, *wrong]
 
 
 def _document(environment: Mapping[str, str], uid: int) -> tuple[Document | None, list[Notice]]:
@@ -64,17 +85,20 @@ def _config(values: Values, environment: Mapping[str, str], uid: int) -> Config:
         home=home,
         socket=_socket(values) or Path(socket),
         lease_dir=path(values, "lease_dir") or Path(places.lease_dir(environment, uid)),
-        listen=_listen(values),
-        site_name=text(values, "site.name") or "default",
-        zone=_zone(values),
-        pue=band(values, "site.pue", Decimal(1)),
-        electricity=electricity(values),
-        gpu_time=_gpu_time(values),
-        project=text(values, "project"),
-        simulate=text(values, "simulate"),
-        replay=path(values, "replay"),
-        host=flag(values, "host", default=True),
-        retention_days=whole(values, "retention_days", default=30, least=1),
+        listen=values.tried(partial(_listen, values), DEFAULT_LISTEN),
+        site_name=values.tried(partial(text, values, "site.name"), None) or "default",
+        zone=values.tried(partial(_zone, values), None),
+        zone_from=values.where("site.zone"),
+        pue=values.tried(partial(band, values, "site.pue", Decimal(1)), None),
+        electricity=values.tried(partial(electricity, values), None),
+        gpu_time=values.tried(partial(_gpu_time, values), None),
+        project=values.tried(partial(text, values, "project"), None),
+        simulate=values.tried(partial(text, values, "simulate"), None),
+        replay=values.tried(partial(path, values, "replay"), None),
+        host=values.tried(partial(flag, values, "host", default=True), True),  # noqa: FBT003
+        retention_days=values.tried(
+            partial(whole, values, "retention_days", default=_DAYS, least=1), _DAYS
+        ),
     )
 
 
@@ -106,11 +130,9 @@ def _zone(values: Values) -> str | None:
 
 def _gpu_time(values: Values) -> GpuTime | None:
     name = "gpu_time.rate_per_hour"
-    rate = band(values, name, Decimal(0))
-    if rate is None:
+    if values.get(name) is None:
         return None
-    return GpuTime(
-        currency=currency(values, "gpu_time.currency", name),
-        rate_per_hour=rate,
-        source=text(values, "gpu_time.source") or "configuration",
-    )
+    rate = values.tried(partial(band, values, name, Decimal(0)), None)
+    code = values.tried(partial(currency, values, "gpu_time.currency", name), None)
+    source = text(values, "gpu_time.source") or "configuration"
+    return None if rate is None or code is None else GpuTime(code, rate, source)

@@ -98,11 +98,11 @@ def _syntax_error(path: Path, text: str, said: str) -> ConfigError:
     line = int(match[2]) if match and match[2] else max(1, len(text.splitlines()))
     content = text.splitlines()[line - 1].strip() if text.splitlines() else ""
     key = re.match(r"[\w.-]+", content)
-    subject = f"{key[0]} " if key else ""
+    place = f"{key[0]} ({path}, line {line})" if key else f"{path}, line {line}"
     reason = match[1] if match else said
     reason = reason[:1].lower() + reason[1:]
     return ConfigError(
-        f"{subject}({path}, line {line}) is not TOML: {reason}",
+        f"{place} is not TOML: {reason}",
         "text goes in quotes, numbers and true/false without",
     )
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from meter.config import Electricity, Window
 from meter.settings_values import band, currency, shown, text
 
 if TYPE_CHECKING:
+    from meter.config import Banded
     from meter.settings_values import Values
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -23,13 +25,19 @@ _TIME = re.compile(r"(\d{1,2})(?::(\d{2}))?")
 def electricity(values: Values) -> Electricity | None:
     """The tariff, None where no price is set; raises ConfigError."""
     price_key = "electricity.price_per_kwh"
-    price = band(values, price_key, Decimal(0))
-    windows = _windows(values)
-    if price is None and not windows:
+    if values.get(price_key) is None and values.get("electricity.windows") in (None, []):
+        return None
+    before = len(values.faults)
+    price = values.tried(partial(band, values, price_key, Decimal(0)), None)
+    windows = values.tried(partial(_windows, values), ())
+    zone = values.tried(partial(_timezone, values), "UTC")
+    valid_from_us = values.tried(partial(_valid_from, values), None)
+    source = values.tried(partial(text, values, "electricity.source"), None) or "configuration"
+    code = currency(values, "electricity.currency", "an electricity price")
+    if len(values.faults) > before:  # the rest of a tariff is another tariff
         return None
     if price is None and sum(len(hours_of(w)) for w in windows) < _HOURS_PER_WEEK:
         raise values.wrong(price_key, "is missing; the windows leave hours without a price")
-    zone, valid_from_us = _timezone(values), _valid_from(values)
     if windows and not _on_the_hour(zone, valid_from_us):
         raise values.wrong(
             "electricity.timezone",
@@ -37,12 +45,12 @@ def electricity(values: Values) -> Electricity | None:
             "give one price_per_kwh, or windows in a zone that is",
         )
     return Electricity(
-        currency=currency(values, "electricity.currency", "an electricity price"),
+        currency=code,
         price_per_kwh=price,
         windows=windows,
         timezone=zone,
         valid_from_us=valid_from_us,
-        source=text(values, "electricity.source") or "configuration",
+        source=source,
     )
 
 
@@ -90,22 +98,35 @@ def _windows(values: Values) -> tuple[Window, ...]:
         return ()
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
         raise values.wrong("electricity.windows", "must be tables: [[electricity.windows]]")
-    windows = tuple(_window(values, f"electricity.windows[{index}]") for index in range(len(found)))
-    _refuse_overlaps(values, windows)
+    names = [f"electricity.windows[{index}]" for index in range(len(found))]
+    read = [values.tried(partial(_window, values, name), None) for name in names]
+    windows = tuple(window for window in read if window is not None)
+    if len(windows) == len(read):  # else the numbers of the others would be wrong
+        _refuse_overlaps(values, windows)
     return windows
 
 
-def _window(values: Values, name: str) -> Window:
-    start = _hour(values, f"{name}.from")
-    end = _hour(values, f"{name}.to") or _MIDNIGHT
+def _window(values: Values, name: str) -> Window | None:
+    """A window; None where a part of it is wrong and that is gathered."""
+    start = values.tried(partial(_hour, values, f"{name}.from"), None)
+    end = values.tried(partial(_hour, values, f"{name}.to"), None)
+    days = values.tried(partial(_days, values, f"{name}.days"), None)
+    price = values.tried(partial(_price, values, f"{name}.price_per_kwh"), None)
+    if start is None or end is None or days is None or price is None:
+        return None
+    end = end or _MIDNIGHT
     if start == _MIDNIGHT:
         raise values.wrong(f"{name}.from", "must be 00:00 where midnight is meant")
     if start == end:
         raise values.wrong(f"{name}.to", "must differ from the start of the window")
-    price = band(values, f"{name}.price_per_kwh", Decimal(0))
+    return Window(days, start, end, price)
+
+
+def _price(values: Values, name: str) -> Banded:
+    price = band(values, name, Decimal(0))
     if price is None:
-        raise values.wrong(f"{name}.price_per_kwh", "is missing")
-    return Window(_days(values, f"{name}.days"), start, end, price)
+        raise values.wrong(name, "is missing")
+    return price
 
 
 def _hour(values: Values, name: str) -> int:

@@ -4,36 +4,55 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from meter.config import Banded
 from meter.errors import ConfigError
 from meter.settings_keys import KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from meter.settings_file import Document
+
+T = TypeVar("T")
 
 _TEXT_LIMIT = 128
 _SHOWN_LIMIT = 40
 _CODE_LENGTH = 3
-_LARGEST = Decimal(10) ** 9
+_LIMIT = Decimal(10) ** 5  # more than that cannot be stored as a factor, and is no price
 
 
 class Values:
-    """Finds a key's value by precedence, and knows how to complain about it."""
+    """Finds a key's value by precedence, and knows how to complain about it.
+
+    ``lenient``: what is wrong is gathered in ``faults`` instead of raised, where it can be.
+    """
 
     def __init__(
         self,
         document: Document | None,
         environment: Mapping[str, str],
         flags: Mapping[str, object],
+        *,
+        lenient: bool = False,
     ) -> None:
         self._document = document
         self._environment = environment
         self._flags = flags
         self._keys = {key.name: key for key in KEYS}
+        self._lenient = lenient
+        self.faults: list[ConfigError] = []
+
+    def tried(self, read: Callable[[], T], otherwise: T) -> T:
+        """What ``read`` gives; if lenient, ``otherwise`` in place of a ConfigError."""
+        try:
+            return read()
+        except ConfigError as error:
+            if not self._lenient:
+                raise
+            self.faults.append(error)
+            return otherwise
 
     def get(self, name: str) -> object:
         """The value that wins, or None; an empty variable counts as not set."""
@@ -50,14 +69,17 @@ class Values:
     def wrong(self, name: str, problem: str, remedy: str = "") -> ConfigError:
         """The error for a value of this key, saying where the value is from."""
         key = self._keys.get(_pattern(name))
-        if self._flags.get(name) is not None:
-            where = key.flag if key and key.flag else name
-        elif key and key.variable and self._environment.get(key.variable):
-            where = key.variable
-        else:
-            where = self._document.where(name) if self._document else name
         example = f"write for example {key.name.rpartition('.')[2]} = {key.example}" if key else ""
-        return ConfigError(f"{where} {problem}", remedy or example)
+        return ConfigError(f"{self.where(name)} {problem}", remedy or example)
+
+    def where(self, name: str) -> str:
+        """Where the key's value is from: its flag, its variable, or key, file and line."""
+        key = self._keys.get(_pattern(name))
+        if self._flags.get(name) is not None:
+            return key.flag if key and key.flag else name
+        if key and key.variable and self._environment.get(key.variable):
+            return key.variable
+        return self._document.where(name) if self._document else name
 
 
 def _pattern(name: str) -> str:
@@ -134,8 +156,10 @@ def _number(values: Values, name: str, found: object, least: Decimal) -> Decimal
             number = Decimal(found)
         except InvalidOperation:
             number = None
-    if number is None or not number.is_finite() or number > _LARGEST:
+    if number is None or not number.is_finite():
         raise values.wrong(name, f"must be a number, not {shown(found)}")
+    if number >= _LIMIT:
+        raise values.wrong(name, f"must be below {_LIMIT}, not {shown(found)}")
     if number < least:
         raise values.wrong(name, f"must be at least {least}, not {number}")
     return number

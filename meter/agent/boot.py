@@ -244,18 +244,12 @@ def _locked(fd: int) -> bool:
 
 
 def _settings(options: Options, environment: Environment) -> Settled:
-    """The configuration; a private agent goes on without a file that is wrong."""
+    """The configuration; a private agent goes on without the keys that are wrong."""
     from meter import settings
-    from meter.model import Notice, Severity
 
     flags = {"socket": options.socket, "listen": options.listen}
-    try:
-        return Settled(*settings.load(environment.variables, flags))
-    except ConfigError as error:
-        if not options.private:
-            raise
-        config, notices = settings.load(environment.variables, flags, read_file=False)
-        return Settled(config, [*notices, Notice("config_error", str(error), Severity.WARNING)])
+    load = settings.load_leniently if options.private else settings.load
+    return Settled(*load(environment.variables, flags))
 
 
 def _now_ns() -> int:

@@ -193,7 +193,8 @@ class Metering:
         return replace(own, at_us=self.anchor.us(start_ns))
 
     def _say(self, notice: Notice) -> None:
-        told = notice.text if notice.gap else ""  # each gap has a length of its own
+        own = notice.gap or notice.code.startswith("config_")  # each gap, each key is another
+        told = notice.text if own else ""
         known = (notice.code + told, notice.device_id, notice.run_id)
         if known not in self._said:  # once is enough for people; the curve counts the rest
             self._said.append(known)

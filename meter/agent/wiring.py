@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -212,6 +212,13 @@ def _unavailable(error: LedgerError) -> Notice:
 def _books(config: Config, options: Options, ledger: Ledger, notices: list[Notice]) -> Books:
     """Site and factors; a private agent goes on without what is wrong in the configuration."""
     now_us = _wall_us()
+    try:
+        site_of(config)
+    except FactorError as error:
+        if not options.private:
+            raise
+        notices.append(Notice("config_error", str(error), Severity.WARNING))
+        config = replace(config, zone=None)
     try:
         site = site_of(config)
         factors = factors_of(config, site, now_us)

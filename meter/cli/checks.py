@@ -283,13 +283,13 @@ def leases(folder: Path) -> Check:
     return Check(KEEPING, "leases", State.PROBLEM, f"{folder} cannot be written", remedy)
 
 
-def configuration(path: Path, problem: MeterError | None, notices: list[str]) -> Check:
+def configuration(path: Path, notices: list[str]) -> Check:
     """Whether the file can be read, and is understood."""
     area, name = "Configuration", "file"
-    if problem is not None:
-        return Check(area, name, State.PROBLEM, problem.message, problem.remedy)
     if notices:
-        return Check(area, name, State.PROBLEM, "; ".join(notices), "correct or remove the key")
+        return Check(
+            area, name, State.PROBLEM, "; ".join(notices), "correct or remove what is named"
+        )
     if not path.exists():
         return Check(area, name, State.OK, f"none at {path}: environment and defaults hold")
     return Check(area, name, State.OK, f"{path}")

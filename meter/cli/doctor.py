@@ -14,7 +14,6 @@ from meter import __version__, settings
 from meter.cli import output
 from meter.cli.checks import Check, State, all_checks, configuration
 from meter.cli.session import Session, debug_option, example, json_option, socket_option
-from meter.errors import ConfigError
 from meter.figures import printable
 
 if TYPE_CHECKING:
@@ -48,15 +47,8 @@ def examine(session: Session) -> list[Check]:
     """All checks; a configuration that is broken is one of them."""
     environment = session.environment
     flags = {"socket": session.socket}
-    problem: ConfigError | None = None
-    try:
-        config, notices = settings.load(environment.variables, flags)
-    except ConfigError as error:
-        problem = error
-        config, notices = settings.load(environment.variables, flags, read_file=False)
-    file = configuration(
-        Path(environment.config_file), problem, [notice.text for notice in notices]
-    )
+    config, notices = settings.load_leniently(environment.variables, flags)
+    file = configuration(Path(environment.config_file), [notice.text for notice in notices])
     return [*all_checks(config, python_home=environment.python_home), file]
 
 

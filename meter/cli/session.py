@@ -27,8 +27,12 @@ class Session:
 
     @functools.cached_property
     def config(self) -> Config:
-        """The configuration; its notices go to stderr. Raises ConfigError."""
-        config, notices = settings.load(self.environment.variables, {"socket": self.socket})
+        """The configuration without what is wrong in it; notices go to stderr.
+
+        Reading needs no tariff. Raises ConfigError for a socket that cannot be one.
+        """
+        variables = self.environment.variables
+        config, notices = settings.load_leniently(variables, {"socket": self.socket})
         for notice in notices:
             mark = "warning: " if notice.severity is Severity.WARNING else ""
             click.echo(f"meter: {mark}{notice.text}", err=True)

@@ -31,9 +31,13 @@ _EVERY_HOUR = {(day, hour) for day in range(7) for hour in range(24)}
 def site_of(config: Config) -> Site:
     """The configuration's site, with its zone by its code.
 
-    Raises FactorError, with the nearest zones, for an unknown one.
+    Raises FactorError, with where it is set and the nearest zones, for an unknown one.
     """
-    zone = zone_of(config.zone) if config.zone else None
+    try:
+        zone = zone_of(config.zone) if config.zone else None
+    except FactorError as error:
+        where = f"{config.zone_from}: " if config.zone_from else ""
+        raise FactorError(f"{where}{error.message}", error.remedy) from None
     return Site(id=config.site_name, name=config.site_name, zone=zone)
 
 

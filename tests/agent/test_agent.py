@@ -270,6 +270,21 @@ def test_a_wrong_configuration_stops_a_node_agent_and_only_warns_a_private_one(
         assert "config_error" in {fault["code"] for fault in private.begin("r1")["faults"]}
 
 
+def test_a_private_agent_leaves_out_the_wrong_keys_only(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    price = '[electricity]\ncurrency = "EUR"\nprice_per_kwh = 0.25\n'
+    config.write_text(f'[site]\nzone = "Frence"\npue = 0.2\n{price}')
+    with agent(tmp_path, "--private", METER_CONFIG=str(config)) as private:
+        private.hear("reading")
+        told = [fault["text"].partition(")")[0] for fault in private.begin("r1")["faults"]]
+        assert [f"site.pue ({config}, line 3", f"site.zone ({config}, line 2"] == told
+        document = private.end("r1")
+        assert [cost["currency"] for cost in document["cost"]] == ["EUR"]
+        codes = [notice["code"] for notice in document["notices"]]
+        assert codes.count("config_error") == 2
+        assert {"no_zone", "no_tariff"}.isdisjoint(codes), document["notices"]
+
+
 def test_a_private_agent_serves_prometheus_too(tmp_path: Path) -> None:
     with agent(tmp_path, "--private") as private:
         private.hear("reading")

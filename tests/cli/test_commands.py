@@ -129,15 +129,21 @@ def test_an_unknown_run_is_wrong_usage(filled: Place, capsys: pytest.CaptureFixt
     assert "there is no run 'nobody'" in line
 
 
-def test_a_broken_configuration_names_key_and_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("words", [["runs"], ["show"], ["status"], ["report", "-o", "r.html"]])
+def test_a_broken_configuration_is_told_and_keeps_nobody_from_reading(
+    filled: Place,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "m.toml").write_text("[site]\npue = 0.5\n")
-    place = Place(tmp_path, METER_CONFIG=str(tmp_path / "m.toml"))
-    code, line = fails(place, capsys, "runs")
-    assert code == 1
-    assert "site.pue" in line
-    assert "line 2" in line
+    broken = Environment({**filled.variables, "METER_CONFIG": str(tmp_path / "m.toml")}, 0)
+    assert app.run(words, broken) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("meter: warning: site.pue (")
+    assert "line 2" in said[0]
 
 
 def test_debug_shows_the_traceback_before_the_line(

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from meter import settings
 from meter.config import Banded, Config, Window
 from meter.environment import Environment
-from meter.errors import ConfigError
+from meter.errors import ConfigError, FactorError
+from meter.factors import site_of
 from meter.settings_tariff import hours_of
 
 FULL = """\
@@ -113,12 +114,67 @@ def test_flags_beat_environment_beats_file(tmp_path: Path) -> None:
     assert load(tmp_path, FULL, flags, METER_ZONE="DEU").zone == "DEU"
 
 
-def test_a_broken_file_can_be_left_out(tmp_path: Path) -> None:
+def leniently(tmp_path: Path, text: str, **env: str) -> tuple[Config, list[str]]:
+    """The configuration of this text without what is wrong, and what is said of that."""
     file = tmp_path / "config.toml"
-    file.write_text("[[[")
-    environment = {"HOME": "/h", "METER_CONFIG": str(file), "METER_ZONE": "FRA"}
-    config, _ = settings.load(environment, read_file=False)
+    file.write_text(text, encoding="utf-8")
+    environment = {"HOME": str(tmp_path), "METER_CONFIG": str(file), **env}
+    config, notices = settings.load_leniently(environment)
+    return config, [notice.text for notice in notices]
+
+
+def test_a_file_that_is_no_toml_can_be_done_without(tmp_path: Path) -> None:
+    config, (said,) = leniently(tmp_path, "[[[", METER_ZONE="FRA")
     assert config.zone == "FRA"
+    assert said.startswith(f"{tmp_path / 'config.toml'}, line 1 is not TOML: ")
+    config, notices = settings.load_leniently({"HOME": "/", "METER_CONFIG": "/none.toml"})
+    assert [notice.code for notice in notices] == ["config_unreadable"]
+
+
+def test_every_wrong_key_is_told_and_only_these_are_left_out(tmp_path: Path) -> None:
+    text = FULL.replace('"chatbot"', "7").replace("value = 1.2", "value = 0.2")
+    text = text.replace('"USD"', '"usd"')
+    config, said = leniently(tmp_path, text, METER_LISTEN="x", METER_ZONE="D E")
+    file = tmp_path / "config.toml"
+    assert [line.partition(" must")[0] for line in said] == [
+        "METER_LISTEN",
+        "METER_ZONE",
+        f"site.pue ({file}, line 5)",
+        f"gpu_time.currency ({file}, line 26)",
+        f"project ({file}, line 1)",
+    ]
+    assert (config.zone, config.pue, config.gpu_time, config.project) == (None,) * 4
+    assert config.listen == settings.DEFAULT_LISTEN
+    assert config.electricity is not None
+
+
+def test_a_wrong_window_leaves_out_the_tariff_and_every_wrong_key_of_it_is_told(
+    tmp_path: Path,
+) -> None:
+    text = FULL.replace('"22:00"', '"22:30"').replace("0.17", '"dear"')
+    text = text.replace("2026-01-01", '"soon"').replace('["sat", "sun"]', "[]")
+    config, said = leniently(tmp_path, text)
+    assert config.electricity is None
+    assert (config.zone, config.gpu_time is None) == ("FRA", False)
+    assert [line.partition(" (")[0] for line in said] == [
+        "electricity.windows[0].from",
+        "electricity.windows[0].price_per_kwh",
+        "electricity.windows[1].days",
+        "electricity.valid_from",
+    ]
+
+
+def test_nothing_stands_in_for_a_socket_that_cannot_be_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="METER_SOCKET is longer"):
+        leniently(tmp_path, "", METER_SOCKET="/" + "s" * 200)
+
+
+def test_a_zone_knows_where_it_was_set(tmp_path: Path) -> None:
+    config = load(tmp_path, FULL.replace('"FRA"', '"FRX"'))
+    with pytest.raises(FactorError, match=r"site\.zone \(.*config\.toml, line 4\): there is no"):
+        site_of(config)
+    with pytest.raises(FactorError, match="METER_ZONE: there is no zone 'FRX'"):
+        site_of(load(tmp_path, FULL, METER_ZONE="FRX"))
 
 
 @pytest.mark.parametrize(
@@ -127,6 +183,7 @@ def test_a_broken_file_can_be_left_out(tmp_path: Path) -> None:
         ("pue = {", "pue = 0.9 # {", "site.pue", 5, "at least 1"),
         ("low = 1.1", "low = 1.3", "site.pue", 5, "low <= value <= high"),
         ("0.25", "-0.25", "electricity.price_per_kwh", 9, "at least 0"),
+        ("0.25", "100000", "electricity.price_per_kwh", 9, "below 100000"),
         ("0.25", "nan", "electricity.price_per_kwh", 9, "must be a number"),
         ("0.25", "true", "electricity.price_per_kwh", 9, "must be a number"),
         ('"Europe/Paris"', '"Mars/One"', "electricity.timezone", 10, "time zone"),
@@ -184,6 +241,7 @@ def test_no_bytes_make_anything_but_a_config_error(raw: bytes) -> None:
         assert "\n" not in str(error)
     else:
         assert config.host in {True, False}
+        assert settings.load_leniently({"HOME": "/h", "METER_CONFIG": str(file)})[0] == config
     finally:
         shutil.rmtree(file.parent)
 

@@ -245,6 +245,25 @@ def test_notices_of_the_run_and_of_its_devices_meanwhile_are_told_once(open_ledg
     assert not {"elsewhere", "yesterday"} & kept.keys()
 
 
+@pytest.mark.parametrize(
+    ("code", "text", "left"),
+    [
+        ("config_error", "site.zone (/c.toml, line 2): there is no zone 'X'", ["no_tariff"]),
+        ("config_error", "METER_ZONE must be a zone code, not 'F R'", ["no_tariff"]),
+        ("config_error", "electricity.windows[0].from (/c.toml, line 9) is", ["no_zone"]),
+        ("config_error", "project (/c.toml, line 1) must be text", ["no_zone", "no_tariff"]),
+        ("config_unreadable", "/c.toml, line 1 is not TOML: invalid", []),
+    ],
+)
+def test_what_is_set_wrongly_is_not_said_to_be_unset(open_ledger, code, text, left):
+    ledger = open_ledger()
+    factors = tuple(factors_of(config(), site(), START_US))
+    written(ledger, registered(), LedgerBatch(factors=factors))
+    notices = (Notice(code, text, Severity.WARNING, run_id="01RUN0"),)
+    written(ledger, LedgerBatch(intervals=(minute(0),), notices=notices, site_id="lab"))
+    assert codes(of(ledger)) == [*left, code]
+
+
 def test_hours_without_a_tariff_are_called_a_part(open_ledger):
     ledger = open_ledger()
     late = priced().electricity.__class__("EUR", priced().electricity.price_per_kwh,
