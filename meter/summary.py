@@ -11,40 +11,66 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+IN_MEMORY = ":memory:"
+"""The path of a ledger that keeps nothing."""
+
 _LINES = 15
 _LABEL = 9
+_QUALITY = frozenset({
+    "ambiguous_devices", "clock_stepped", "counter_caught_up", "counter_disagrees",
+    "counter_glitch", "counter_missing", "counter_not_caught_up", "counter_reset", "counter_stuck",
+    "device_shared", "gap_bridged", "gap_unknown", "no_counter", "no_gpu_visible", "pue_gap",
+    "reads_failed", "tariff_gap",
+})  # fmt: skip
+_ADVICE = frozenset({"no_zone", "no_tariff"})
 
 
 def text(document: Mapping[str, Any], *, width: int = 80, ledger: Path | str | None = None) -> str:
     """The run's figures with bounds and labels; parts that are empty are left out.
 
-    Ends without a newline. ``ledger`` is named at the end, where it is known.
+    Ends without a newline. ``ledger`` is named at the end, where it is known. What is wrong with
+    the metering itself goes before any other notice, and before figures but the first.
     """
     width = max(40, width)
-    head = _header(document, width)
-    figures_ = _rows(
-        [
-            ("Energy", _energy(document)),
-            ("", _components(document)),
-            ("Facility", _facility(document)),
-            ("Cost", _cost(document)),
-            ("Carbon", _carbon(document)),
-            ("Compare", _household(document)),
-            ("Per", _per(document)),
-        ],
-        width,
-    )
-    foot = _rows(
-        [
-            ("Ledger", figures.printable(ledger, 200) if ledger else ""),
-            ("Report", f"meter report {_short(document)} -o report.html"),
-        ],
-        width,
-    )
+    kept = str(ledger) != IN_MEMORY
+    head, foot = _header(document, width), _foot(document, width, ledger, kept=kept)
     room = _LINES - len(head) - len(foot)
-    body = figures_[:room]
-    notices = _notices(document, width, room - len(body))
-    return _ascii("\n".join([*head, *body, *notices, *foot]))
+    notices = _blocks(document, width)
+    needed = sum(len(block) for rank, block in notices if rank == 0)
+    needed += any(rank for rank, _ in notices)  # the line that tells how to see the rest
+    energy = _rows([("Energy", _energy(document))], width)
+    left = room - len(energy)
+    body = energy + _fitting(document, width, left - min(left, needed))
+    more = f": meter show {_short(document)}" if kept else ""
+    noted = _notices(notices, width, room - len(body), more)
+    return _ascii("\n".join([*head, *body, *noted, *foot]))
+
+
+def _foot(
+    document: Mapping[str, Any], width: int, ledger: Path | str | None, *, kept: bool
+) -> list[str]:
+    if not kept:
+        return _rows([("Ledger", "none: nothing of this run is kept")], width)
+    path = figures.printable(ledger, min(200, 4 * (width - _LABEL - 3))) if ledger else ""
+    report = f"meter report {_short(document)} -o report.html"
+    return _rows([("Ledger", path), ("Report", report)], width)
+
+
+def _fitting(document: Mapping[str, Any], width: int, room: int) -> list[str]:
+    """The rows after the first, as far as there is room for whole ones."""
+    lines: list[str] = []
+    for row in (
+        ("", _components(document)),
+        ("Facility", _facility(document)),
+        ("Cost", _cost(document)),
+        ("Carbon", _carbon(document)),
+        ("Compare", _household(document)),
+        ("Per", _per(document)),
+    ):
+        block = _rows([row], width)
+        if len(lines) + len(block) <= room:
+            lines += block
+    return lines
 
 
 def _ascii(line: str) -> str:
@@ -151,20 +177,51 @@ def _per(document: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def _notices(document: Mapping[str, Any], width: int, room: int) -> list[str]:
-    """As many whole notices as there is room for, warnings first, then how to see the rest."""
-    notices = sorted(document.get("notices", ()), key=lambda n: n.get("severity") != "warning")
-    rendered = [
-        _rows([("Note", figures.printable(notice["text"], 4 * width))], width) for notice in notices
+def _rank(notice: Mapping[str, Any]) -> int:
+    """0 is a fault of the metering, 1 tells of the figures' quality, 3 is mere advice."""
+    code = str(notice.get("code"))
+    if code in _ADVICE:
+        return 3
+    if code in _QUALITY:
+        return 1
+    fault = notice.get("severity") == "warning" and not code.startswith("config_")
+    return 0 if fault else 2
+
+
+def _blocks(document: Mapping[str, Any], width: int) -> list[tuple[int, list[str]]]:
+    """Each notice's rank and lines, what matters most first."""
+    notices = sorted(
+        document.get("notices", ()), key=lambda n: (_rank(n), n.get("severity") != "warning")
+    )
+    return [
+        (_rank(n), _rows([("Note", figures.printable(n["text"], 4 * width))], width))
+        for n in notices
     ]
+
+
+def _notices(blocks: list[tuple[int, list[str]]], width: int, room: int, more: str) -> list[str]:
+    """As many whole notices as there is room for, and how to see the rest; faults cut to fit."""
+    faults = [block for rank, block in blocks if rank == 0]
+    others = len(blocks) > len(faults)
+    if sum(map(len, faults)) + others > room:
+        most = max(1, (room - others) // max(1, len(faults)))
+        blocks = [(rank, block if rank else _cut(block, most, width)) for rank, block in blocks]
     lines: list[str] = []
-    for index, block in enumerate(rendered):
-        left = len(rendered) - index - 1
+    for index, (_, block) in enumerate(blocks):
+        left = len(blocks) - index - 1
         if len(lines) + len(block) + bool(left) > room:
-            more = f"{left + 1} more: meter show {_short(document)}"
-            return (lines + _rows([("Note", more)], width))[:room]
+            rest = _rows([("Note", f"{left + 1} more{more}")], width)
+            if len(lines) + len(rest) > room:
+                rest = _rows([("Note", f"{left + 1} more")], width)
+            return (lines + rest)[:room]
         lines += block
     return lines
+
+
+def _cut(block: list[str], most: int, width: int) -> list[str]:
+    if len(block) <= most:
+        return block
+    return [*block[: most - 1], f"{block[most - 1][: width - 4]} ..."]
 
 
 def _short(document: Mapping[str, Any]) -> str:

@@ -90,6 +90,56 @@ def test_many_notices_are_cut_with_a_pointer_and_warnings_come_first() -> None:
     assert "more: meter show 01K92F5D4RZ8Q7XW3M6T1VBN0C" in notes[-1]
 
 
+def said(code: str, text: str, severity: str = "warning") -> dict[str, str]:
+    """A notice."""
+    return {"code": code, "severity": severity, "text": text}
+
+
+HELD = "Nothing is kept of this: the ledger /home/u/.local/state/meter/ledger.duckdb is held by 7."
+NOTICES = [
+    said("no_zone", "No grid zone is set: " + "word " * 30),
+    said("no_tariff", "No electricity tariff: " + "word " * 30, "info"),
+    said("counter_reset", "H100 (GPU-1): its energy counter started anew. " + "word " * 20),
+    said("config_error", "site.pue (/c.toml, line 2) must be at least 1."),
+    said("device_leased", "The GPU GPU-2 is metered by process 9, so it is not counted here."),
+    said("ledger_unavailable", HELD),
+    said("port_taken", "cannot listen on 127.0.0.1:9850 for Prometheus: another program does."),
+]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+@pytest.mark.parametrize("ledger", ["/home/user/.local/state/meter/ledger.duckdb", ":memory:"])
+def test_faults_of_our_own_are_seen_at_any_width(width: int, ledger: str) -> None:
+    shown = lines(document(notices=NOTICES), width=width, ledger=ledger)
+    text = "\n".join(shown)
+    places = [text.find(words) for words in ("The GPU GPU-2", "Nothing is kept", "cannot listen")]
+    assert -1 not in places
+    assert "  Energy" in text
+    assert len(shown) <= 15
+    assert max(map(len, shown)) <= width
+    assert text.find("No electricity") == -1 or text.find("its energy counter") != -1
+    for later in ("its energy counter", "site.pue", "No grid zone"):
+        assert text.find(later) == -1 or text.find(later) > max(places)
+
+
+def test_quality_of_the_figures_goes_before_advice() -> None:
+    made = document(notices=NOTICES[:4], cost=[], per={}, factors=[], equivalents=[])
+    made["energy"]["facility"] = None
+    made["carbon"]["location"] = None
+    text = summary.text(made, width=120)
+    order = [text.find(w) for w in ("its energy counter", "site.pue", "No grid zone")]
+    assert -1 not in order
+    assert order == sorted(order)
+
+
+def test_a_ledger_in_memory_is_said_to_keep_nothing() -> None:
+    shown = summary.text(document(notices=NOTICES), ledger=":memory:")
+    assert "nothing of this run is kept" in shown
+    assert ":memory:" not in shown
+    assert "meter show" not in shown
+    assert "meter report" not in shown
+
+
 def test_a_failed_run_says_its_exit_code() -> None:
     made = document()
     made["run"].update(status="failed", exit_code=3)
