@@ -97,18 +97,18 @@ class Books:
         pricing: Pricing,
     ) -> None:
         """Add a flush's parts; corrections are the reports' business."""
-        by_device: defaultdict[tuple[str, Method], int] = defaultdict(int)
+        by_device: defaultdict[str, int] = defaultdict(int)
         by_owner: defaultdict[tuple[Kind, str | None, Component, Method], _Sum] = defaultdict(_Sum)
         kept = [p for p in parts if not p.correction and p.device_id in devices]
         for part in kept:
             component = devices[part.device_id].component
-            by_device[part.device_id, part.method] += part.energy_mj
+            by_device[part.device_id] += part.energy_mj
             owner = by_owner[part.kind, part.run_id, component, part.method]
             owner.energy_mj += part.energy_mj
             if component is Component.GPU and part.run_id is not None:
                 owner.held_us += part.held_us
-        for (device_id, method), energy_mj in by_device.items():
-            self._device(devices[device_id], method, energy_mj)
+        for device_id, energy_mj in by_device.items():
+            self._device(devices[device_id], energy_mj)
         for (kind, run_id, component, method), amount in by_owner.items():
             account = accounts.get(run_id or "", Account("", _NO_PROJECT.get(kind, OTHER)))
             self._energy(account, component, method, amount, pricing)
@@ -128,13 +128,14 @@ class Books:
         """Every counter as it stands."""
         return tuple(Counter(*key, value) for key, value in sorted(self._totals.items()))
 
-    def _device(self, device: Device, method: Method, energy_mj: int) -> None:
+    def _device(self, device: Device, energy_mj: int) -> None:
+        """Of the whole device, whose method no split among runs weakens."""
         joules = _joules(energy_mj)
         if device.component is Component.GPU:
             index = "" if device.index is None else str(device.index)
             self._add(_key("meter_gpu_energy_joules_total", gpu=index, uuid=device.id), joules)
             return
-        labels = {"component": device.component.value, "method": method.value}
+        labels = {"component": device.component.value, "method": device.method.value}
         self._add(_key("meter_host_energy_joules_total", **labels), joules)
 
     def _energy(

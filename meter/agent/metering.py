@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Protocol
 from meter.agent.booking import Books
 from meter.agent.draft import Draft
 from meter.agent.recovery import Recovered
-from meter.agent.roll import Roll
+from meter.agent.roll import Roll, unread_notice
 from meter.metering.intervals import IntervalBuilder
+from meter.metering.splits import notice_of
 from meter.metering.wall import WallAnchor
 from meter.model import Component, Gap, Hold, Notice, RunState, RunStatus, Severity
 from meter.sampling import identity
@@ -296,6 +297,8 @@ class Metering:
             track.advance(now_ns)
             for notice in track.notices():
                 self.note(notice)
+        for notice in self.roll.unread(now_ns):
+            self.note(notice)
         self._settle(now_ns)
         self._mark_all()
         self._draft.intervals += self.builder.close(now_ns)
@@ -343,9 +346,11 @@ class Metering:
             for track in tracks:
                 self._add(track.reaching(ending.ended_ns))
             open_tracks = [t for t in tracks if _behind(t, ending.ended_ns)]
-            if not late and any(track.measured for track in open_tracks):
+            if not late and any(track.measured and not track.mute(now_ns) for track in open_tracks):
                 continue
             for track in open_tracks:  # a model, or a silent sampler: with what is known by now
+                if track.measured and track.looked_ns is None:
+                    self.note(unread_notice(track.device))
                 track.finish(ending.ended_ns)
                 self._add(track.reaching(ending.ended_ns))
             self._mark_all()
@@ -411,6 +416,9 @@ class Metering:
         return [row for track in self.roll.tracks.values() for row in track.rows(now_ns, now_us)]
 
     def _write(self, finished: list[LiveRun], *, urgent: bool) -> Future[None]:
+        for split in self.builder.drain_splits():
+            if split.run_id != NOBODY:
+                self._say(notice_of(split, self.roll.known.get(split.device_id)))
         draft, self._draft = self._draft, Draft()
         self.hurry = False
         draft.counters += self.books.changed()

@@ -33,16 +33,28 @@ REST = Owner(Kind.UNATTRIBUTED)
 
 @dataclass(frozen=True, slots=True)
 class Owners:
-    """All owners of a device for a while; ``ratios`` are for ``cut.allot``."""
+    """All owners of a device for a while; ``ratios`` are for ``cut.allot``.
+
+    ``split`` tells which of them have a part only, so that what they used is an assumption;
+    ``scaled`` whether they claim more than the device has.
+    """
 
     owners: tuple[Owner, ...]
     shares: tuple[Fraction, ...]
     ratios: tuple[tuple[int, int], ...]
+    split: tuple[bool, ...]
+    scaled: bool = False
+
+    @property
+    def runs(self) -> int:
+        """Number of runs that have a part of it."""
+        parts = zip(self.owners, self.shares, strict=True)
+        return sum(1 for owner, share in parts if owner.kind is Kind.RUN and share)
 
     @classmethod
     def sole(cls, owner: Owner) -> Owners:
         """One owner of everything."""
-        return cls((owner,), (Fraction(1),), ((1, 1),))
+        return cls((owner,), (Fraction(1),), ((1, 1),), (False,))
 
     @classmethod
     def of(cls, holds: Iterable[Hold]) -> Owners:
@@ -58,7 +70,8 @@ class Owners:
         if rest:
             pairs.append((REST, rest))
         owners, shares = zip(*pairs, strict=True)
-        return cls(owners, shares, ratios(shares))
+        split = tuple(0 < share < 1 for share in shares)
+        return cls(owners, shares, ratios(shares), split, scale > 1)
 
 
 class Holdings:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import ceil
 from typing import TYPE_CHECKING
 
 from meter.metering.cut import edge
 from meter.metering.holdings import Holdings, Owner
-from meter.metering.stretch import Stretch, Sums, allotted, sums_between
-from meter.model import Interval, Kind
+from meter.metering.splits import Split, splits_of
+from meter.metering.stretch import Stretch, Sums, allotted, method_of, sums_between
+from meter.model import Interval, Kind, Method
 from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from meter.metering.holdings import Owners
     from meter.metering.wall import WallAnchor
-    from meter.model import Hold, Method, Segment
+    from meter.model import Hold, Segment
 
 LATE_NS = 10 * NS_PER_S
 """A minute stays open this long, so that a run may be made known after it has begun."""
@@ -78,6 +78,7 @@ class IntervalBuilder:
         self._late_ns = late_ns
         self._accounts: dict[str, _Account] = {}
         self._written_mj: dict[str, int] = {}
+        self._splits: list[Split] = []
         for hold in holds:
             self.hold(hold)
 
@@ -128,8 +129,10 @@ class IntervalBuilder:
         if segment.correction:
             account.corrections.append((segment, segment.start_ns))
             return [
-                _part(segment, owner, start, end, sums)
-                for start, end, owner, sums in self._shares(account, segment, segment.start_ns)
+                _part(segment, owner, start, end, sums, split=split)
+                for start, end, owner, sums, split in self._shares(
+                    account, segment, segment.start_ns
+                )
             ]
         if account.closed_ns is not None and segment.end_ns <= account.closed_ns:
             return []
@@ -198,6 +201,11 @@ class IntervalBuilder:
                     total += stretch.unwritten()[index].energy
         return total
 
+    def drain_splits(self) -> list[Split]:
+        """Runs of closed time that had a part of a device only, since the last call."""
+        splits, self._splits = self._splits, []
+        return splits
+
     def _account(self, device_id: str) -> _Account:
         return self._accounts.setdefault(device_id, _Account(device_id))
 
@@ -206,9 +214,10 @@ class IntervalBuilder:
         settled = account.settled_ns
         if settled is None or settled <= from_ns:
             return []
-        before = _by_owner(account.stretches)
+        former = account.stretches
         account.stretches = self._draw(account)
-        after = _by_owner(account.stretches)
+        before, after = _by_owner(former), _by_owner(account.stretches)
+        methods = _methods([*account.stretches, *former])
         return [
             Part(
                 account.device_id,
@@ -218,7 +227,7 @@ class IntervalBuilder:
                 settled,
                 *moved[:3],
                 covered=True,
-                method=account.stretches[-1].method,
+                method=methods[owner],
                 held_us=moved.held_us,
             )
             for owner in sorted(before | after, key=lambda o: (o.kind, o.run_id or ""))
@@ -254,8 +263,8 @@ class IntervalBuilder:
             sums = sums_between(segment, start, end)._replace(held_us=span_us)
             given = stretch.take(segment, end, sums, span_us if segment.covered else 0)
             parts += [
-                _part(segment, owner, start, end, sums)
-                for owner, sums in zip(owners.owners, given, strict=True)
+                _part(segment, owner, start, end, sums, split=split)
+                for owner, sums, split in zip(owners.owners, given, owners.split, strict=True)
             ]
         return parts
 
@@ -275,18 +284,19 @@ class IntervalBuilder:
 
     def _shares(
         self, account: _Account, segment: Segment, from_ns: int, until_ns: int | None = None
-    ) -> Iterator[tuple[int, int, Owner, Sums]]:
+    ) -> Iterator[tuple[int, int, Owner, Sums, bool]]:
         """A correction's time and energy, cut at minutes and holds, by owner."""
         for start, end, _, owners in self._pieces(account, segment, from_ns, until_ns):
             given = allotted(sums_between(segment, start, end), owners)
-            for owner, sums in zip(owners.owners, given, strict=True):
-                yield start, end, owner, sums
+            for owner, sums, split in zip(owners.owners, given, owners.split, strict=True):
+                yield start, end, owner, sums, split
 
     def _close(self, account: _Account, until_ns: int) -> list[Interval]:
         closed: list[Interval] = []
         if account.segments and until_ns > (account.closed_ns or account.segments[0].start_ns):
             done = self._draw(account, until_ns)
             closed = [i for stretch in done for i in self._intervals(account, stretch)]
+            self._splits += splits_of(account.device_id, done, self._anchor)
             account.carried = done[-1] if done else account.carried
             account.closed_ns = until_ns
             account.segments = [s for s in account.segments if s.end_ns > until_ns]
@@ -300,7 +310,10 @@ class IntervalBuilder:
 
     def _intervals(self, account: _Account, stretch: Stretch) -> Iterator[Interval]:
         start_us = self._anchor.us(stretch.start_ns)
-        for owner, sums in zip(stretch.owners.owners, stretch.unwritten(), strict=True):
+        owners = stretch.owners
+        for owner, sums, split in zip(
+            owners.owners, stretch.unwritten(), owners.split, strict=True
+        ):
             below, above = _run_edges(account, stretch, owner)
             yield Interval(
                 device_id=account.device_id,
@@ -313,7 +326,7 @@ class IntervalBuilder:
                 high_mj=max(sums.high, sums.energy) + above,  # each was rounded by itself
                 covered_us=stretch.covered_us,
                 measured_mj=min(sums.measured, sums.energy),
-                method=stretch.method,
+                method=method_of(stretch.method, split=split),
                 held_us=sums.held_us,
             )
 
@@ -324,9 +337,10 @@ class IntervalBuilder:
         found: dict[tuple[int, Owner, Method], Interval] = {}
         waiting = []
         for segment, from_ns in account.corrections:
-            for start, end, owner, sums in self._shares(account, segment, from_ns, until_ns):
-                one = self._correction(segment, start, end, owner, sums)
-                key = (self._anchor.minute(start), owner, segment.method)
+            for start, end, owner, sums, split in self._shares(account, segment, from_ns, until_ns):
+                method = method_of(segment.method, split=split)
+                one = self._correction(segment, start, end, owner, sums, method)
+                key = (self._anchor.minute(start), owner, method)
                 found[key] = _joined(found[key], one) if key in found else one
             if segment.end_ns > until_ns:
                 waiting.append((segment, max(from_ns, until_ns)))
@@ -334,7 +348,13 @@ class IntervalBuilder:
         return list(found.values())
 
     def _correction(
-        self, segment: Segment, start_ns: int, end_ns: int, owner: Owner, sums: Sums
+        self,
+        segment: Segment,
+        start_ns: int,
+        end_ns: int,
+        owner: Owner,
+        sums: Sums,
+        method: Method,
     ) -> Interval:
         start_us = self._anchor.us(start_ns)
         return Interval(
@@ -348,13 +368,15 @@ class IntervalBuilder:
             high_mj=sums.high,
             covered_us=0,
             measured_mj=sums.measured,
-            method=segment.method,
+            method=method,
             correction=True,
             held_us=0,
         )
 
 
-def _part(segment: Segment, owner: Owner, start_ns: int, end_ns: int, sums: Sums) -> Part:
+def _part(
+    segment: Segment, owner: Owner, start_ns: int, end_ns: int, sums: Sums, *, split: bool
+) -> Part:
     return Part(
         segment.device_id,
         owner.kind,
@@ -365,7 +387,7 @@ def _part(segment: Segment, owner: Owner, start_ns: int, end_ns: int, sums: Sums
         sums.low,
         sums.high,
         segment.covered,
-        segment.method,
+        method_of(segment.method, split=split),
         segment.correction,
         sums.held_us,
     )
@@ -406,6 +428,16 @@ def _by_owner(stretches: list[Stretch]) -> dict[Owner, Sums]:
     return found
 
 
+def _methods(stretches: list[Stretch]) -> dict[Owner, Method]:
+    """Each owner's weakest method in any of them."""
+    found: dict[Owner, Method] = {}
+    for stretch in stretches:
+        for owner, split in zip(stretch.owners.owners, stretch.owners.split, strict=True):
+            method = method_of(stretch.method, split=split)
+            found[owner] = Method.weakest((found.get(owner, method), method))
+    return found
+
+
 def _run_edges(account: _Account, stretch: Stretch, owner: Owner) -> tuple[int, int]:
     """By how much less and more a run may have got because it began or ended between ticks."""
     if owner.run_id is None:
@@ -418,5 +450,4 @@ def _run_edges(account: _Account, stretch: Stretch, owner: Owner) -> tuple[int, 
     if account.holdings.is_edge(owner.run_id, stretch.end_ns):
         below += stretch.end_edge[0]
         above += stretch.end_edge[1]
-    share = stretch.owners.shares[stretch.owners.owners.index(owner)]
-    return ceil(below * share), ceil(above * share)
+    return below, above

@@ -56,11 +56,23 @@ def sums_between(segment: Segment, start_ns: int, end_ns: int) -> Sums:
 
 
 def allotted(sums: Sums, owners: Owners) -> list[Sums]:
-    """Each owner's part of cumulative sums; adds up exactly."""
+    """Each owner's part of cumulative sums; energy and time add up exactly.
+
+    Nobody measured what each of several owners used: it may be nothing or all.
+    """
     if len(owners.owners) == 1:
         return [sums]
     columns = [allot(amount, owners.ratios) for amount in sums]
-    return [Sums(*row) for row in zip(*columns, strict=True)]
+    parts = [Sums(*row) for row in zip(*columns, strict=True)]
+    return [
+        part._replace(low=0, high=sums.high, measured=0) if split else part
+        for part, split in zip(parts, owners.split, strict=True)
+    ]
+
+
+def method_of(method: Method, *, split: bool) -> Method:
+    """Method of an owner's part of a device."""
+    return Method.weakest((method, Method.MODELLED)) if split else method
 
 
 @dataclass(slots=True)

@@ -64,6 +64,17 @@ def shown(books: Books) -> dict[str, Decimal]:
     return {" ".join([c.name, *(v for _, v in c.labels)]): c.value for c in books.all()}
 
 
+def test_a_share_is_labelled_modelled_and_the_whole_device_as_it_is() -> None:
+    rapl = Device("cpu-0", Component.CPU, "CPU", Method.MEASURED)
+    books = Books()
+    half = part(500, "r1", device_id="cpu-0", method=Method.MODELLED)
+    other = part(500, "r2", device_id="cpu-0", method=Method.MODELLED)
+    books.book([half, other], {"cpu-0": rapl}, {"r1": RUN, "r2": Account("r2", "x")}, Rates())
+    found = shown(books)
+    assert found["meter_host_energy_joules_total cpu measured"] == Decimal(1)
+    assert found["meter_run_energy_joules_total r1 cpu modelled"] == Decimal("0.5")
+
+
 def test_energy_money_and_carbon_of_a_run_and_its_project() -> None:
     books = Books()
     book(books, part(3_600_000, "r1"), part(7_200_000, device_id="cpu-0", method=Method.MODELLED))

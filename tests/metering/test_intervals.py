@@ -5,12 +5,14 @@ from __future__ import annotations
 from fractions import Fraction
 
 from meter.metering.intervals import IntervalBuilder
+from meter.metering.splits import notice_of
 from meter.metering.wall import WallAnchor
-from meter.model import Basis, Hold, Kind, Method, Segment
+from meter.model import Basis, Component, Device, Hold, Kind, Method, Segment
 from meter.units import NS_PER_S, US_PER_MINUTE
 
 ANCHOR = WallAnchor(boot_ns=0, wall_us=1_000 * US_PER_MINUTE)
 S = NS_PER_S
+GPU = Device("gpu-a", Component.GPU, "NVIDIA H100", Method.MEASURED, index=0)
 
 
 def segment(start_s, end_s, energy_mj, device="gpu-a", **more):
@@ -138,6 +140,101 @@ def test_what_a_partial_hold_leaves_is_unattributed():
     made.add(segment(0, 1, 700))
     found = {(i.kind, i.run_id): i.energy_mj for i in made.close_all()}
     assert found == {(Kind.RUN, "a"): 300, (Kind.UNATTRIBUTED, None): 400}
+
+
+def test_what_each_of_two_runs_used_is_modelled_and_may_be_nothing_or_all():
+    made = builder(hold("a", 0), hold("b", 0))
+    parts = made.add(segment(0, 1, 1_000))
+    found = made.close_all()
+    for one in [*parts, *found]:
+        assert (one.low_mj, one.energy_mj, one.high_mj) == (0, 500, 1_050)
+        assert one.method is Method.MODELLED
+    assert [i.measured_mj for i in found] == [0, 0]
+
+
+def test_a_mig_share_is_modelled_and_so_is_what_it_leaves():
+    made = builder(hold("a", 0, share=Fraction(3, 7)))
+    made.add(segment(0, 1, 700))
+    for one in made.close_all():
+        assert (one.low_mj, one.high_mj, one.method) == (0, 735, Method.MODELLED)
+
+
+def test_a_share_is_no_stronger_than_what_it_is_a_share_of():
+    made = builder(hold("a", 0), hold("b", 0))
+    made.add(segment(0, 1, 700, method=Method.ASSUMED))
+    assert {i.method for i in made.close_all()} == {Method.ASSUMED}
+
+
+def test_a_hold_of_nothing_splits_nothing():
+    made = builder(hold("", 0, share=Fraction(0)))
+    made.add(segment(0, 1, 100))
+    found = {i.kind: (i.low_mj, i.high_mj, i.method) for i in made.close_all()}
+    assert found[Kind.UNATTRIBUTED] == (95, 105, Method.MEASURED)
+    assert found[Kind.RUN][:2] == (0, 0)
+    assert made.drain_splits() == []
+
+
+def test_only_the_time_that_was_shared_is_split():
+    made = builder(hold("a", 0), hold("b", 6))
+    fill(made, seconds(10, 100))
+    found = [(i.run_id, i.method, i.measured_mj) for i in made.close_all()]
+    assert found == [
+        ("a", Method.MEASURED, 600),
+        ("a", Method.MODELLED, 0),
+        ("b", Method.MODELLED, 0),
+    ]
+
+
+def test_the_edge_of_a_split_is_as_wide_as_the_devices():
+    made = builder(hold("a", 0.5), hold("b", 0.5))
+    made.add(segment(0, 1, 100, low_mj=100, high_mj=100, below_mj=8, end_below_mj=8))
+    found = [i for i in made.close_all() if i.kind is Kind.RUN]
+    assert [(i.low_mj, i.high_mj) for i in found] == [(0, 58), (0, 58)]
+
+
+def test_a_correction_of_shared_time_is_split_like_it():
+    made = builder(hold("a", 0), hold("b", 0))
+    fill(made, seconds(10, 100))
+    parts = made.add(segment(0, 10, -100, low_mj=-105, high_mj=-95, correction=True))
+    found = [i for i in made.close_all() if i.correction]
+    for one in [*parts, *found]:
+        assert (one.low_mj, one.energy_mj, one.high_mj) == (0, -50, -95)
+        assert one.method is Method.MODELLED
+
+
+def test_a_late_hold_that_splits_books_modelled_parts():
+    made = builder(hold("a", 0))
+    fill(made, seconds(10, 100))
+    parts = made.hold(hold("b", 4))
+    assert {(p.run_id, p.energy_mj, p.method) for p in parts} == {
+        ("a", -300, Method.MODELLED),
+        ("b", 300, Method.MODELLED),
+    }
+
+
+def test_the_runs_of_a_split_are_told_once_it_is_closed():
+    made = builder(hold("a", 0), hold("b", 6))
+    fill(made, seconds(10, 100))
+    assert made.drain_splits() == []
+    made.close_all()
+    splits = made.drain_splits()
+    assert [(s.run_id, s.device_id, s.runs, s.scaled) for s in splits] == [
+        ("a", "gpu-a", 2, True),
+        ("b", "gpu-a", 2, True),
+    ]
+    assert made.drain_splits() == []
+    notice = notice_of(splits[0], GPU)
+    assert (notice.code, notice.run_id, notice.device_id) == ("shared_device", "a", "gpu-a")
+    assert notice.text.startswith("GPU 0 was held by 2 runs at once; its energy was split equally")
+
+
+def test_a_mig_share_is_told_as_one():
+    made = builder(hold("a", 0, share=Fraction(3, 7)), hold("b", 0, share=Fraction(2, 7)))
+    made.add(segment(0, 1, 700))
+    made.close_all()
+    notices = [notice_of(split, GPU) for split in made.drain_splits()]
+    assert [notice.code for notice in notices] == ["mig_share", "mig_share"]
+    assert notices[0].text.startswith("The run held 3/7 of GPU 0 (MIG)")
 
 
 def test_the_same_hold_twice_counts_once():
