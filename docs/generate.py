@@ -73,12 +73,15 @@ def config_page() -> str:
     return f"""# Configuration
 
 A flag beats a variable, a variable beats the file, the file beats the default. The file is TOML, named by `METER_CONFIG`. A key that
-is not known is reported; a wrong value is an error that names key, file and line, and never stops a job.
+is not known is reported; a wrong value is reported with key, file and line, and stops no job: it is left out, and with a wrong part of
+a tariff the whole tariff. `meter agent` does not start with one.
 
 ## Keys
 
 {keys}
 A band is a value with its bounds: `{{ value = 0.25, low = 0.22, high = 0.31 }}`.
+Time-of-use windows begin and end on the full hour of UTC. Windows on the half hour, and windows in a time zone that is not whole hours off
+UTC (`Asia/Kolkata`), are refused for now, because the ledger prices whole UTC hours; a single price needs no such zone.
 
 ## Places
 

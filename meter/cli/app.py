@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -18,6 +19,7 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 EXIT_PIPE = 141
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 
 
 class Entry(NamedTuple):
@@ -101,6 +103,8 @@ def run(arguments: list[str] | None = None, environment: Environment | None = No
     """Run the command line; every error becomes one line on stderr and an exit code."""
     session = Session(environment or Environment.of_process())
     words = sys.argv[1:] if arguments is None else arguments
+    if sys.stdout is None:  # closed, as `>&-` does: nobody wants to see it; the exit code tells
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
     session.debug = "--debug" in words[: words.index("--")] if "--" in words else "--debug" in words
     try:
         code = app.main(words, prog_name="meter", standalone_mode=False, obj=session)
@@ -124,6 +128,8 @@ def _failed(error: Exception, *, debug: bool) -> int:
 
         traceback.print_exception(error)
     line, code = _line(error)
+    if _is_of_stdout(error):
+        _turn_away()
     _say(f"meter: {' '.join(line.split())}")
     return code
 
@@ -138,6 +144,8 @@ def _line(error: Exception) -> tuple[str, int]:
         return f"{message[:1].lower()}{message[1:]}: see `{path} --help`", EXIT_USAGE
     if isinstance(error, click.ClickException):
         return error.format_message(), EXIT_FAILED
+    if isinstance(error, OSError) and _is_of_stdout(error):
+        return f"stdout: {error.strerror}: write to another place", EXIT_FAILED
     if isinstance(error, OSError) and error.strerror:
         name = f"{error.filename}: " if error.filename else ""
         return f"{name}{error.strerror}: check the path and its permissions", EXIT_FAILED
@@ -147,10 +155,20 @@ def _line(error: Exception) -> tuple[str, int]:
 
 def _quietly_closed() -> int:
     """The reader of stdout went away, as `head` does: that is its right."""
+    _turn_away()
+    return EXIT_PIPE
+
+
+def _is_of_stdout(error: Exception) -> bool:
+    """Whether it is about writing to no file by name; files are written elsewhere, with names."""
+    return isinstance(error, OSError) and error.filename is None and error.errno in _UNWRITABLE
+
+
+def _turn_away() -> None:
+    """Let stdout lead nowhere, so that what it still holds is no error at the exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
-    return EXIT_PIPE
 
 
 def _say(line: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from meter.cli.reads import LEDGER_NAME
+from meter.cli.reads import LEDGER_NAME, keeping_nothing, keeps
 from meter.errors import LedgerError, LedgerLockedError, MeterError
 from meter.figures import plain
 from meter.launch.client import NoAgentError, problem_text, request
@@ -238,11 +238,24 @@ def agent(config: Config) -> tuple[Check, bool]:
         return Check(KEEPING, "agent", State.OK, finding), False
     except MeterError as error:
         return Check(KEEPING, "agent", State.PROBLEM, error.message, error.remedy), True
+    if status == 200 and not _keeps(config):
+        remedy = "see its log; end it, free or repair the ledger, and start it again"
+        return Check(KEEPING, "agent", State.PROBLEM, keeping_nothing(config.socket), remedy), True
     if status == 200:
         finding = f"{config.socket}, samples are fresh"
         return Check(KEEPING, "agent", State.OK, finding), True
     finding = f"{config.socket}: {problem_text(status, answer)}"
     return Check(KEEPING, "agent", State.PROBLEM, finding, "see agent.log in METER_HOME"), True
+
+
+def _keeps(config: Config) -> bool:
+    try:
+        status, answer = request(
+            str(config.socket), "GET", "/v1/status", timeout_s=_AGENT_TIMEOUT_S
+        )
+    except MeterError:
+        return True  # what it said of its health is what counts
+    return status != 200 or keeps(answer)
 
 
 def port(config: Config, *, agent_runs: bool) -> Check:

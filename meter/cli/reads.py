@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 from meter.errors import AgentError, LedgerError, LedgerLockedError, UsageError
 from meter.launch.client import NoAgentError, problem_text, request
+from meter.summary import IN_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,8 +24,22 @@ _NOT_FOUND = 404
 _CLOSING_S = 5.0  # a private agent closes its ledger within this time of its last run
 
 
+def keeps(status: Mapping[str, Any]) -> bool:
+    """Whether an agent of this status keeps what it meters; one with its ledger in memory won't."""
+    ledger = status.get("ledger") or {}
+    return bool(ledger.get("keeps", ledger.get("path") != IN_MEMORY))
+
+
+def keeping_nothing(socket: Path) -> str:
+    """What is said of an agent that keeps nothing."""
+    return f"the agent at {socket} has its ledger in memory: its runs end with it"
+
+
 class Reads(Protocol):
     """What can be asked, of an agent or a file."""
+
+    def keeps(self) -> bool:
+        """Whether what is read is kept."""
 
     def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
         """The newest runs."""
@@ -45,6 +60,13 @@ class AgentReads:
     def status(self) -> dict[str, Any]:
         """The agent's live state."""
         return self._get("/v1/status")
+
+    def keeps(self) -> bool:
+        """Whether the agent keeps what it meters; true of one that does not tell."""
+        try:
+            return keeps(self.status())
+        except (AgentError, UsageError):
+            return True
 
     def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
         """The newest runs."""
@@ -77,6 +99,10 @@ class FileReads:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
+
+    def keeps(self) -> bool:
+        """A file does."""
+        return True
 
     def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
         """The newest runs."""

@@ -8,7 +8,7 @@ import click
 
 from meter import figures
 from meter.cli import output
-from meter.cli.reads import reads
+from meter.cli.reads import keeping_nothing, reads
 from meter.cli.session import Session, debug_option, example, json_option, socket_option
 
 
@@ -29,7 +29,9 @@ from meter.cli.session import Session, debug_option, example, json_option, socke
 def runs_command(session: Session, *, project: str | None, limit: int, as_json: bool) -> None:
     """List runs, newest first."""
     with reads(session.config) as source:
-        found = source.runs(limit, project)
+        found, kept = source.runs(limit, project), source.keeps()
+    if not kept:
+        click.echo(f"meter: warning: {keeping_nothing(session.config.socket)}", err=True)
     if as_json:
         output.print_json({"runs": found})
     elif found:

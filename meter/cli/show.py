@@ -10,6 +10,7 @@ from meter import figures, summary
 from meter.cli import output
 from meter.cli.reads import LEDGER_NAME, reads
 from meter.cli.session import Session, debug_option, example, json_option, socket_option
+from meter.summary import IN_MEMORY
 
 
 @click.command("show", epilog=example("meter show last --json | jq .energy.it"))
@@ -24,11 +25,11 @@ def show_command(session: Session, *, run: str, as_json: bool) -> None:
     RUN is an id, the beginning of one, a name, or `last` (the default).
     """
     with reads(session.config) as source:
-        document = source.document(run)
+        document, kept = source.document(run), source.keeps()
     if as_json:
         output.print_json(document)
     else:
-        click.echo(text(document, session.config.home / LEDGER_NAME))
+        click.echo(text(document, session.config.home / LEDGER_NAME if kept else IN_MEMORY))
 
 
 def text(document: dict[str, Any], ledger: object = None, columns: int | None = None) -> str:

@@ -9,7 +9,7 @@ import click
 
 from meter import figures
 from meter.cli import output
-from meter.cli.reads import agent_reads
+from meter.cli.reads import agent_reads, keeps
 from meter.cli.session import Session, debug_option, example, json_option, socket_option
 
 
@@ -65,7 +65,8 @@ def _head(status: dict[str, Any]) -> str:
         state = ", NO SPACE LEFT: kept in memory"
     elif ledger["error"]:
         state = f", {figures.printable(ledger['error'], 100)}"
-    lines.append(f"ledger {ledger['path']}{state}")
+    where = ledger["path"] if keeps(status) else "in memory: NOTHING IS KEPT"
+    lines.append(f"ledger {where}{state}")
     return "\n".join(lines)
 
 

@@ -29,7 +29,9 @@ environment; `meter run` inside it starts no second run, since this one counts i
 Processes that outlive the command are not waited for.""",
     "exec": """\
 Meant for the entry point of a container. As process 1 it cannot print a summary,
-because the kernel ends everything with the command: see `meter show last`.""",
+because the kernel ends everything with the command: see `meter show last`.
+The same where stderr is a pipe, as under most supervisors: a pipe has to end
+with the command. --summary-json FILE is written there all the same.""",
 }
 _EXAMPLE = {
     "run": "Example: meter run --project llama --tag lr=2e-5 -- python train.py",

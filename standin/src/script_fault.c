@@ -139,7 +139,7 @@ void read_fault(Script *script, Gpu *gpu, Line *line)
     if (duration != FOREVER && fault->from == INT64_MIN) fault->until = duration;
     read_details(fault, line);
     if (!gpu && of_gpu(fault->kind)) line_fail(line, "'%s' belongs to a GPU: put it after a gpu line", name);
-    if (gpu && (fault->kind == FAULT_ORDER || fault->kind == FAULT_DRIVER))
+    if (gpu && (fault->kind == FAULT_ORDER || fault->kind == FAULT_DRIVER || !strcmp(name, "init")))
         line_fail(line, "'%s' belongs to the node: put it before the first gpu line", name);
     if (fault->from == INT64_MIN && (fault->kind == FAULT_RESET || fault->kind == FAULT_STUCK ||
                                      fault->kind == FAULT_DRIVER))

@@ -264,7 +264,56 @@ def test_socket_can_be_named(place: Place, tmp_path: Path) -> None:
     answers = {"/healthz": (200, {}), "/v1/runs?limit=20": (200, {"runs": []})}
     with agent(other, answers) as asked:
         assert place.call("runs", "--socket", other) == 0
-    assert len(asked) == 2
+    assert asked[:2] == ["/healthz", "/v1/runs?limit=20"]
+
+
+MEMORY = {"path": ":memory:", "pending": 0, "full": False, "failures": 0, "error": None}
+
+
+@pytest.mark.parametrize("ledger", [MEMORY, {**MEMORY, "path": "/l", "keeps": False}])
+def test_an_agent_that_keeps_nothing_is_told(
+    place: Place, capsys: pytest.CaptureFixture[str], ledger: dict[str, Any]
+) -> None:
+    socket = place.variables["METER_SOCKET"]
+    answers = {
+        "/healthz": (200, {}),
+        "/v1/runs?limit=20": (200, {"runs": []}),
+        "/v1/runs/last": (200, document()),
+        "/v1/status": (200, {"ledger": ledger}),
+    }
+    with agent(socket, answers):
+        assert place.call("runs") == 0
+        assert f"the agent at {socket} has its ledger in memory" in capsys.readouterr().err
+        assert place.call("show") == 0
+        assert "nothing of this run is kept" in capsys.readouterr().out
+        assert place.call("doctor") == 1
+        shown = " ".join(capsys.readouterr().out.split())
+        assert "!! agent" in shown
+        assert "has its ledger in memory" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "place_", "code", "said"),
+    [
+        ("runs", "&-", 0, ""),
+        ("show", "&-", 0, ""),
+        ("show nobody", "&-", 2, "there is no run 'nobody'"),
+        ("report -o -", "&-", 0, ""),
+        ("--help", "&-", 0, ""),
+        ("show", "/dev/full", 1, "stdout: No space left on device"),
+        ("report -o -", "/dev/full", 1, "stdout: No space left on device"),
+        ("runs --json", "/dev/full", 1, "stdout: No space left on device"),
+    ],
+)
+def test_a_stdout_that_takes_nothing_is_no_defect(
+    filled: Place, words: str, place_: str, code: int, said: str
+) -> None:
+    variables = {**filled.variables, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = f"exec {sys.executable} -m meter {words} >{place_}"
+    done = subprocess.run(["sh", "-c", command], env=variables, capture_output=True, text=True)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert done.stderr.count("\n") == (1 if said else 0)
 
 
 def test_a_held_ledger_names_its_holder_and_the_socket_option(

@@ -92,6 +92,14 @@ def test_an_idle_agent_with_a_full_disk_says_both() -> None:
     assert "NO SPACE LEFT" in shown
 
 
+def test_a_ledger_in_memory_is_called_what_it_is() -> None:
+    made = state()
+    made["ledger"]["path"] = ":memory:"
+    shown = status.text(made, NOW_US, 80)
+    assert "ledger in memory: NOTHING IS KEPT" in shown
+    assert ":memory:" not in shown
+
+
 def test_stale_samples_are_told() -> None:
     stale = {**state()["agent"], "fresh": False, "reason": "the sampler has been silent for 9 s"}
     assert "silent for 9 s" in status.text(state(agent=stale), NOW_US, 80)

@@ -36,6 +36,7 @@ def start_code(client):
         ("gpu\n fault fail from=1s", "2: needs code="),
         ("gpu\n fault fail code=NONE", "2: 'NONE' is no NVML error"),
         ("gpu\n fault order value=1,0", "2: 'order' belongs to the node"),
+        ("gpu\n fault init", "2: 'init' belongs to the node"),
         ("fault stuck from=1s", "1: 'stuck' belongs to a GPU"),
         ("gpu\n fault reset", "2: 'reset' needs from="),
         ('gpu\n name "half', "2: a quote is not closed"),
