@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import replace
 from pathlib import Path
@@ -32,10 +33,13 @@ IN_MEMORY = Path(":memory:")
 """A ledger that is gone when it is closed."""
 LISTED_S = 9.0
 """How long a registration waits for the sampler to list its devices."""
+JUDGED_S = 3.0
+"""How long a question waits until each sensor was read, or is known to be unreadable."""
 END_S = 6.0
 """How long the end of a run waits for its figures to be durable."""
 LEDGER_BEHIND = "ledger_behind"
 _DURABLE_S = 3.0
+_JUDGED_AGAIN_S = 0.02
 _CUT_NS = NS_PER_S  # a live run's open minute is written early at most this often
 _UNSAVED = "The ledger cannot be written at the moment, and keeps the newest figures in memory"
 
@@ -117,6 +121,8 @@ class Desk:
         """
         if not self._reception.listed:
             self._listed.wait(LISTED_S)
+        if run.check:
+            self._await_judged()
 
         def register() -> tuple[dict[str, Any], Future[None] | None]:
             answer = self._reception.register(run, peer_pid)
@@ -163,6 +169,11 @@ class Desk:
             points = reports.run_series(reader, _find(reader, run_id))
         names = ("device_id", "at_us", "power_w", "energy_j")
         return [{name: getattr(point, name) for name in names} for point in points]
+
+    def _await_judged(self) -> None:
+        deadline = time.monotonic() + JUDGED_S
+        while not self._reception.judged() and time.monotonic() < deadline:
+            time.sleep(_JUDGED_AGAIN_S)
 
     @contextlib.contextmanager
     def _staying(self) -> Iterator[None]:

@@ -55,6 +55,10 @@ class Reception:
         """Whether the sampler has listed its devices."""
         return self._metering.roll.called
 
+    def judged(self) -> bool:
+        """Whether it is known of each listed sensor that it can be read, or that it cannot."""
+        return self._metering.roll.judged(self._metering.clock.boot_ns())
+
     def register(self, new: NewRun, peer_pid: int | None) -> dict[str, Any]:
         """Begin, join or take up a run, or tell whether one could.
 
@@ -69,7 +73,8 @@ class Reception:
         held = dict(selection.holds)
         if not new.check:
             held = self._take(new, live, fresh, peer_pid).shares
-        absent = self._metering.roll.absences()
+        roll, now_ns = self._metering.roll, self._metering.clock.boot_ns()
+        absent = [*roll.absences(), *(n for n in roll.unread(now_ns) if n.device_id in held)]
         notices = [*self._metering.place.notices, *selection.notices, *absent]
         faults = [*self.house.faults, *absent]
         return {
@@ -78,7 +83,7 @@ class Reception:
             "faults": [{"code": n.code, "text": n.text} for n in faults],
             "devices": [
                 {"id": d, "component": t.device.component.value, "name": t.device.name}
-                for d, t in self._metering.roll.tracks.items()
+                for d, t in roll.tracks.items()
                 if d in held
             ],
             "ledger": self.house.ledger,

@@ -94,6 +94,19 @@ class Roll:
             if reason is not None and name in _GPU_SOURCES
         ]  # fmt: skip
 
+    def unread(self, now_ns: int) -> list[Notice]:
+        """That sensors which were found have told nothing at all, one notice for each."""
+        return [
+            unread_notice(track.device) for track in self.tracks.values() if track.mute(now_ns)
+        ]
+
+    def judged(self, now_ns: int) -> bool:
+        """Whether each sensor has told something, or is known to tell nothing."""
+        return self.called and not any(
+            track.measured and track.looked_ns is None and not track.mute(now_ns)
+            for track in list(self.tracks.values())
+        )
+
     def notice_of(self, device_id: str) -> Notice:
         """That a device is metered by another agent."""
         holder = self.elsewhere.get(device_id)
@@ -101,3 +114,12 @@ class Roll:
         what = "GPU" if self.known[device_id].component is Component.GPU else "component"
         text = f"The {what} {device_id} is metered by {who}, so it is not counted here."
         return Notice("device_leased", text, Severity.WARNING, device_id=device_id)
+
+
+def unread_notice(device: Device) -> Notice:
+    """That neither energy nor power of a device can be read."""
+    text = (
+        f"{device.name} ({device.id}): neither its energy counter nor its power can be read; what "
+        "it uses is not known, and counts as zero energy that is not covered."
+    )
+    return Notice("device_unreadable", text, Severity.WARNING, device_id=device.id)

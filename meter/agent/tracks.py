@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from meter.model import Method, RawReading
-from meter.sampling.curve import CurveBuilder, CurveStart
-from meter.sampling.curve_output import unknown_before
+from meter.sampling.curve import HOLE_NS, CurveBuilder, CurveStart
+from meter.sampling.curve_output import Output, unknown_before
 from meter.units import NS_PER_S, NS_PER_US
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 STALE_NS = 5 * NS_PER_S
 """What is older is not shown."""
+MUTE_NS = 3 * NS_PER_S // 2
+"""A sensor that has told nothing for so long since it was found is not waited for."""
 
 
 class _Settled(NamedTuple):
@@ -42,12 +45,16 @@ class Track:
         self.status: DeviceStatus | None = None
         self.power_mw: int | None = None
         self.looked_ns: int | None = None
+        self._start = start
+        self._found_ns: int | None = None
         self._began_ns: int | None = None
         self._held_ns: int | None = None
         self._waiting: deque[_Settled] = deque()
 
     def take(self, reading: Reading) -> None:
         """Feed the curve."""
+        if self.looked_ns is None and self._start is not None:
+            self.curve = CurveBuilder(self.device, start=self._start)
         self.looked_ns = reading.at_ns
         power = reading.mean_mw if reading.mean_mw is not None else reading.instant_mw
         if power is not None:
@@ -64,16 +71,28 @@ class Track:
 
     def advance(self, now_ns: int) -> None:
         """Close what no reading will close."""
-        self._queue(self.curve.advance(now_ns))
+        self._found_ns = self._found_ns or now_ns
+        if self.mute(now_ns):
+            self._unread(now_ns - HOLE_NS)
+        else:
+            self._queue(self.curve.advance(now_ns))
 
     def finish(self, at_ns: int) -> None:
         """Close everything up to an instant, with what is known by now."""
-        self._queue(self.curve.finish(at_ns))
+        if self.looked_ns is None:
+            self._unread(at_ns)
+        else:
+            self._queue(self.curve.finish(at_ns))
 
     @property
     def measured(self) -> bool:
         """Whether it is a sensor that speaks, not a model."""
         return self.device.method is Method.MEASURED
+
+    def mute(self, now_ns: int) -> bool:
+        """Whether its sensor was found but has told neither energy nor power ever since."""
+        found_ns = now_ns if self._found_ns is None else self._found_ns
+        return self.measured and self.looked_ns is None and now_ns - found_ns >= MUTE_NS
 
     def due(self, until_ns: int) -> list[Segment]:
         """Segments that were settled by an instant of the curve, in order, each once."""
@@ -126,6 +145,18 @@ class Track:
         """Power at the last look, unless it is stale."""
         fresh = self.looked_ns is not None and now_ns - self.looked_ns < STALE_NS
         return self.power_mw if fresh else None
+
+    def _unread(self, until_ns: int) -> None:
+        """Nothing was ever read: of the time that runs held it only the limit is known."""
+        start = self._start
+        if start is None and self._held_ns is not None:
+            start = CurveStart(0, self._held_ns, None, self._held_ns)
+        if start is None or until_ns <= start.settled_ns:
+            return
+        out = Output(self.device, start.curve_mj, start.settled_ns)
+        out.unknown(until_ns)
+        self._start = replace(start, settled_ns=until_ns)
+        self._waiting.append(_Settled(out.drain(), until_ns, start.curve_mj, self.counter_mj))
 
     def _queue(self, segments: list[Segment]) -> None:
         settled_ns = self.curve.settled_ns
