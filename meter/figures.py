@@ -116,10 +116,15 @@ def with_bounds(quantity: Quantity, like: Quantity | None = None) -> str:
 def _scale(quantity: Quantity, like: Quantity | None = None) -> tuple[float, str]:
     value = float(quantity["value"])
     if like is not None:
-        divisor, unit = scale_of(float(like["value"]), str(like["unit"]))
+        divisor, unit = scale_of(_size(like), str(like["unit"]))
         if not value or abs(value) / divisor >= _TINY:
             return divisor, unit
-    return scale_of(value, str(quantity["unit"]))
+    return scale_of(_size(quantity), str(quantity["unit"]))
+
+
+def _size(quantity: Quantity) -> float:
+    """What decides the unit: the value, or the upper bound where nothing more is known."""
+    return float(quantity["value"]) or float(quantity.get("high") or 0)
 
 
 def _shown(quantity: Quantity, part: str, divisor: float) -> str:

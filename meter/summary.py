@@ -19,8 +19,8 @@ _LABEL = 9
 _QUALITY = frozenset({
     "ambiguous_devices", "clock_stepped", "counter_caught_up", "counter_disagrees",
     "counter_glitch", "counter_missing", "counter_not_caught_up", "counter_reset", "counter_stuck",
-    "device_shared", "gap_bridged", "gap_unknown", "no_counter", "no_gpu_visible", "pue_gap",
-    "reads_failed", "tariff_gap",
+    "gap_bridged", "gap_unknown", "mig_share", "no_counter", "no_gpu_visible", "pue_gap",
+    "reads_failed", "shared_device", "tariff_gap",
 })  # fmt: skip
 _ADVICE = frozenset({"no_zone", "no_tariff"})
 
@@ -124,7 +124,7 @@ def _energy(document: Mapping[str, Any]) -> str:
 def _components(document: Mapping[str, Any]) -> str:
     parts, whole = [], document["energy"]["it"]
     for name, quantity in document["energy"]["by_component"].items():
-        if quantity and quantity["value"]:
+        if quantity and (quantity["value"] or quantity["high"]):  # 0 may be all that is known
             label = _label(document, quantity)
             tail = f" {label}" if label != "measured" else ""
             parts.append(f"{figures.component(name)} {figures.figure(quantity, whole)}{tail}")

@@ -43,6 +43,14 @@ def test_a_tiny_part_has_a_unit_of_its_own() -> None:
     assert "CPU 26.8 Wh modelled, RAM 28.8 J modelled" in summary.text(made)
 
 
+def test_a_part_of_which_nothing_is_known_is_not_left_out() -> None:
+    made = document()
+    made["energy"]["by_component"]["gpu"] = quantity(0, 0, 840_000, "J", "modelled")
+    assert "GPU 0 Wh modelled, CPU" in summary.text(made)
+    made["energy"]["it"] = made["energy"]["by_component"]["gpu"]
+    assert "0 Wh (0 to 233)" in line_of("Energy", made)
+
+
 def test_modelled_components_say_so() -> None:
     shown = summary.text(document())
     assert "GPU 377 Wh, CPU 26.8 Wh modelled, RAM 8.00 Wh modelled" in shown

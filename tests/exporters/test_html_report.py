@@ -115,6 +115,20 @@ def test_the_report_is_the_golden_one() -> None:
     assert golden_report.made() == expected, "look, then: python -m tests.exporters.golden_report"
 
 
+def test_a_device_of_which_nothing_is_known_is_shown_with_what_it_may_have_used() -> None:
+    made = document()
+    dark = {
+        **made["energy"]["devices"][0],
+        "id": "GPU-dark",
+        "coverage": 0.0,
+        "method": "modelled",
+        "energy": quantity(0, 0, 840_000, "J", "modelled"),
+    }
+    made["energy"]["devices"].append(dark)
+    row = " ".join(text(made).partition("GPU-dark")[2].split())
+    assert row.startswith("GPU 0 Wh 0 to 233 0 % modelled")
+
+
 def test_the_same_document_gives_the_same_bytes() -> None:
     assert page(document()) == page(document())
 
