@@ -176,8 +176,9 @@ class Segment:
     Energies are of the whole stretch, integer mJ. ``below_mj``/``above_mj`` bound by how much
     the cumulative energy at the *start* of the stretch may be lower/higher because a counter
     tells only at its ticks (the edge term of a cut here); ``end_below_mj``/``end_above_mj`` the
-    same at its end; linear between. A correction covers time that was already settled, may be
-    negative, and never counts as coverage.
+    same at its end; linear between. A correction is of time that was already settled and may be
+    negative; its bounds are added to those of what it corrects and may take back some of their
+    width. It counts as coverage only with the basis COUNTER_GAP: what was unknown is known then.
     """
 
     device_id: str

@@ -9,7 +9,7 @@ from meter.metering.cut import edge
 from meter.metering.holdings import Holdings, Owner
 from meter.metering.splits import Split, splits_of
 from meter.metering.stretch import Stretch, Sums, allotted, method_of, sums_between
-from meter.model import Interval, Kind, Method
+from meter.model import Basis, Interval, Kind, Method
 from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -339,7 +339,7 @@ class IntervalBuilder:
         for segment, from_ns in account.corrections:
             for start, end, owner, sums, split in self._shares(account, segment, from_ns, until_ns):
                 method = method_of(segment.method, split=split)
-                one = self._correction(segment, start, end, owner, sums, method)
+                one = self._correction(account, segment, start, end, owner, sums, method)
                 key = (self._anchor.minute(start), owner, method)
                 found[key] = _joined(found[key], one) if key in found else one
             if segment.end_ns > until_ns:
@@ -349,6 +349,7 @@ class IntervalBuilder:
 
     def _correction(
         self,
+        account: _Account,
         segment: Segment,
         start_ns: int,
         end_ns: int,
@@ -356,17 +357,19 @@ class IntervalBuilder:
         sums: Sums,
         method: Method,
     ) -> Interval:
-        start_us = self._anchor.us(start_ns)
+        start_us, end_us = self._anchor.us(start_ns), self._anchor.us(end_ns)
+        below, above = _correction_edges(account, segment, start_ns, end_ns, owner)
+        bridges = segment.basis is Basis.COUNTER_GAP  # it was unknown, and is known now
         return Interval(
             device_id=segment.device_id,
             kind=owner.kind,
             run_id=owner.run_id,
             start_us=start_us,
-            end_us=max(self._anchor.us(end_ns), start_us + 1),
+            end_us=max(end_us, start_us + 1),
             energy_mj=sums.energy,
-            low_mj=sums.low,
-            high_mj=sums.high,
-            covered_us=0,
+            low_mj=max(0, sums.low - below) if bridges else sums.low,
+            high_mj=sums.high + above,
+            covered_us=end_us - start_us if bridges else 0,
             measured_mj=sums.measured,
             method=method,
             correction=True,
@@ -402,6 +405,7 @@ def _joined(one: Interval, other: Interval) -> Interval:
         energy_mj=one.energy_mj + other.energy_mj,
         low_mj=one.low_mj + other.low_mj,
         high_mj=one.high_mj + other.high_mj,
+        covered_us=one.covered_us + other.covered_us,
         measured_mj=one.measured_mj + other.measured_mj,
     )
 
@@ -450,4 +454,20 @@ def _run_edges(account: _Account, stretch: Stretch, owner: Owner) -> tuple[int, 
     if account.holdings.is_edge(owner.run_id, stretch.end_ns):
         below += stretch.end_edge[0]
         above += stretch.end_edge[1]
+    return below, above
+
+
+def _correction_edges(
+    account: _Account, segment: Segment, start_ns: int, end_ns: int, owner: Owner
+) -> tuple[int, int]:
+    """The same for a run that began or ended in a time that was bridged later."""
+    below = above = 0
+    if owner.run_id is None:
+        return 0, 0
+    if account.holdings.is_edge(owner.run_id, start_ns):
+        lower, higher = edge(segment, start_ns)
+        below, above = below + higher, above + lower
+    if account.holdings.is_edge(owner.run_id, end_ns):
+        lower, higher = edge(segment, end_ns)
+        below, above = below + lower, above + higher
     return below, above

@@ -75,6 +75,13 @@ class Notices:
         if end_ns > start_ns:
             self._gap = Gap(former.start_ns, end_ns, former.length_ns + end_ns - start_ns)
 
+    def bridged(self, gap: Gap, at_ns: int) -> None:
+        """The counter tells of a time that was taken for unknown: that is not told any more."""
+        self.tell("gap_bridged", at_ns, gap=gap)
+        if self._gap is not None:
+            left_ns = max(0, self._gap.length_ns - gap.length_ns)
+            self._gap = Gap(self._gap.start_ns, self._gap.end_ns, left_ns) if left_ns else None
+
     def gap_over(self, at_ns: int) -> None:
         """Something is known again, or nobody asks any more: say how much time it was."""
         gap = self._gap

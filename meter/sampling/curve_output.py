@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from meter.model import Device
     from meter.sampling.curve_cells import Break
     from meter.sampling.curve_power import Energy
+    from meter.sampling.curve_standin import Booked
 
 GAIN = 0.05
 """A board's sensors may be wrong by this part (arXiv 2312.02741); taken for RAPL too."""
@@ -110,12 +111,15 @@ class Output:
 
     def unknown(self, end_ns: int) -> int:
         """Go on to an instant of which nothing is known but the limit of what may be drawn."""
-        high = 0
-        limit_mw = self._limit_mw or OVER_TOLD * self._told_mw
-        if self.settled_ns is not None:
-            high = ceil(mj_of(limit_mw, max(0, end_ns - self.settled_ns)))
-        self._put(end_ns, 0, (0, high), Basis.UNKNOWN, (0, 0), covered=False)
+        self._put(end_ns, 0, (0, self.unknown_mj(end_ns)), Basis.UNKNOWN, (0, 0), covered=False)
         return 0
+
+    def unknown_mj(self, end_ns: int) -> int:
+        """The most that may be drawn until an instant."""
+        limit_mw = self._limit_mw or OVER_TOLD * self._told_mw
+        if self.settled_ns is None:
+            return 0
+        return ceil(mj_of(limit_mw, max(0, end_ns - self.settled_ns)))
 
     def stretch(
         self,
@@ -175,11 +179,46 @@ class Output:
             )
             done = upto
 
-    def correct(self, start_ns: int, end_ns: int, energy_mj: int, *, gap: bool = False) -> None:
+    def correct(self, start_ns: int, end_ns: int, energy_mj: int) -> None:
         """Correct what is settled; the curve's value changes, its end does not."""
-        if not energy_mj:
-            return
-        slack = ceil(abs(energy_mj) * self._gain) if gap else 0
+        if energy_mj:
+            self._correct(start_ns, end_ns, energy_mj, (energy_mj, energy_mj), Basis.COUNTER)
+
+    def bridge(self, gap: Booked, energy_mj: int, loose_mj: float) -> None:
+        """Say what was used in a time that was settled as unknown, and take back its width.
+
+        ``loose_mj`` is what the figure rests on besides itself, no surer than a sensor is.
+        """
+        start_ns, unknown_mj = gap.start_ns, gap.unknown_mj or 0
+        span = gap.end_ns - start_ns
+        bends = hole_reach(span, energy_mj, self.most_mw)
+        slack = (energy_mj + loose_mj) * self._gain
+        low, high = max(0, floor(energy_mj - slack)), max(energy_mj, ceil(energy_mj + slack))
+        high = min(high, max(energy_mj, unknown_mj)) - unknown_mj
+        done = low_done = high_done = 0
+        for before, after in pairwise(bends):
+            upto, low_upto, high_upto = (
+                amount * after[0] // span for amount in (energy_mj, low, high)
+            )
+            self._correct(
+                start_ns + before[0],
+                start_ns + after[0],
+                upto - done,
+                (low_upto - low_done, high_upto - high_done),
+                Basis.COUNTER_GAP,
+                (before[1:], after[1:]),
+            )
+            done, low_done, high_done = upto, low_upto, high_upto
+
+    def _correct(
+        self,
+        start_ns: int,
+        end_ns: int,
+        energy_mj: int,
+        bounds: tuple[int, int],
+        basis: Basis,
+        edges: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0)),
+    ) -> None:
         self.curve_mj += energy_mj
         self._ends.clear()  # they tell the former values
         if self.settled_ns is not None:
@@ -190,11 +229,15 @@ class Output:
                 start_ns,
                 end_ns,
                 energy_mj,
-                energy_mj - slack,
-                energy_mj + slack,
-                Basis.COUNTER_GAP if gap else Basis.COUNTER,
+                bounds[0],
+                bounds[1],
+                basis,
                 self._device.method,
                 correction=True,
+                below_mj=edges[0][0],
+                above_mj=edges[0][1],
+                end_below_mj=edges[1][0],
+                end_above_mj=edges[1][1],
             )
         )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from meter.model import Basis
+from meter.model import Basis, Gap
+from meter.sampling.curve_standin import Booked
 from meter.units import mj_of
 
 if TYPE_CHECKING:
@@ -23,10 +24,11 @@ def settle(pieces: list[Piece], stand: StandIn | None, out: Output, notices: Not
     total = 0
     for piece in pieces:
         start = out.settled_ns or piece.start_ns
+        unknown = out.unknown_mj(piece.end_ns) if piece.basis is Basis.UNKNOWN else None
         settled = out.power(piece.end_ns, piece.energy, piece.basis)
         total += settled
         if stand is not None:
-            stand.book(start, piece.end_ns, settled)
+            stand.book(Booked(start, piece.end_ns, settled, unknown))
         if piece.basis is Basis.UNKNOWN:
             notices.gap(start, piece.end_ns)
     return total
@@ -78,22 +80,31 @@ def _bridged(
 ) -> bool:
     """Some of the time was unknown: what power does not explain was used there."""
     told = [piece for piece in rest if piece.basis is not Basis.UNKNOWN]
-    over = round(jump_mj - stand.booked_mj - sum(piece.energy.value for piece in told))
-    gaps = [(one.start_ns, one.end_ns) for one in stand.booked if not one.energy_mj]
-    settled = len(gaps)
-    gaps += [(one.start_ns, one.end_ns) for one in rest if one.basis is Basis.UNKNOWN]
+    unknown = [piece for piece in rest if piece.basis is Basis.UNKNOWN]
+    told_mj = stand.booked_mj + sum(piece.energy.value for piece in told)
+    over = round(jump_mj - told_mj)
+    gaps = [(one.start_ns, one.end_ns) for one in stand.booked if one.unknown_mj is not None]
+    gaps += [(piece.start_ns, piece.end_ns) for piece in unknown]
     span = sum(end - start for start, end in gaps)
-    if not 0 <= over <= mj_of(out.most_mw, span):
+    if not gaps or not 0 <= over <= mj_of(out.most_mw, span):
         return False
-    notices.tell("gap_bridged", out.settled_ns or 0)
-    done_ns = spread = 0
-    for index, (start_ns, end_ns) in enumerate(gaps):
-        done_ns += end_ns - start_ns
-        upto = over * done_ns // span
-        if index < settled:
-            out.correct(start_ns, end_ns, upto - spread, gap=True)
-        else:
-            out.stretch(end_ns, upto - spread, Basis.COUNTER_GAP)
-        spread = upto
+    if any(one.unknown_mj is not None for one in stand.booked):
+        settle(unknown, stand, out, notices)  # nobody knows what of it was used in which of both
+        _bridge(stand, over, told_mj, out)
+    else:
+        out.stretch(gaps[-1][1], over, Basis.COUNTER_GAP)
+    notices.bridged(Gap(gaps[0][0], gaps[-1][1], span), out.settled_ns or 0)
     settle(told, stand, out, notices)
     return True
+
+
+def _bridge(stand: StandIn, over_mj: int, told_mj: float, out: Output) -> None:
+    """Spread what was used over all the time that was settled as unknown."""
+    gaps = [one for one in stand.booked if one.unknown_mj is not None]
+    span = sum(one.end_ns - one.start_ns for one in gaps)
+    done_ns = spread = 0
+    for one in gaps:
+        done_ns += one.end_ns - one.start_ns
+        upto = over_mj * done_ns // span
+        out.bridge(one, upto - spread, told_mj)
+        spread = upto

@@ -32,11 +32,22 @@ class Piece:
 
 @dataclass(slots=True)
 class Booked:
-    """What was settled from power, to be corrected once the counter speaks again."""
+    """What was settled from power, to be corrected once the counter speaks again.
+
+    ``unknown_mj`` is what an unknown time was bounded by, None where power told.
+    """
 
     start_ns: int
     end_ns: int
     energy_mj: int
+    unknown_mj: int | None = None
+
+    def with_next(self, other: Booked) -> Booked:
+        """This and the next as one; unknown only if both are."""
+        unknown = None
+        if self.unknown_mj is not None and other.unknown_mj is not None:
+            unknown = self.unknown_mj + other.unknown_mj
+        return Booked(self.start_ns, other.end_ns, self.energy_mj + other.energy_mj, unknown)
 
 
 class StandIn:
@@ -94,15 +105,23 @@ class StandIn:
         self.unknown_ns += end_ns - self.at_ns
         return self._piece(end_ns, Energy(0.0, 0.0, 0.0), Basis.UNKNOWN)
 
-    def book(self, start_ns: int, end_ns: int, energy_mj: int) -> None:
-        """Remember what a piece was settled as; the oldest grow coarse."""
-        self.booked.append(Booked(start_ns, end_ns, energy_mj))
+    def book(self, one: Booked) -> None:
+        """Remember what a piece was settled as; the oldest grow coarse, unknown time is one."""
+        last = self.booked[-1] if self.booked else None
+        if last and last.unknown_mj is not None and one.unknown_mj is not None:
+            self.booked[-1] = last.with_next(one)
+            return
+        self.booked.append(one)
         if len(self.booked) > REMEMBERED:
             pairs = zip(self.booked[::2], self.booked[1::2], strict=False)
             odd = self.booked[-1:] if len(self.booked) % 2 else []
             self.booked = [
-                Booked(a.start_ns, b.end_ns, a.energy_mj + b.energy_mj) for a, b in pairs
+                part
+                for a, b in pairs
+                for part in ([a.with_next(b)] if _of_a_kind(a, b) else [a, b])
             ] + odd
+            if len(self.booked) > REMEMBERED:  # power comes and goes: what is old stays unknown
+                self.booked[:2] = [self.booked[0].with_next(self.booked[1])]
 
     def _piece(self, end_ns: int, energy: Energy, basis: Basis) -> Piece:
         piece = Piece(self.at_ns, end_ns, energy, basis)
@@ -166,3 +185,7 @@ class StandIn:
         low = mean_mj - most * (1 - (span - unseen))
         high = min(most * span, mean_mj + most * unseen)
         return min(max(low, 0.0), high), high
+
+
+def _of_a_kind(one: Booked, other: Booked) -> bool:
+    return (one.unknown_mj is None) == (other.unknown_mj is None)

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from meter.model import Component, Device, Method, Reading
+from meter.model import Basis, Component, Device, Method, Reading
 from meter.sampling.curve import CurveBuilder
 
 MS = 1_000_000
@@ -303,7 +303,12 @@ def check_curve(builder, segments):
     assert all(a.end_ns == b.start_ns for a, b in pairwise(plain))
     assert all(one.start_ns < one.end_ns for one in segments)
     assert all(0 <= one.low_mj <= one.energy_mj <= one.high_mj for one in plain)
-    assert all(one.low_mj <= one.energy_mj <= one.high_mj for one in segments)
+    others = [one for one in segments if one.correction and one.basis is not Basis.COUNTER_GAP]
+    assert all(one.low_mj <= one.energy_mj <= one.high_mj for one in others)
+    low, energy, high = (
+        sum(getattr(one, name) for one in segments) for name in ("low_mj", "energy_mj", "high_mj")
+    )
+    assert low <= energy <= high
     assert sum(one.energy_mj for one in segments) == builder.curve_mj
     total = 0
     for one in segments:

@@ -23,7 +23,9 @@ from curve.curve_sensor import (
     stuck,
     unknown,
 )
-from meter.model import Basis, DeviceFault
+from meter.metering.intervals import IntervalBuilder
+from meter.metering.wall import WallAnchor
+from meter.model import Basis, DeviceFault, Hold
 from meter.sampling.curve import CurveBuilder
 
 FAULTS = {
@@ -83,6 +85,56 @@ def test_lost_and_reset_together_is_a_gap_inside_its_bounds():
     assert {"counter_reset", "gap_unknown"} <= codes
 
 
+@pytest.mark.parametrize("load", LOADS)
+@pytest.mark.parametrize("back", [18.0, 21.4, 26.0])
+def test_what_the_counter_bridges_is_as_sure_as_the_counter_and_not_told_as_unknown(load, back):
+    load = LOADS[load]()
+    readings = locked(Sensor(load, seed=1, faults=[lost(12.33, back)]), 0, SPAN)
+    builder, segments = CurveBuilder(GPU), []
+    for at in range(10 * SPAN):  # the agent lets time pass meanwhile
+        segments += builder.advance(at * S // 10)
+        for reading in readings:
+            if at * S // 10 <= reading.at_ns < (at + 1) * S // 10:
+                segments += builder.feed(reading)
+    segments += builder.finish(SPAN * S)
+    check_curve(builder, segments)
+    energy, low, high = energy_of(segments, 0, SPAN * S - 1)
+    truth = load.energy_ns(0, SPAN * S)
+    assert energy == pytest.approx(truth, rel=0.01)
+    assert low <= truth <= high
+    assert high / energy <= 1.07
+    assert low / energy >= 0.93
+    codes = [notice.code for notice in builder.drain_notices()]
+    assert "gap_bridged" in codes
+    assert "gap_unknown" not in codes
+    made = IntervalBuilder(WallAnchor(0, 0), [Hold("r", GPU.id, 0)])
+    for one in segments:
+        made.add(one)
+    written = made.close_all()
+    lasted_us = sum(i.end_us - i.start_us for i in written if not i.correction)
+    assert sum(i.covered_us for i in written) == lasted_us
+    assert sum(i.high_mj for i in written) <= 1.07 * energy
+
+
+@pytest.mark.parametrize("end", [13.0, 15.0, 19.5])
+def test_a_run_that_ended_in_a_bridged_gap_is_inside_its_bounds(end):
+    load = square(low=50, high=690, period=12)
+    readings = locked(Sensor(load, seed=1, faults=[lost(12.33, 21.4)]), 0, SPAN)
+    builder, segments = grown(readings, SPAN)
+    made = IntervalBuilder(
+        WallAnchor(0, 0),
+        [Hold("r", GPU.id, 0, round(end * S)), Hold("s", GPU.id, round(end * S), SPAN * S)],
+    )
+    for one in segments:
+        made.add(one)
+    written = made.close_all()
+    for run_id, span in {"r": (0, end * S), "s": (end * S, SPAN * S)}.items():
+        own = [i for i in written if i.run_id == run_id]
+        truth = load.energy_ns(*span)
+        assert sum(i.low_mj for i in own) <= truth <= sum(i.high_mj for i in own)
+    assert sum(i.energy_mj for i in written) == builder.curve_mj
+
+
 def test_failed_looks_cost_nothing_and_are_told():
     load = square()
     sensor = Sensor(load, 3, faults=[unknown(0.05)])
@@ -122,6 +174,7 @@ def test_long_silence_is_settled_as_unknown_and_corrected_by_the_counter():
     corrections = [one for one in after if one.correction]
     assert corrections
     assert all(one.energy_mj >= 0 for one in corrections)
+    assert {one.basis for one in corrections} == {Basis.COUNTER_GAP}
     check_curve(builder, before + silent + after)
     truth = load.energy_ns(0, builder.settled_ns)
     assert builder.curve_mj == pytest.approx(truth, rel=0.002)
