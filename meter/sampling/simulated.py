@@ -101,7 +101,11 @@ def parse(spec: str) -> list[Preset]:
 
 
 class Simulated:
-    """GPUs without hardware behind the same interface; ``clock`` in ns starts the pattern."""
+    """GPUs without hardware behind the same interface.
+
+    The pattern begins at 0 of the ``clock`` (ns since boot), whoever looks and since when: so the
+    counter goes on over samplers and agents, as that of a real board does.
+    """
 
     name = "simulated"
     incomplete = None
@@ -116,7 +120,6 @@ class Simulated:
         self._spec = spec
         self._clock = clock
         self._pattern = pattern
-        self._start_ns = 0
         self._boards: dict[str, tuple[int, Preset, Pattern]] = {}
 
     @property
@@ -126,7 +129,6 @@ class Simulated:
 
     def open(self) -> list[Device]:
         """The devices of the specification."""
-        self._start_ns = self._start_ns or self._clock()
         presets = parse(self._spec)
         self._boards = {
             f"GPU-51b0{index:04x}-0000-4000-8000-000000000000": (
@@ -141,7 +143,7 @@ class Simulated:
     def look(self, device_id: str) -> Look:
         """Counter and power as of the last tick."""
         index, _, pattern = self._boards[device_id]
-        elapsed = self._clock() - self._start_ns - index * PHASE_NS
+        elapsed = self._clock() - index * PHASE_NS
         tick = elapsed // TICK_NS * TICK_NS
         energy = pattern.energy_mw_ns(tick)
         mean = energy - pattern.energy_mw_ns(tick - MEAN_NS)
@@ -177,7 +179,7 @@ class Simulated:
     def energy_mj(self, device_id: str, since_ns: int, until_ns: int) -> float:
         """The exact energy of a window on the source's clock."""
         index, _, pattern = self._boards[device_id]
-        origin = self._start_ns + index * PHASE_NS
+        origin = index * PHASE_NS
         until, since = (
             pattern.energy_mw_ns(until_ns - origin),
             pattern.energy_mw_ns(since_ns - origin),

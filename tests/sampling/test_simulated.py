@@ -35,11 +35,27 @@ def test_the_counter_gives_the_exact_energy_at_its_ticks() -> None:
     clock = ManualClock()
     source = Simulated("1xH100", clock)
     device = source.open()[0].id
-    start = clock.now_ns
+    start = 0
     for elapsed in (0, S, 20 * S, 1_000 * S):
         clock.now_ns = start + elapsed
         counted = source.look(device).energy_mj
         assert counted == int(source.energy_mj(device, start, clock.now_ns))
+
+
+def test_the_counter_goes_on_where_another_sampler_left_it() -> None:
+    clock = ManualClock()
+    first = Simulated("2xH100", clock)
+    device = first.open()[1].id
+    clock.now_ns += 10 * S
+    before = first.look(device).energy_mj or 0
+    clock.now_ns += 10 * S
+    second = Simulated("2xH100", clock)
+    second.open()
+    gained = (second.look(device).energy_mj or 0) - before
+    assert gained == pytest.approx(
+        first.energy_mj(device, clock.now_ns - 10 * S, clock.now_ns), rel=0.01
+    )
+    assert second.look(device) == first.look(device)
 
 
 def test_power_agrees_with_the_counter() -> None:
