@@ -33,6 +33,8 @@ GIVE_UP_NS = 5 * NS_PER_S
 """After so long without readings the time is settled as unknown."""
 HELD_NS = NS_PER_S
 """What a load model tells holds for so long before its first look."""
+SURE_PART = 10
+"""A tick is placed well if its bracket is this much shorter than a tick."""
 LASTING_CODES = frozenset({3, 13})
 """NOT_SUPPORTED and FUNCTION_NOT_FOUND: what a device never gives is no failure."""
 
@@ -228,8 +230,12 @@ class CurveBuilder:
             self._cell(self._base, point)
         elif self._suspect is not None and self._plausible(self._suspect, point):
             suspect, self._suspect = self._suspect, None
-            self._new_epoch(suspect)
-            self._cell(suspect, point)
+            if suspect.half_ns * SURE_PART < self._queue.tick_ns:
+                self._new_epoch(suspect)
+                self._cell(suspect, point)
+            else:  # when in that tick it was set back nobody knows: power tells up to the next
+                self._new_epoch(point)
+                self._base = point
         else:
             self._suspect = point
 

@@ -85,6 +85,16 @@ def test_lost_and_reset_together_is_a_gap_inside_its_bounds():
     assert {"counter_reset", "gap_unknown"} <= codes
 
 
+@pytest.mark.parametrize("late", [0.01, 0.035, 0.06, 0.085])
+def test_a_counter_set_back_between_two_looks_costs_no_part_of_a_tick(late):
+    load = constant(700)
+    sensor = Sensor(load, 1, faults=[reset(12.3 + late)])
+    builder, segments = grown(locked(sensor, 0, SPAN, plain=1), SPAN)  # looks at ticks only
+    check_curve(builder, segments)
+    energy, *_ = energy_of(segments, 5 * S, 20 * S)
+    assert energy == pytest.approx(load.energy_ns(5 * S, 20 * S), abs=3_000)
+
+
 @pytest.mark.parametrize("load", LOADS)
 @pytest.mark.parametrize("back", [18.0, 21.4, 26.0])
 def test_what_the_counter_bridges_is_as_sure_as_the_counter_and_not_told_as_unknown(load, back):
