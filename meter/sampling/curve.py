@@ -287,8 +287,9 @@ class CurveBuilder:
             return
         power = reading.instant_mw if reading.mean_mw is None else reading.mean_mw
         if power:
-            self._notices.tell("counter_stuck", reading.at_ns)
-            self._stand_in(base.at_ns)
+            wrong = self._suspect is not None  # it stands at a value that nobody believes
+            self._notices.tell("counter_glitch" if wrong else "counter_stuck", reading.at_ns)
+            self._stand_in(base.at_ns, wrong=wrong)
         elif still_ns > 2 * STUCK_NS and not self._hole:
             self._queue.cut()
             base.at_ns = reading.at_ns - STUCK_NS
@@ -322,11 +323,12 @@ class CurveBuilder:
     def _new_stand(self, from_ns: int) -> StandIn:
         return StandIn(self._tracks, from_ns, lambda: self._out.unseen_mw, self._out.at)
 
-    def _stand_in(self, from_ns: int) -> None:
+    def _stand_in(self, from_ns: int, *, wrong: bool = False) -> None:
         self._queue.cut()
         self._suspect = None
         self._hole = False
         self._stand = self._new_stand(max(from_ns, self._out.settled_ns or from_ns))
+        self._stand.wrong = wrong
 
     def _settle_pieces(self, pieces: list[Piece]) -> int:
         return settle(pieces, self._stand, self._out, self._notices)

@@ -9,7 +9,7 @@ AGAIN_NS, SELDOM_NS = 60 * NS_PER_S, 3_600 * NS_PER_S
 """The same thing is told again after a minute, later after an hour, at the earliest."""
 
 TEXTS = {
-    "counter_glitch": "its energy counter gave one impossible value, which was left out",
+    "counter_glitch": "its energy counter gave an impossible value, which was left out",
     "counter_reset": "its energy counter started anew; power stands in for the moment between",
     "counter_stuck": "its energy counter stood still while power was drawn; power stands in",
     "counter_missing": "its energy counter gave nothing for over a second; power stands in",

@@ -52,7 +52,8 @@ def took_jump(
     power_mj = stand.booked_mj + rest_mj
     if not power_mj or abs(jump_mj - power_mj) > agrees_part * power_mj:
         return False
-    notices.tell("counter_caught_up", out.settled_ns or 0)
+    if not stand.wrong:
+        notices.tell("counter_caught_up", out.settled_ns or 0)
     booked_mj = stand.booked_mj
     over = round((jump_mj - power_mj) * booked_mj / power_mj)
     _correct(stand, over, out)

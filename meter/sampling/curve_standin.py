@@ -58,7 +58,7 @@ class StandIn:
     for less than a second, or where there is no mean.
     """
 
-    __slots__ = ("_history", "_most_mw", "_tracks", "at_ns", "booked", "unknown_ns")
+    __slots__ = ("_history", "_most_mw", "_tracks", "at_ns", "booked", "unknown_ns", "wrong")
 
     def __init__(
         self,
@@ -73,6 +73,7 @@ class StandIn:
         self.at_ns = start_ns
         self.booked: list[Booked] = []
         self.unknown_ns = 0
+        self.wrong = False  # the counter does not stand still: what it shows is impossible
 
     @property
     def booked_mj(self) -> int:

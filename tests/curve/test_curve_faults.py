@@ -85,6 +85,17 @@ def test_lost_and_reset_together_is_a_gap_inside_its_bounds():
     assert {"counter_reset", "gap_unknown"} <= codes
 
 
+@pytest.mark.parametrize("lasts", [0.09, 1.6, 4.0])
+def test_a_wrong_value_is_told_as_one_however_long_it_is_shown(lasts):
+    load = square()
+    fault = glitch(12.33, round(load.energy(12.33)) + 10_000_000_000, lasts)
+    energy, low, high, codes = measured(load, [fault])
+    truth = load.energy_ns(0, SPAN * S)
+    assert codes == {"counter_glitch"}
+    assert abs(energy / truth - 1) <= 0.01
+    assert low <= truth <= high
+
+
 @pytest.mark.parametrize("late", [0.01, 0.035, 0.06, 0.085])
 def test_a_counter_set_back_between_two_looks_costs_no_part_of_a_tick(late):
     load = constant(700)
