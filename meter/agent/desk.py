@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from meter.agent import views
 from meter.agent.problems import NotFoundError
-from meter.errors import MeterError, UsageError
+from meter.errors import LedgerError, MeterError, UsageError
 from meter.ledger import Ledger, reports
 from meter.model import LedgerBatch
 from meter.snapshot import Health, Snapshot
@@ -108,11 +108,14 @@ class Desk:
 
     def status(self) -> dict[str, Any]:
         """The live state as JSON."""
-        where, health = str(self._ledger.path), self._ledger.health()
-        listens = self._reception.house.listens
-        return self._loop.ask(
-            lambda: views.status(self._metering, self._shown, health, where, listens)
-        )
+        house, health = self._reception.house, self._ledger.health()
+        return self._loop.ask(lambda: views.status(self._metering, self._shown, health, house))
+
+    def degraded(self) -> str | None:
+        """Why what is metered is not kept, None if it is."""
+        if not self._reception.house.keeps:
+            return "the ledger cannot be used: nothing is kept"
+        return self._behind() if self._ledger.health().last_error else None
 
     def register(self, run: NewRun, peer_pid: int | None) -> tuple[dict[str, Any], bool]:
         """Book a run from now on; waits until devices are listed, as long as that may help.
@@ -124,17 +127,16 @@ class Desk:
         if run.check:
             self._await_judged()
 
-        def register() -> tuple[dict[str, Any], Future[None] | None]:
+        def register() -> tuple[dict[str, Any], Future[None]]:
             answer = self._reception.register(run, peer_pid)
-            return answer, None if run.check else self._metering.flush(rows=False, urgent=True)
+            return answer, self._metering.flush(rows=False, urgent=True)
 
         answer, written = self._loop.ask(register)
-        if written is None or not self._reception.house.keeps:
+        if not self._reception.house.keeps:
             return answer, False
         if _wait(written, _DURABLE_S):
             return answer, True
-        text = f"{_UNSAVED} ({self._ledger.health().last_error or 'it is busy'})."
-        behind = {"code": LEDGER_BEHIND, "text": text}
+        behind = {"code": LEDGER_BEHIND, "text": self._behind()}
         answer["notices"].append(behind)
         answer["faults"].append(behind)
         return answer, False
@@ -203,15 +205,23 @@ class Desk:
 
     def _document(self, run_id: str, *, durable: bool) -> dict[str, Any]:
         if durable:
-            with self._ledger.reader() as reader:
+            # where the ledger broke meanwhile, what waits for it can still be told
+            with contextlib.suppress(LedgerError), self._ledger.reader() as reader:
                 return reports.run_document(reader, run_id)
         document = unsaved(self._metering, run_id)
         if document is None:
             with self._ledger.reader() as reader:
                 document = reports.run_document(reader, run_id)
-        reason = self._ledger.health().last_error or "it is busy"
-        document["notices"].append(_notice(LEDGER_BEHIND, f"{_UNSAVED} ({reason})."))
+        document["notices"].append(_notice(LEDGER_BEHIND, self._behind()))
         return document
+
+    def _behind(self) -> str:
+        """That the ledger is not written, and why."""
+        health = self._ledger.health()
+        if health.full:
+            where = self._ledger.path.parent
+            return f"The disk of {where} is full. {_UNSAVED} ({health.last_error})."
+        return f"{_UNSAVED} ({health.last_error or 'it is busy'})."
 
     def _now_ns(self) -> int:
         return self._metering.clock.boot_ns()
@@ -248,7 +258,8 @@ def unsaved(metering: Metering, run_id: str) -> dict[str, Any] | None:
     with Ledger.open(IN_MEMORY) as scratch:
         for batch in (base, *waiting):
             scratch.write(batch)
-        scratch.write(LedgerBatch(), urgent=True).result(_DURABLE_S)
+        if not _wait(scratch.write(LedgerBatch(), urgent=True), _DURABLE_S):
+            return None
         with scratch.reader() as reader:
             return reports.run_document(reader, run_id)
 

@@ -66,6 +66,9 @@ class Desk(Protocol):
     def fresh(self) -> tuple[bool, str | None]:
         """Whether samples are fresh, else why not."""
 
+    def degraded(self) -> str | None:
+        """Why what is metered is not kept, None if it is."""
+
 
 class Page(Protocol):
     """The /metrics page."""
@@ -129,10 +132,13 @@ def _add_health(app: FastAPI, desk: Desk, page: Page) -> None:
 
     @app.get("/healthz")
     def healthz() -> Response:
-        """Tell whether samples are fresh."""
+        """Tell whether samples are fresh, and whether what is metered is kept."""
         fresh, reason = desk.fresh()
         if not fresh:
             return problems.problem(503, reason or "no fresh samples")
+        degraded = desk.degraded()
+        if degraded is not None:
+            return JSONResponse({"status": "degraded", "reason": degraded, "version": __version__})
         return JSONResponse({"status": "ok", "version": __version__})
 
     @app.get("/metrics")

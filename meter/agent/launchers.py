@@ -82,7 +82,7 @@ class Launchers:
 
     def gone(self) -> list[tuple[str, int]]:
         """Runs and PIDs of launchers that have ended since they were last asked for."""
-        ended = _readable(self._fds.values())
+        ended = readable(self._fds.values())
         found = []
         for run_id, launchers in self._runs.items():
             for pid, launcher in launchers.items():
@@ -149,7 +149,8 @@ def _start_of(pid: int) -> int | None:
         return None
 
 
-def _readable(fds: Iterable[int]) -> set[int]:
+def readable(fds: Iterable[int]) -> set[int]:
+    """Those of the descriptors that are readable now."""
     poll = select.poll()
     for fd in fds:
         poll.register(fd, select.POLLIN)

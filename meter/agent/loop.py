@@ -95,12 +95,13 @@ class Loop:
             try:
                 self._step()
             except Exception:  # noqa: BLE001  one bad moment must not end the metering
-                traceback.print_exc()
+                with contextlib.suppress(OSError):  # the log's disk may be full
+                    traceback.print_exc()
                 time.sleep(_FAULT_S)
 
     def _step(self) -> None:
         now_ns = self.metering.clock.boot_ns()
-        self._wait(now_ns)
+        left = self._wait(now_ns)
         self.hear(self.supervisor.read(self.metering.clock.boot_ns()))
         while not self._commands.empty():
             self._commands.get()()
@@ -110,22 +111,27 @@ class Loop:
         due = now_ns >= self._next_flush_ns
         if due:
             self._next_flush_ns = max(self._next_flush_ns + FLUSH_NS, now_ns + FLUSH_NS // 2)
-        if due or self.metering.ending or self.metering.hurry:
+        flushes = due or self.metering.ending or self.metering.hurry
+        if flushes:
             self.metering.flush(rows=due)
+        if flushes or left:
             self._after_flush()
 
-    def _wait(self, now_ns: int) -> None:
+    def _wait(self, now_ns: int) -> bool:
+        """Wait for something to do; whether a process that is watched has ended."""
         wait_s = min(_BEAT_S, max(0, self._next_flush_ns - now_ns) / NS_PER_S)
         if self.metering.ending:
             wait_s = min(wait_s, _ENDING_S)
         poll = select.poll()
         poll.register(self._wake_read, select.POLLIN)
         sampler = self.supervisor.fileno()
-        for fd in (*self._watched(), *([] if sampler is None else [sampler])):
+        watched = self._watched()
+        for fd in (*watched, *([] if sampler is None else [sampler])):
             poll.register(fd, select.POLLIN)
         ready = poll.poll(int(wait_s * 1_000) + 1)
         if any(fd == self._wake_read for fd, _ in ready):
             os.read(self._wake_read, 4_096)
+        return any(fd in watched for fd, _ in ready)
 
     def hear(self, lines: Iterable[bytes]) -> None:
         """Take what the sampler said."""

@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from meter.agent.askers import Askers
 from meter.agent.launchers import watched_pid
 from meter.agent.problems import ConflictError, NotFoundError
 from meter.agent.runs import Ending, LiveRun, Wanted, status_of
@@ -48,6 +49,7 @@ class Reception:
         self._launchers = launchers
         self.house = house
         self._vanished: dict[tuple[str, int], int] = {}
+        self.askers = Askers()
         self.linger_ns = 0
 
     @property
@@ -64,6 +66,7 @@ class Reception:
 
         Raises UsageError, ConflictError, AgentError.
         """
+        self.askers.add(watched_pid(new.launcher_pid, peer_pid))
         if new.gpus is not None and not self.listed:
             raise AgentError("the devices are not known yet", "try again in a moment")
         live = self._known(new)
@@ -134,6 +137,7 @@ class Reception:
 
     def look_after(self, now_ns: int) -> None:
         """End what launchers left behind."""
+        self.askers.forget_ended()
         for gone in self._launchers.gone():
             self._vanished[gone] = now_ns
         for (run_id, pid), at_ns in list(self._vanished.items()):
@@ -145,18 +149,28 @@ class Reception:
                 self._give_up(live, pid, at_ns)
 
     def idle(self, now_ns: int, patience_ns: int) -> bool:
-        """Whether nothing has lived here for so long, or for the linger that was asked for."""
+        """Whether nothing has lived here for so long, or for the linger that was asked for.
+
+        Nobody waits where nothing is kept, or for a run whose launcher asked and has gone.
+        """
         if self._metering.runs:
             return False
-        wait_ns = self.linger_ns if self._metering.ended else patience_ns
+        if not self._metering.ended:
+            wait_ns = 0 if self.askers.gone else patience_ns
+        else:
+            wait_ns = self.linger_ns if self.house.keeps else 0
         return now_ns - self._metering.idle_since_ns >= wait_ns
+
+    def close(self) -> None:
+        """Watch nobody any more."""
+        self.askers.close()
 
     def _live(self, run_id: str, *, ended: bool = False) -> LiveRun:
         live = self._metering.runs.get(run_id)
         if live is None and ended and run_id in self._metering.ended:
             live, _ = self._metering.ended[run_id]
         if live is None:
-            raise NotFoundError(f"no run {run_id} lives here", "see `meter runs`")
+            raise NotFoundError(f"no run {run_id} lives here", "`meter runs` lists them")
         return live
 
     def _run(self, new: NewRun) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal  # noqa: TC003  pydantic looks at it while running
 from typing import Annotated, Literal
 
@@ -9,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from meter import limits
 from meter.errors import UsageError
+from meter.ids import new_id
 
 _BIGINT = 2**63 - 1
 
@@ -33,19 +35,27 @@ Instant = Annotated[int, Field(ge=0, le=_BIGINT)]
 Count = Annotated[int, Field(ge=0, le=_BIGINT)]
 
 
+def _boot_ns() -> int:
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def _wall_us() -> int:
+    return time.time_ns() // 1_000
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class NewRun(_Strict):
-    """A run that has begun; instants are CLOCK_BOOTTIME ns and UTC µs."""
+    """A run that has begun; instants are CLOCK_BOOTTIME ns and UTC µs, now unless given."""
 
-    id: RunId
+    id: RunId = Field(default_factory=new_id)
     name: Name | None = None
     project: Name | None = None
     tags: dict[str, str] = Field(default_factory=dict)
-    started_ns: Instant
-    started_us: Instant
+    started_ns: Instant = Field(default_factory=_boot_ns)
+    started_us: Instant = Field(default_factory=_wall_us)
     gpus: str | None = Field(None, max_length=limits.GPUS_CHARS)
     cuda_visible_devices: str | None = Field(None, max_length=limits.GPUS_CHARS)
     cuda_device_order: str | None = Field(None, max_length=64)
@@ -65,11 +75,11 @@ class NewRun(_Strict):
 
 
 class RunEnd(_Strict):
-    """A run that has ended."""
+    """A run that has ended, now unless an instant is given."""
 
     status: Literal["completed", "failed", "abandoned"]
     exit_code: Annotated[int, Field(ge=-255, le=255)] | None = None
-    ended_ns: Instant
+    ended_ns: Instant = Field(default_factory=_boot_ns)
     ended_us: Instant | None = None
     linger_s: Annotated[float, Field(ge=0, le=limits.LINGER_S)] | None = None
 

@@ -96,9 +96,7 @@ class Roll:
 
     def unread(self, now_ns: int) -> list[Notice]:
         """That sensors which were found have told nothing at all, one notice for each."""
-        return [
-            unread_notice(track.device) for track in self.tracks.values() if track.mute(now_ns)
-        ]
+        return [unread_notice(track.device) for track in self.tracks.values() if track.mute(now_ns)]
 
     def judged(self, now_ns: int) -> bool:
         """Whether each sensor has told something, or is known to tell nothing."""

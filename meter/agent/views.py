@@ -11,9 +11,10 @@ from meter.snapshot import Collector, FactorGauge, GpuView, Health, HostView, Ru
 from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from meter.agent.metering import Metering
+    from meter.agent.reception import House
     from meter.agent.runs import LiveRun
     from meter.agent.tracks import Track
     from meter.factors.live import Rates
@@ -67,9 +68,9 @@ def snapshot(
 
 
 def status(
-    metering: Metering, shown: Snapshot, ledger: LedgerHealth, where: str, listens: Sequence[str]
+    metering: Metering, shown: Snapshot, ledger: LedgerHealth, house: House
 ) -> dict[str, Any]:
-    """The live state as JSON; ``listens`` are the TCP addresses that Prometheus may scrape."""
+    """The live state as JSON."""
     joules = {
         dict(c.labels)["uuid"]: float(c.value)
         for c in shown.counters
@@ -81,13 +82,14 @@ def status(
             "pid": os.getpid(),
             "version": __version__,
             "private": metering.place.private,
-            "listens": list(listens),
+            "listens": list(house.listens),
             "uptime_s": (shown.at_ns - metering.started_ns) // NS_PER_S,
             "fresh": shown.health.fresh,
             "reason": shown.health.reason,
         },
         "ledger": {
-            "path": where,
+            "path": house.ledger,
+            "keeps": house.keeps,
             "pending": ledger.pending,
             "full": ledger.full,
             "failures": ledger.failures,

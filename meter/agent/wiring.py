@@ -74,7 +74,7 @@ def serve(booted: Booted, settled: Settled, lines: Sequence[bytes]) -> int:
     try:
         listening = listen(config, booted.options)
         notices += listening.notices
-        ledger = _open_ledger(config, notices)
+        ledger = _open_ledger(config, notices, private=booted.options.private)
         books = _books(config, booted.options, ledger, notices)
     except MeterError as error:
         booted.ready.tell("error", str(error))
@@ -133,7 +133,7 @@ class Agent:
             booted.supervisor,
             on_reading=lambda: booted.ready.tell("reading"),
             after_flush=self._after_flush,
-            watched=self._launchers.filenos,
+            watched=lambda: [*self._launchers.filenos(), *self._reception.askers.filenos()],
         )
         self._desk = Desk(
             self._loop,
@@ -165,6 +165,7 @@ class Agent:
                 self._metering.stop().result(_CLOSE_S)
         self._ledger.close(_CLOSE_S)
         self._launchers.close()
+        self._reception.close()
         self._leases.release_all()
         deadline = time.monotonic() + _REAP_S
         while not self._booted.supervisor.end() and time.monotonic() < deadline:
@@ -182,13 +183,19 @@ class Agent:
         now_ns = _boot_ns()
         self._reception.look_after(now_ns)
         self._desk.publish()
-        idle = not self._desk.busy and self._reception.idle(now_ns, _ALONE_NS)
-        if self._booted.options.private and idle:
+        if not self._booted.options.private or not self._reception.idle(now_ns, _ALONE_NS):
+            return
+        if not self._reception.house.keeps:  # no later run may find this one: it would keep nothing
+            self._config.socket.unlink(missing_ok=True)
+        if not self._desk.busy:
             self._server.stop()
 
 
-def _open_ledger(config: Config, notices: list[Notice]) -> Ledger:
-    """The ledger's file; where that cannot be, one in memory, and a notice that says so."""
+def _open_ledger(config: Config, notices: list[Notice], *, private: bool) -> Ledger:
+    """The ledger's file; where that cannot be, a private agent has one in memory, and says so.
+
+    Raises LedgerError to an agent that somebody has started to keep what it meters.
+    """
     path = config.home / LEDGER_NAME
     deadline = time.monotonic() + _LOCKED_S
     while True:
@@ -198,8 +205,12 @@ def _open_ledger(config: Config, notices: list[Notice]) -> Ledger:
             if time.monotonic() < deadline:
                 time.sleep(0.05)
                 continue
+            if not private:
+                raise
             notices.append(_unavailable(error))
         except LedgerError as error:
+            if not private:
+                raise
             notices.append(_unavailable(error))
         return Ledger.open(IN_MEMORY)
 

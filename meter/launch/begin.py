@@ -74,7 +74,7 @@ def _open_checked(link: Link, options: Options) -> None:
         raise AgentError("no reading was taken", "see `meter doctor`")
     faults = fault_texts(answer)
     if faults:
-        raise AgentError("; ".join(faults), "see `meter doctor`")
+        raise AgentError("; ".join(fault.rstrip(".") for fault in faults))
 
 
 def _answered(link: Link, deadline: float) -> dict[str, Any]:

@@ -125,6 +125,7 @@ class Launch:
             from meter.launch.summary_file import SummaryFile
 
             self.file = SummaryFile(self.options.summary_json)
+            self.file.clear()
         agent = None
         if not os.path.exists(self.environment.socket):
             agent = self._spawn(self.environment)  # it begins while we load the rest

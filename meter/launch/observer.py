@@ -35,6 +35,9 @@ def main(arguments: Sequence[str]) -> int:
         job = os.pidfd_open(order["pid"])
         options = _options(order)
         environment = Environment.of_process()
+        file = None if options.summary_json is None else SummaryFile(options.summary_json)
+        if file is not None:
+            file.clear()
         said: list[str] = []
         link = begin.link_for(
             options,
@@ -53,7 +56,6 @@ def main(arguments: Sequence[str]) -> int:
         link.begins(time.clock_gettime_ns(time.CLOCK_BOOTTIME), time.time_ns() // 1_000)
         _tell(orders, {"run": link.spec["id"], "say": said})
     link.keep(job, lambda: _end(job, options), live=False)
-    file = None if options.summary_json is None else SummaryFile(options.summary_json)
     closing.show(link, options, file, notes)
     for line in said[len(said) :]:
         say(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
@@ -20,6 +21,12 @@ class SummaryFile:
     def __init__(self, path: str) -> None:
         self._path = os.path.abspath(path)
         self.fd = _descriptor_in(path)
+
+    def clear(self) -> None:
+        """Remove a former run's document: it must not be taken for this one's."""
+        if self.fd is None and not _is_special(self._path):
+            with suppress(OSError):  # none there, or it will be told when ours is written
+                os.unlink(os.path.realpath(self._path))
 
     def write(self, document: dict[str, Any]) -> None:
         """Write the document: a file whole or not at all. Raises OSError."""

@@ -11,7 +11,7 @@
 -- column  ended_at    TIMESTAMP      : null while it runs
 -- column  exit_code   INTEGER        : null while it runs, or if unknown
 -- column  simulated   BOOLEAN        : on simulated devices
--- column  energy_j    DECIMAL(24,3)  : IT energy
+-- column  energy_j    DECIMAL(24,3)  : IT energy; null while it runs and none is written
 -- column  low_j       DECIMAL(24,3)  : lower bound
 -- column  high_j      DECIMAL(24,3)  : upper bound
 -- column  method      VARCHAR        : the weakest
@@ -24,9 +24,18 @@ SELECT
     r.ended_at AS ended_at,
     r.exit_code AS exit_code,
     r.simulated AS simulated,
-    cast(coalesce(sum(i.energy_mj), 0) * cast(0.001 AS DECIMAL(4, 3)) AS DECIMAL(24, 3)) AS energy_j,
-    cast(coalesce(sum(i.low_mj), 0) * cast(0.001 AS DECIMAL(4, 3)) AS DECIMAL(24, 3)) AS low_j,
-    cast(coalesce(sum(i.high_mj), 0) * cast(0.001 AS DECIMAL(4, 3)) AS DECIMAL(24, 3)) AS high_j,
+    cast(
+        coalesce(sum(i.energy_mj), CASE WHEN r.status <> 'running' THEN 0 END)
+        * cast(0.001 AS DECIMAL(4, 3)) AS DECIMAL(24, 3)
+    ) AS energy_j,
+    cast(
+        coalesce(sum(i.low_mj), CASE WHEN r.status <> 'running' THEN 0 END)
+        * cast(0.001 AS DECIMAL(4, 3)) AS DECIMAL(24, 3)
+    ) AS low_j,
+    cast(
+        coalesce(sum(i.high_mj), CASE WHEN r.status <> 'running' THEN 0 END)
+        * cast(0.001 AS DECIMAL(4, 3)) AS DECIMAL(24, 3)
+    ) AS high_j,
     CASE
     max(
         CASE i.method

@@ -30,6 +30,7 @@ class FakeDesk:
     def __init__(self, error: Exception | None = None, *, durable: bool = True) -> None:
         self.error = error
         self.durable = durable
+        self.unkept: str | None = None
         self.asked: list[Any] = []
 
     def _note(self, *what: Any) -> dict[str, Any]:
@@ -61,6 +62,9 @@ class FakeDesk:
 
     def fresh(self) -> tuple[bool, str | None]:
         return (self.error is None, str(self.error) if self.error else None)
+
+    def degraded(self) -> str | None:
+        return self.unkept
 
 
 class FakePage:
@@ -108,7 +112,6 @@ def test_created_means_durable() -> None:
         {**RUN, "started_ns": -1},
         {**RUN, "started_ns": 10**30},
         {**RUN, "name": None, "launcher_pid": 0},
-        {"id": CANARY},
         [CANARY],
         CANARY,
     ],
@@ -195,6 +198,29 @@ def test_requests_from_other_sites_are_refused(method: str) -> None:
         assert call(method, "/v1/runs", headers=header).status == 403
     own = {"origin": "http://127.0.0.1:9850", "sec-fetch-site": "same-origin"}
     assert call("GET", "/v1/runs", headers=own).status == 200
+
+
+def test_health_tells_when_nothing_is_kept() -> None:
+    desk = FakeDesk()
+    desk.unkept = "the disk is full"
+    answer = client(desk)("GET", "/healthz")
+    assert answer.status == 200
+    assert {**answer.json(), "version": ""} == {
+        "status": "degraded",
+        "reason": "the disk is full",
+        "version": "",
+    }
+
+
+def test_a_run_and_its_end_need_no_more_than_what_only_the_client_knows() -> None:
+    desk = FakeDesk()
+    ask, end = client(desk), {"status": "completed", "exit_code": 0}
+    assert ask("POST", "/v1/runs", body={"name": "x", "project": "p"}).status == 201
+    assert ask("PATCH", "/v1/runs/01JB", body=end).status == 200
+    (_, new, _), (_, _, ended) = desk.asked
+    assert len(new.id) == 26
+    assert 0 < new.started_ns <= ended.ended_ns
+    assert new.started_us > 0
 
 
 def test_health_tells_the_reason() -> None:

@@ -27,7 +27,7 @@ def test_a_gpu_that_cannot_be_read_is_a_fault_and_unknown_in_the_document(
         node.hear("reading")
         question = {"id": "r1", "started_ns": boot_ns(), "started_us": 1, "check": True}
         faults = node.ask("POST", "/v1/runs", question)[1]["faults"]
-        assert ["device_unreadable"] == [fault["code"] for fault in faults]
+        assert [fault["code"] for fault in faults] == ["device_unreadable"]
         node.begin("r2", gpus="0")
         assert node.begin("r1")["faults"] == faults
         document = node.end("r1")
