@@ -49,14 +49,17 @@ def sections_of(page: str) -> dict[str, str]:
 def main() -> None:
     """Run all of them, or those named; sections that are not run stay as they are."""
     parser = argparse.ArgumentParser(description="every benchmark")
-    parser.add_argument("scripts", nargs="*", metavar="SCRIPT", help="only these")
+    parser.add_argument("scripts", nargs="*", metavar="SCRIPT", help="only these, without .py")
     parser.add_argument("--quick", action="store_true", help="a short look")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     options = parser.parse_args()
+    wanted = {script.removesuffix(".py") for script in options.scripts}
+    if unknown := wanted - {script.removesuffix(".py") for _, script in SCRIPTS}:
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
     arguments = ["--quick"] if options.quick else []
     sections = sections_of(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
     for title, script in SCRIPTS:
-        if options.scripts and script not in options.scripts:
+        if wanted and script.removesuffix(".py") not in wanted:
             continue
         print(f"## {title}\n", flush=True)
         sections[title] = f"## {title}\n\n{output_of(script, arguments).rstrip()}\n"
