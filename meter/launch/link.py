@@ -306,7 +306,7 @@ class Link:
             if not lost_race or time.monotonic() >= until:
                 raise AgentError(
                     f"the agent cannot run ({agent.error or 'it ended at once'})",
-                    "see agent.log in METER_HOME and `meter doctor`",
+                    "see agent.log in METER_HOME",
                 )
             time.sleep(0.01)
 
