@@ -29,7 +29,8 @@ def electricity(values: Values) -> Electricity | None:
         return None
     before = len(values.faults)
     price = values.tried(partial(band, values, price_key, Decimal(0)), None)
-    windows = values.tried(partial(_windows, values), ())
+    none: tuple[Window, ...] = ()
+    windows = values.tried(partial(_windows, values), none)
     zone = values.tried(partial(_timezone, values), "UTC")
     valid_from_us = values.tried(partial(_valid_from, values), None)
     source = values.tried(partial(text, values, "electricity.source"), None) or "configuration"

@@ -176,14 +176,13 @@ def test_ctrl_c_ends_an_ordinary_job_and_the_shell_sees_130(place, terminal):
 
 def test_ctrl_z_stops_the_job_and_fg_continues_it(place, terminal):
     # Python, because a shell that is stopped between its vfork and exec never reports the stop.
-    loop = "\n".join(
-        (
-            "import os, time",
-            "print('begun', flush=True)",
-            "while not os.path.exists('go-on'): time.sleep(0.05)",
-            "print('ended', flush=True)",
-        )
-    )
+    loop = """
+import os, time
+print('begun', flush=True)
+while not os.path.exists('go-on'):
+    time.sleep(0.05)
+print('ended', flush=True)
+"""
     (place.folder / "loop.py").write_text(loop)
     job = (sys.executable, "loop.py")
     terminal.type(command_line(place, "--quiet", "--", *job) + "\n")
