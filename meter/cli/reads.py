@@ -88,7 +88,8 @@ class AgentReads:
     def _get(self, path: str) -> dict[str, Any]:
         status, answer = request(self._socket, "GET", path, timeout_s=_TIMEOUT_S)
         if status == _NOT_FOUND:
-            raise UsageError(problem_text(status, answer))
+            said = problem_text(status, answer)
+            raise UsageError(said, "" if "`meter runs`" in said else "see `meter runs`")
         if not 200 <= status < 300:
             raise AgentError(f"the agent refuses: {problem_text(status, answer)}", "see its log")
         return answer
