@@ -313,7 +313,7 @@ def test_the_list_of_runs_is_newest_first_with_energy_and_by_project(open_ledger
     with ledger.reader() as reader:
         listed = reports.run_list(reader, limit=10)
         assert [run["run_id"] for run in listed] == ["01B", "01A"]
-        assert [run["energy_j"] for run in listed] == [None, 36_000.0]  # nothing written is not zero
+        assert [run["energy_j"] for run in listed] == [None, 36_000.0]  # not zero
         assert listed[1]["started_at"] == "2026-03-01T09:00:00.000000Z"
         assert json.dumps(listed)
         assert [run["run_id"] for run in reports.run_list(reader, project="chat", limit=9)] == [
