@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 from meter.errors import AgentError, LedgerError, LedgerLockedError, UsageError
@@ -12,11 +12,13 @@ from meter.launch.client import NoAgentError, problem_text, request
 from meter.summary import IN_MEMORY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from meter.config import Config
     from meter.ledger import Reader
+
+T = TypeVar("T")
 
 LEDGER_NAME = "ledger.duckdb"
 _TIMEOUT_S = 30.0
@@ -139,25 +141,75 @@ def agent_reads(config: Config) -> AgentReads | None:
     return AgentReads(config.socket)
 
 
+class Handover:
+    """The agent's answers while it lives, the file's once it went away.
+
+    A private agent ends with its last run, perhaps between two questions.
+    """
+
+    def __init__(self, agent: Reads, open_file: Callable[[], Reads]) -> None:
+        self._source = agent
+        self._open_file = open_file
+
+    def keeps(self) -> bool:
+        """Whether what is read is kept."""
+        return self._source.keeps()
+
+    def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
+        """The newest runs."""
+        return self._ask(lambda source: source.runs(limit, project))
+
+    def document(self, run: str) -> dict[str, Any]:
+        """A run's document."""
+        return self._ask(lambda source: source.document(run))
+
+    def series(self, run_id: str) -> list[dict[str, Any]]:
+        """A run's power over time."""
+        return self._ask(lambda source: source.series(run_id))
+
+    def _ask(self, question: Callable[[Reads], T]) -> T:
+        try:
+            return question(self._source)
+        except NoAgentError:
+            self._source = self._open_file()
+            return question(self._source)
+
+
 @contextmanager
 def reads(config: Config) -> Iterator[Reads]:
     """The agent if it answers, else the file. Raises AgentError, LedgerError."""
     deadline = time.monotonic() + _CLOSING_S
-    while True:
-        agent = agent_reads(config)
-        if agent is not None:
-            yield agent
+    with ExitStack() as stack:
+
+        def from_file() -> Reads:
+            return FileReads(stack.enter_context(_open(config)))
+
+        while True:
+            agent = agent_reads(config)
+            if agent is not None:
+                yield Handover(agent, lambda: _patiently(from_file, config))
+                return
+            try:
+                found = from_file()
+            except LedgerLockedError as error:
+                if time.monotonic() < deadline:  # an agent that is just starting or ending
+                    time.sleep(0.2)
+                    continue
+                raise _held(config, error) from error
+            yield found
             return
+
+
+def _patiently(open_file: Callable[[], Reads], config: Config) -> Reads:
+    """The file once the agent that is ending has let go of it."""
+    deadline = time.monotonic() + _CLOSING_S
+    while True:
         try:
-            reader = _open(config)
+            return open_file()
         except LedgerLockedError as error:
-            if time.monotonic() < deadline:  # an agent that is just starting or ending
-                time.sleep(0.2)
-                continue
-            raise _held(config, error) from error
-        with reader:
-            yield FileReads(reader)
-        return
+            if time.monotonic() >= deadline:
+                raise _held(config, error) from error
+            time.sleep(0.2)
 
 
 def _open(config: Config) -> Reader:
