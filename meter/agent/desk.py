@@ -159,8 +159,11 @@ class Desk:
         with self._ledger.reader() as reader:
             return reports.run_list(reader, limit=limit, project=project)
 
-    def document(self, run_id: str) -> dict[str, Any]:
-        """A run's document, the open minute of a live run included."""
+    def document(self, run_id: str, as_of_us: int | None = None) -> dict[str, Any]:
+        """A run's document, the open minute of a live run included; or as known at an instant."""
+        if as_of_us is not None:
+            with self._ledger.reader() as reader:
+                return reports.run_document(reader, _find(reader, run_id), as_of_us=as_of_us)
         found = run_id if run_id in self._metering.runs else self._found(run_id)
         durable = found not in self._metering.runs or _wait(self._cut(found), _DURABLE_S)
         return self._document(found, durable=durable)

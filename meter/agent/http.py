@@ -12,6 +12,7 @@ from meter.agent import problems
 from meter.agent.guard import Guard
 from meter.agent.requests import NewMark, NewRun, RunEnd  # noqa: TC001  FastAPI looks at them
 from meter.agent.server import UNIX_CLIENT
+from meter.instants import parse_us
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -54,8 +55,8 @@ class Desk(Protocol):
     def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
         """The newest runs."""
 
-    def document(self, run_id: str) -> dict[str, Any]:
-        """A run's document, up to date."""
+    def document(self, run_id: str, as_of_us: int | None = None) -> dict[str, Any]:
+        """A run's document, up to date, or as known at an instant (UTC µs)."""
 
     def series(self, run_id: str) -> list[dict[str, Any]]:
         """A run's power over time."""
@@ -104,9 +105,15 @@ def _add_runs(app: FastAPI, desk: Desk) -> None:
         return JSONResponse({"runs": desk.runs(limit, project)})
 
     @app.get("/v1/runs/{run_id}")
-    def document(run_id: str) -> Response:
-        """Give a run's document (meter.run/1); by id, unique prefix, name or `last`."""
-        return JSONResponse(desk.document(run_id))
+    def document(
+        run_id: str, as_of: Annotated[str | None, Query(max_length=40)] = None
+    ) -> Response:
+        """Give a run's document (meter.run/1); by id, unique prefix, name or `last`.
+
+        `as_of` gives it by the facts known at that instant (ISO 8601, UTC).
+        """
+        as_of_us = None if as_of is None else parse_us(as_of, "as_of")
+        return JSONResponse(desk.document(run_id, as_of_us))
 
     @app.get("/v1/runs/{run_id}/series")
     def series(run_id: str) -> Response:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 from meter.errors import AgentError, LedgerError, LedgerLockedError, UsageError
+from meter.instants import parse_us
 from meter.launch.client import NoAgentError, problem_text, request
 from meter.summary import IN_MEMORY
 
@@ -46,8 +47,8 @@ class Reads(Protocol):
     def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
         """The newest runs."""
 
-    def document(self, run: str) -> dict[str, Any]:
-        """A run's document, by id, unique prefix, name or ``last``."""
+    def document(self, run: str, as_of: str | None = None) -> dict[str, Any]:
+        """A run's document, by id, unique prefix, name or ``last``; as known at an instant."""
 
     def series(self, run_id: str) -> list[dict[str, Any]]:
         """A run's power over time."""
@@ -76,9 +77,10 @@ class AgentReads:
         found: list[dict[str, Any]] = self._get(f"/v1/runs?{urlencode(query)}")["runs"]
         return found
 
-    def document(self, run: str) -> dict[str, Any]:
-        """A run's document, up to date."""
-        return self._get(f"/v1/runs/{quote(run, safe='')}")
+    def document(self, run: str, as_of: str | None = None) -> dict[str, Any]:
+        """A run's document, up to date or as known at an instant."""
+        query = f"?{urlencode({'as_of': as_of})}" if as_of else ""
+        return self._get(f"/v1/runs/{quote(run, safe='')}{query}")
 
     def series(self, run_id: str) -> list[dict[str, Any]]:
         """A run's power over time."""
@@ -113,11 +115,13 @@ class FileReads:
 
         return [dict(row) for row in reports.run_list(self._reader, limit=limit, project=project)]
 
-    def document(self, run: str) -> dict[str, Any]:
+    def document(self, run: str, as_of: str | None = None) -> dict[str, Any]:
         """A run's document."""
         from meter.ledger import reports  # noqa: PLC0415
 
-        return reports.run_document(self._reader, reports.find_run(self._reader, run))
+        as_of_us = parse_us(as_of, "--as-of") if as_of else None
+        found = reports.find_run(self._reader, run)
+        return reports.run_document(self._reader, found, as_of_us=as_of_us)
 
     def series(self, run_id: str) -> list[dict[str, Any]]:
         """A run's power over time."""
@@ -159,9 +163,9 @@ class Handover:
         """The newest runs."""
         return self._ask(lambda source: source.runs(limit, project))
 
-    def document(self, run: str) -> dict[str, Any]:
+    def document(self, run: str, as_of: str | None = None) -> dict[str, Any]:
         """A run's document."""
-        return self._ask(lambda source: source.document(run))
+        return self._ask(lambda source: source.document(run, as_of))
 
     def series(self, run_id: str) -> list[dict[str, Any]]:
         """A run's power over time."""

@@ -9,6 +9,7 @@ import click
 
 from meter import settings
 from meter.environment import Environment
+from meter.instants import parse_us
 from meter.model import Severity
 
 if TYPE_CHECKING:
@@ -65,6 +66,22 @@ def socket_option(function: Callable[..., Any]) -> Callable[..., Any]:
 def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """``--json``: JSON on stdout, and nothing else there."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+def as_of_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--as-of``: figures by what the ledger knew then."""
+
+    def checked(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+        if value is not None:
+            parse_us(value, "--as-of")
+        return value
+
+    return click.option(
+        "--as-of",
+        metavar="INSTANT",
+        callback=checked,
+        help="By the facts known at this instant (UTC), not today's.",
+    )(function)
 
 
 def example(text: str) -> str:

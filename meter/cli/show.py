@@ -9,23 +9,31 @@ import click
 from meter import figures, summary
 from meter.cli import output
 from meter.cli.reads import LEDGER_NAME, reads
-from meter.cli.session import Session, debug_option, example, json_option, socket_option
+from meter.cli.session import (
+    Session,
+    as_of_option,
+    debug_option,
+    example,
+    json_option,
+    socket_option,
+)
 from meter.summary import IN_MEMORY
 
 
 @click.command("show", epilog=example("meter show last --json | jq .energy.it"))
 @click.argument("run", default="last")
+@as_of_option
 @json_option
 @socket_option
 @debug_option
 @click.pass_obj
-def show_command(session: Session, *, run: str, as_json: bool) -> None:
+def show_command(session: Session, *, run: str, as_of: str | None, as_json: bool) -> None:
     """Show one run in the terminal.
 
     RUN is an id, the beginning of one, a name, or `last` (the default).
     """
     with reads(session.config) as source:
-        document, kept = source.document(run), source.keeps()
+        document, kept = source.document(run, as_of), source.keeps()
     if as_json:
         output.print_json(document)
     else:

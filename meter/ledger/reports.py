@@ -35,9 +35,10 @@ class PowerPoint:
 def run_document(reader: Reader, run_id: str, *, as_of_us: int | None = None) -> dict[str, Any]:
     """The document ``meter.run/1`` of a run, by what was known at an instant (None: now).
 
-    Raises UsageError if there is no such run.
+    Raises UsageError if there is no such run, or was none then.
     """
-    as_of = timestamp(reader.newest_us() if as_of_us is None else as_of_us)
+    newest_us = reader.newest_us()
+    as_of = timestamp(newest_us if as_of_us is None else min(as_of_us, newest_us))
     run = _run(reader, run_id, as_of)
     until = _until(run)
     known = {"run_id": run_id, "as_of": as_of}
@@ -135,7 +136,10 @@ def find_run(reader: Reader, text: str) -> str:
 def _run(reader: Reader, run_id: str, as_of: datetime) -> dict[str, Any]:
     found = reader.one("report/run", run_id=run_id, as_of=as_of)
     if found is None:
-        raise UsageError(f"there is no run {run_id!r}", "`meter runs` lists them")
+        at = f"{as_of.isoformat(timespec='seconds')}Z"
+        raise UsageError(
+            f"there is no run {run_id!r} that was known at {at}", "`meter runs` lists them"
+        )
     return found
 
 
