@@ -39,7 +39,10 @@ END_S = 6.0
 """How long the end of a run waits for its figures to be durable."""
 LEDGER_BEHIND = "ledger_behind"
 _DURABLE_S = 3.0
+_BROKEN_S = 0.5  # waited for a ledger that has just failed: the rest of the time helps nobody
+_BROKEN_END_S = 2.5  # the same at a run's end, whose devices' curves are settled by then
 _JUDGED_AGAIN_S = 0.02
+_LOOK_S = 0.1
 _CUT_NS = NS_PER_S  # a live run's open minute is written early at most this often
 _UNSAVED = "The ledger cannot be written at the moment, and keeps the newest figures in memory"
 
@@ -134,7 +137,7 @@ class Desk:
         answer, written = self._loop.ask(register)
         if not self._reception.house.keeps:
             return answer, False
-        if _wait(written, _DURABLE_S):
+        if self._durable(written, _DURABLE_S, broken_s=_BROKEN_S):
             return answer, True
         behind = {"code": LEDGER_BEHIND, "text": self._behind()}
         answer["notices"].append(behind)
@@ -147,7 +150,7 @@ class Desk:
             done = self._loop.ask(lambda: self._reception.end(run_id, end, peer_pid))
             if done is None:  # others of the run's launchers go on
                 return self.document(run_id)
-            durable = _wait(done, END_S)
+            durable = self._durable(done, END_S, broken_s=_BROKEN_END_S)
             return self._document(run_id, durable=durable)
 
     def mark(self, run_id: str, mark: NewMark) -> dict[str, Any]:
@@ -174,6 +177,16 @@ class Desk:
             points = reports.run_series(reader, _find(reader, run_id))
         names = ("device_id", "at_us", "power_w", "energy_j")
         return [{name: getattr(point, name) for name in names} for point in points]
+
+    def _durable(self, future: Future[None], timeout_s: float, *, broken_s: float) -> bool:
+        """Wait for a write, but less where the ledger says that it cannot be written."""
+        started = time.monotonic()
+        while (waited := time.monotonic() - started) < timeout_s:
+            if _wait(future, min(_LOOK_S, timeout_s - waited)):
+                return True
+            if future.done() or (waited >= broken_s and self._ledger.health().last_error):
+                return False
+        return False
 
     def _await_judged(self) -> None:
         deadline = time.monotonic() + JUDGED_S
