@@ -80,8 +80,8 @@ a tariff the whole tariff. `meter agent` does not start with one.
 
 {keys}
 A band is a value with its bounds: `{{ value = 0.25, low = 0.22, high = 0.31 }}`.
-Time-of-use windows begin and end on the full hour of UTC. Windows on the half hour, and windows in a time zone that is not whole hours off
-UTC (`Asia/Kolkata`), are refused for now, because the ledger prices whole UTC hours; a single price needs no such zone.
+Time-of-use windows begin and end on quarter hours of the site's clock, in any time zone and over its clock changes. Hours of UTC that a
+window cuts are priced by the quarter hour; other borders are refused.
 
 ## Places
 

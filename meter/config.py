@@ -18,12 +18,13 @@ class Banded:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Local hours of a time-of-use tariff: [start, end) on the hour, may pass midnight."""
+    """Local times of a time-of-use tariff: [start, end) on quarter hours, may pass midnight."""
 
     days: tuple[int, ...]  # 0 = Monday
-    start_hour: int
-    end_hour: int  # 24 = midnight
+    start: int  # minute of the day
+    end: int  # 1440 = midnight
     price_per_kwh: Banded
+    season: tuple[tuple[int, int], tuple[int, int]] | None = None  # first and last month and day
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Electricity:
     windows: tuple[Window, ...] = ()
     timezone: str = "UTC"
     valid_from_us: int | None = None
+    valid_to_us: int | None = None
     source: str = "configuration"
 
 

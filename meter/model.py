@@ -298,6 +298,7 @@ class Mark:
     epoch: Decimal | None = None
     phase: str | None = None
     tokens: int | None = None
+    fraction: Decimal | None = None  # of the run that is done, 0 to 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,19 +313,45 @@ class Site:
 class FactorKind(StrEnum):
     """What a factor tells."""
 
-    GRID_INTENSITY = "grid_intensity"  # g/kWh
+    GRID_INTENSITY = "grid_intensity"  # g/kWh, average: what location-based carbon stands on
+    MARGINAL_INTENSITY = "marginal_intensity"  # g/kWh; for when to run, never in a total
+    MARKET_INTENSITY = "market_intensity"  # g/kWh of a contractual instrument, for its share
+    MARKET_EXCLUDED = "market_excluded"  # g/kWh of one that fails a quality criterion: told only
     ELECTRICITY_PRICE = "electricity_price"  # currency/kWh
     PUE = "pue"  # facility energy / IT energy
+    WUE = "wue"  # L/kWh of IT energy
+    TND_UPLIFT = "tnd_uplift"  # energy lost in the grid / energy delivered: loss / (1 - loss)
     GPU_HOUR_RATE = "gpu_hour_rate"  # currency/h
+    EMBODIED_BOARD = "embodied_board"  # g/h of a GPU held, of the board alone
+    EMBODIED_SERVER = "embodied_server"  # g/h of a GPU held, of its share of the server's rest
+    FX_RATE = "fx_rate"  # currency / item
+    GPU_POWER = "gpu_power"  # W, of the board at its limit
+    GPU_COMPUTE = "gpu_compute"  # TFLOPS, dense 16-bit peak
+    NODE_POWER = "node_power"  # W, of a server with its GPUs
     HOUSEHOLD_ENERGY = "household_energy"  # kWh/day
+
+
+HOURLY_KINDS = frozenset({
+    FactorKind.GRID_INTENSITY, FactorKind.MARKET_INTENSITY, FactorKind.ELECTRICITY_PRICE,
+    FactorKind.PUE, FactorKind.WUE, FactorKind.TND_UPLIFT, FactorKind.GPU_HOUR_RATE,
+    FactorKind.EMBODIED_BOARD, FactorKind.EMBODIED_SERVER, FactorKind.FX_RATE,
+})  # fmt: skip
+"""Kinds that lines are multiplied by, so that the ledger expands them to the hours metered."""
+
+WHOLE_BOOKS = frozenset({"configuration", "bundled"})
+"""Books that state a place whole: what they leave out they take back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Factor:
     """A dated fact; a correction is a new row, a withdrawal one without a value.
 
-    ``scope`` is a zone (``FRA``), a site id, or ``world``. ``windows`` names the local hours a
-    tariff row holds in (None: always); ``rank`` orders kinds of evidence, highest first.
+    ``scope`` is a zone (``FRA``), a site id, or ``world``; ``item`` what it is about there: a part
+    of a device's name, or the currency that an exchange rate converts. ``book`` is who states it:
+    a withdrawal takes back only rows of its own book. ``windows`` names the local times a tariff
+    row holds in (None: always); ``rank`` orders kinds of evidence, highest first. ``share`` is the
+    part of the consumption that a contractual instrument covers. ``basis`` are words of
+    :data:`meter.factors.units.BASIS`. Validity and windows begin and end on quarter hours.
     """
 
     id: str
@@ -345,6 +372,50 @@ class Factor:
     licence: str | None = None
     windows: str | None = None  # JSON, see meter.windows
     detail: str | None = None
+    book: str = "configuration"
+    item: str | None = None
+    share: Decimal | None = None
+    basis: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A dated price of ``per`` units of a hosted meter; without a value it is withdrawn.
+
+    ``meter`` is a meter's name as in usage events (``train_token``), ``per`` the quantity that
+    the price is of (1,000,000 tokens, 1 hour). None in ``region`` or ``service_tier`` is any.
+    """
+
+    id: str
+    provider: str
+    model: str
+    meter: str
+    per: int
+    currency: str
+    value: Decimal | None
+    low: Decimal | None
+    high: Decimal | None
+    source: str
+    recorded_us: int
+    rank: int
+    region: str | None = None
+    service_tier: str | None = None
+    valid_from_us: int | None = None
+    valid_to_us: int | None = None
+    source_date: str | None = None
+    licence: str | None = None
+    book: str = "import"
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a run may use: an amount of ``kWh``, ``kgCO2e`` or a currency."""
+
+    run_id: str
+    amount: Decimal
+    unit: str
+    stop: bool = False  # whether the job is asked to end when it is used up
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,3 +470,5 @@ class LedgerBatch:
     factors: tuple[Factor, ...] = ()
     notices: tuple[Notice, ...] = ()
     counters: tuple[Counter, ...] = field(default=())
+    prices: tuple[Price, ...] = ()
+    budgets: tuple[Budget, ...] = ()

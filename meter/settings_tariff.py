@@ -1,24 +1,28 @@
-"""The electricity tariff of the configuration: one price, and windows of local hours."""
+"""The electricity tariff of the configuration: one price, and windows of local times."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING
 
 from meter.config import Electricity, Window
 from meter.settings_values import band, currency, shown, text
+from meter.units import US_PER_QUARTER
 
 if TYPE_CHECKING:
     from meter.config import Banded
     from meter.settings_values import Values
+    from meter.windows import Span
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_HOURS_PER_WEEK = 168
-_MIDNIGHT = 24
-_RECENT_US = 1_767_225_600_000_000  # 2026: offsets of zones are asked for a year
+_HOUR = 60
+_QUARTER = 15
+_MIDNIGHT = 24 * _HOUR
+_LEAP_YEAR = 2024
+_SEASON = re.compile(r"(\d{1,2})-(\d{1,2})/(\d{1,2})-(\d{1,2})")
 _TIME = re.compile(r"(\d{1,2})(?::(\d{2}))?")
 
 
@@ -32,34 +36,38 @@ def electricity(values: Values) -> Electricity | None:
     none: tuple[Window, ...] = ()
     windows = values.tried(partial(_windows, values), none)
     zone = values.tried(partial(_timezone, values), "UTC")
-    valid_from_us = values.tried(partial(_valid_from, values), None)
+    valid_from_us = values.tried(partial(_day, values, "electricity.valid_from", zone), None)
+    valid_to_us = values.tried(partial(_day, values, "electricity.valid_to", zone), None)
     source = values.tried(partial(text, values, "electricity.source"), None) or "configuration"
     code = currency(values, "electricity.currency", "an electricity price")
     if len(values.faults) > before:  # the rest of a tariff is another tariff
         return None
-    if price is None and sum(len(hours_of(w)) for w in windows) < _HOURS_PER_WEEK:
-        raise values.wrong(price_key, "is missing; the windows leave hours without a price")
-    if windows and not _on_the_hour(zone, valid_from_us):
-        raise values.wrong(
-            "electricity.timezone",
-            f"is {zone}, which is not whole hours off UTC, so that windows would cut hours",
-            "give one price_per_kwh, or windows in a zone that is",
-        )
+    if valid_from_us is not None and valid_to_us is not None and valid_to_us <= valid_from_us:
+        raise values.wrong("electricity.valid_to", "must be after valid_from")
+    if price is None and not _complete(windows):
+        raise values.wrong(price_key, "is missing; the windows leave times without a price")
     return Electricity(
         currency=code,
         price_per_kwh=price,
         windows=windows,
         timezone=zone,
         valid_from_us=valid_from_us,
+        valid_to_us=valid_to_us,
         source=source,
     )
 
 
-def _on_the_hour(zone: str, valid_from_us: int | None) -> bool:
-    from meter.windows import on_the_hour  # noqa: PLC0415 - only tariffs with windows pay for it
+def _complete(windows: tuple[Window, ...]) -> bool:
+    from meter.windows import cover_everything  # noqa: PLC0415 - only tariffs with windows pay
 
-    seconds = (valid_from_us or _RECENT_US) // 1_000_000
-    return on_the_hour(zone, datetime.fromtimestamp(seconds, UTC).year)
+    return cover_everything([span_of(window) for window in windows])
+
+
+def span_of(window: Window) -> Span:
+    """When a window holds."""
+    from meter.windows import Span  # noqa: PLC0415 - only tariffs with windows pay for it
+
+    return Span(window.days, window.start, window.end, window.season)
 
 
 def _timezone(values: Values) -> str:
@@ -77,8 +85,9 @@ def _timezone(values: Values) -> str:
     return name
 
 
-def _valid_from(values: Values) -> int | None:
-    found = values.get("electricity.valid_from")
+def _day(values: Values, name: str, zone: str) -> int | None:
+    """The beginning of a day in the tariff's time zone, in UTC µs."""
+    found = values.get(name)
     if found is None:
         return None
     if isinstance(found, str):
@@ -87,10 +96,15 @@ def _valid_from(values: Values) -> int | None:
         except ValueError:
             found = None
     if not isinstance(found, date):
-        raise values.wrong("electricity.valid_from", "must be a date")
+        raise values.wrong(name, "must be a date")
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - only dated tariffs pay for it
+
     day = found if isinstance(found, datetime) else datetime(found.year, found.month, found.day)  # noqa: DTZ001
-    instant = day if day.tzinfo else day.replace(tzinfo=UTC)
-    return round(instant.timestamp()) * 1_000_000
+    instant = day if day.tzinfo else day.replace(tzinfo=ZoneInfo(zone))
+    at_us = round(instant.timestamp()) * 1_000_000
+    if at_us % US_PER_QUARTER:
+        raise values.wrong(name, "must be a day, or an instant on a quarter hour of UTC")
+    return at_us
 
 
 def _windows(values: Values) -> tuple[Window, ...]:
@@ -109,10 +123,11 @@ def _windows(values: Values) -> tuple[Window, ...]:
 
 def _window(values: Values, name: str) -> Window | None:
     """A window; None where a part of it is wrong and that is gathered."""
-    start = values.tried(partial(_hour, values, f"{name}.from"), None)
-    end = values.tried(partial(_hour, values, f"{name}.to"), None)
+    start = values.tried(partial(_minute, values, f"{name}.from"), None)
+    end = values.tried(partial(_minute, values, f"{name}.to"), None)
     days = values.tried(partial(_days, values, f"{name}.days"), None)
     price = values.tried(partial(_price, values, f"{name}.price_per_kwh"), None)
+    season = values.tried(partial(_season, values, f"{name}.season"), None)
     if start is None or end is None or days is None or price is None:
         return None
     end = end or _MIDNIGHT
@@ -120,7 +135,7 @@ def _window(values: Values, name: str) -> Window | None:
         raise values.wrong(f"{name}.from", "must be 00:00 where midnight is meant")
     if start == end:
         raise values.wrong(f"{name}.to", "must differ from the start of the window")
-    return Window(days, start, end, price)
+    return Window(days, start, end, price, season)
 
 
 def _price(values: Values, name: str) -> Banded:
@@ -130,24 +145,45 @@ def _price(values: Values, name: str) -> Banded:
     return price
 
 
-def _hour(values: Values, name: str) -> int:
-    """Hour of a local time; 24:00 is 24. Raises ConfigError off the hour."""
+def _minute(values: Values, name: str) -> int:
+    """Minute of the day of a local time; 24:00 is 1440. Raises ConfigError off a quarter hour."""
     found = values.get(name)
     if found is None:
         raise values.wrong(name, "is missing")
+    second = 0
     if isinstance(found, int) and not isinstance(found, bool):
         hour, minute = found, 0
     elif isinstance(found, str) and (match := _TIME.fullmatch(found)):
         hour, minute = int(match[1]), int(match[2] or 0)
     elif isinstance(found, time):
-        hour, minute = found.hour, found.minute or found.second
+        hour, minute, second = found.hour, found.minute, found.second
     else:
-        raise values.wrong(name, f"must be a time on the hour, not {shown(found)}")
-    if minute:
-        raise values.wrong(name, f"must be on the hour, not {shown(str(found))}")
-    if not 0 <= hour <= _MIDNIGHT:
+        raise values.wrong(name, f"must be a time on a quarter hour, not {shown(found)}")
+    if minute % _QUARTER or second or minute >= _HOUR:
+        raise values.wrong(name, f"must be on a quarter hour, not {shown(str(found))}")
+    total = hour * _HOUR + minute
+    if not 0 <= total <= _MIDNIGHT:
         raise values.wrong(name, f"must be from 00:00 to 24:00, not {shown(str(found))}")
-    return hour
+    return total
+
+
+def _season(values: Values, name: str) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """First and last day of the year, ``04-01/09-30``."""
+    found = values.get(name)
+    if found is None:
+        return None
+    match = _SEASON.fullmatch(found) if isinstance(found, str) else None
+    if match is None:
+        raise values.wrong(name, f"must be MM-DD/MM-DD, not {shown(found)}")
+    first, last = (int(match[1]), int(match[2])), (int(match[3]), int(match[4]))
+    for month, day in (first, last):
+        try:
+            date(_LEAP_YEAR, month, day)
+        except ValueError:
+            raise values.wrong(
+                name, f"names a day that is in no year: {month:02}-{day:02}"
+            ) from None
+    return first, last
 
 
 def _days(values: Values, name: str) -> tuple[int, ...]:
@@ -170,22 +206,18 @@ def _day_range(values: Values, name: str, word: object) -> list[int]:
     return [(start + step) % len(_DAYS) for step in range((stop - start) % len(_DAYS) + 1)]
 
 
-def hours_of(window: Window) -> set[tuple[int, int]]:
-    """The (weekday, hour) pairs of a window; past midnight they belong to the next day."""
-    length = (window.end_hour - window.start_hour) % _MIDNIGHT or _MIDNIGHT
-    steps = (window.start_hour + step for step in range(length))
-    offsets = [divmod(hour, _MIDNIGHT) for hour in steps]
-    return {((day + past) % len(_DAYS), hour) for day in window.days for past, hour in offsets}
-
-
 def _refuse_overlaps(values: Values, windows: tuple[Window, ...]) -> None:
-    taken: dict[tuple[int, int], int] = {}
-    for index, window in enumerate(windows):
-        for day, hour in sorted(hours_of(window)):
-            if (day, hour) in taken:
-                raise values.wrong(
-                    f"electricity.windows[{index}].from",
-                    f"overlaps window {taken[day, hour] + 1} on {_DAYS[day]} at {hour:02}:00",
-                    "give each hour one price",
-                )
-            taken[day, hour] = index
+    from meter.windows import overlap  # noqa: PLC0415 - only tariffs with windows pay for it
+
+    found = overlap([span_of(window) for window in windows])
+    if found is None:
+        return
+    first, second, day, minute = found
+    when = f"{_DAYS[day.weekday()]} at {minute // _HOUR:02}:{minute % _HOUR:02}"
+    if any(windows[index].season for index in (first, second)):
+        when += f" on {day.month:02}-{day.day:02}"
+    raise values.wrong(
+        f"electricity.windows[{second}].from",
+        f"overlaps window {first + 1} on {when}",
+        "give each time one price",
+    )

@@ -8,6 +8,8 @@ NS_PER_US = 1_000
 US_PER_S = 1_000_000
 US_PER_MINUTE = 60 * US_PER_S
 US_PER_HOUR = 3_600 * US_PER_S
+US_PER_QUARTER = 900 * US_PER_S
+"""A quarter of an hour."""
 MJ_PER_J = 1_000
 """Millijoules in a joule; ``_mj`` always means millijoule, never megajoule."""
 J_PER_KWH = 3_600_000

@@ -36,7 +36,7 @@ from meter.errors import (
 from meter.factors import Rates, factors_of, site_of
 from meter.ledger import Ledger, recovery
 from meter.model import Node, Notice, Severity, Site
-from meter.units import NS_PER_S, US_PER_HOUR
+from meter.units import NS_PER_S, US_PER_QUARTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -114,7 +114,7 @@ class Agent:
         known = _recovered(ledger, node, alive, notices)
         place = Place(node, books.site, books.factors, private, tuple(notices))
         clock = Clock(_boot_ns, _wall_us)
-        self._rates = _rates_by_hour(books)
+        self._rates = _rates_by_quarter(books)
         self._metering = Metering(place, ledger, self._leases, self._rates, clock, known)
         for live in known.runs:
             self._launchers.note(live.run.id)
@@ -256,15 +256,15 @@ def _recovered(
         return Recovered()
 
 
-def _rates_by_hour(books: Books) -> Callable[[int], Rates]:
+def _rates_by_quarter(books: Books) -> Callable[[int], Rates]:
     kept: dict[int, Rates] = {}
 
     def rates(at_us: int) -> Rates:
-        hour_us = at_us - at_us % US_PER_HOUR
-        if hour_us not in kept:
+        quarter_us = at_us - at_us % US_PER_QUARTER
+        if quarter_us not in kept:
             kept.clear()
-            kept[hour_us] = Rates.at(books.factors, books.site, hour_us)
-        return kept[hour_us]
+            kept[quarter_us] = Rates.at(books.factors, books.site, quarter_us)
+        return kept[quarter_us]
 
     return rates
 

@@ -19,6 +19,7 @@ YEARLY = 200
 WORLD = 100
 
 WORLD_SCOPE = "world"
+BUNDLED = "bundled"
 _NINE = Decimal("1E-9")
 
 
@@ -44,6 +45,8 @@ def grid_factor(zone: str, recorded_us: int) -> Factor:
             source_date=grid.year,
             licence=LICENCE,
             detail=grid.detail,
+            book=BUNDLED,
+            basis=grid.basis,
         )
     )
 
@@ -67,6 +70,8 @@ def world_factor(recorded_us: int) -> Factor:
             source_date="2019",
             licence=LICENCE,
             detail=f"range of {sum('-' not in zone for zone in grids())} countries",
+            book=BUNDLED,
+            basis="average, production, life-cycle",
         )
     )
 
@@ -95,6 +100,7 @@ def household_factor(recorded_us: int) -> Factor:
             source_date=read["source_date"],
             licence=read["licence"],
             detail=read["detail"],
+            book=BUNDLED,
         )
     )
 

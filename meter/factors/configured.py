@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from meter.errors import ConfigError, FactorError
+from meter.errors import FactorError
 from meter.factors.books import (
     OWN,
     grid_factor,
@@ -17,15 +16,13 @@ from meter.factors.books import (
 )
 from meter.factors.zones import zone_of
 from meter.model import Factor, FactorKind, Method, Site
-from meter.units import US_PER_S
-from meter.windows import LocalWindows, Span, on_the_hour
+from meter.windows import LocalWindows, Span, cover_everything
 
 if TYPE_CHECKING:
     from meter.config import Banded, Config, Electricity, Window
 
 _MOST = Decimal(10) ** 5  # a rate per MJ has five digits before its point
 _PLACES = Decimal("1E-9")
-_EVERY_HOUR = {(day, hour) for day in range(7) for hour in range(24)}
 
 
 def site_of(config: Config) -> Site:
@@ -46,7 +43,7 @@ def factors_of(config: Config, site: Site, recorded_us: int) -> list[Factor]:
 
     What the configuration does not set is stated too, as a row without a value: it withdraws
     what an earlier configuration said. The ledger leaves out what is no news.
-    Raises FactorError for an unknown zone, ConfigError for windows that are off the UTC hour.
+    Raises FactorError for an unknown zone.
     """
     found = [world_factor(recorded_us), household_factor(recorded_us)]
     if site.zone:
@@ -107,16 +104,11 @@ def _tariff(tariff: Electricity | None, site: Site, recorded_us: int) -> list[Fa
     spans = [_span(window) for window in tariff.windows]
     if not spans:
         return [_price(tariff, tariff.price_per_kwh, site, recorded_us)]
-    if not on_the_hour(tariff.timezone, _year(tariff.valid_from_us or recorded_us)):
-        raise ConfigError(
-            f"[electricity] timezone: {tariff.timezone} is not whole hours off UTC",
-            "give one price_per_kwh, or windows in a zone that is",
-        )
     rows = []
     for index, (window, span) in enumerate(zip(tariff.windows, spans, strict=True)):
         local = LocalWindows(tariff.timezone, (span,), tuple(spans[:index]))
         rows.append(_price(tariff, window.price_per_kwh, site, recorded_us, local))
-    if _hours(spans) != _EVERY_HOUR:
+    if not cover_everything(spans):
         rest = LocalWindows(tariff.timezone, (), tuple(spans))
         rows.append(_price(tariff, tariff.price_per_kwh, site, recorded_us, rest))
     return rows
@@ -144,20 +136,13 @@ def _price(
             row,
             windows=windows.json() if windows else None,
             valid_from_us=tariff.valid_from_us if tariff else None,
+            valid_to_us=tariff.valid_to_us if tariff else None,
         )
     )
 
 
 def _span(window: Window) -> Span:
-    return Span(window.days, window.start_hour, window.end_hour)
-
-
-def _hours(spans: list[Span]) -> set[tuple[int, int]]:
-    return {hour for hour in _EVERY_HOUR if any(span.covers(*hour) for span in spans)}
-
-
-def _year(at_us: int) -> int:
-    return datetime.fromtimestamp(at_us // US_PER_S, UTC).year
+    return Span(window.days, window.start, window.end, window.season)
 
 
 def _nine(value: Decimal) -> Decimal:

@@ -64,6 +64,7 @@ class Grid:
     codes: tuple[str, ...]
     method: Method = Method.SOURCED
     detail: str | None = None
+    basis: str = "average, production, life-cycle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,7 @@ def _states() -> Iterator[Grid]:
             names=(name,),
             codes=(f"US-{code}",),
             detail=f"{state['emissions']} lbs/MWh; yearly mean, generation, direct CO2e",
+            basis="average, production, direct",
         )
 
 
@@ -184,6 +186,7 @@ def _chinese() -> Iterator[Grid]:
             names=(province["description"], *province["names"]),
             codes=(code,),
             detail="yearly mean, with transfers between provinces, CO2 only",
+            basis="average, consumption, direct",
         )
 
 

@@ -20,6 +20,13 @@ _FIFTEEN = Decimal("1E-15")
 _NANO = Decimal("1E-9")
 
 
+SINGLE = frozenset({
+    FactorKind.GRID_INTENSITY, FactorKind.ELECTRICITY_PRICE, FactorKind.PUE, FactorKind.WUE,
+    FactorKind.TND_UPLIFT, FactorKind.GPU_HOUR_RATE,
+})  # fmt: skip
+"""Kinds of which one factor holds at a time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Booked:
     """Money of a kind (``unit`` its currency), or carbon of a kind (``unit`` its basis, in g)."""
@@ -47,17 +54,17 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """The rates at a site in one UTC hour, and the factors they stand on."""
+    """The rates at a site in one UTC quarter hour, and the factors they stand on."""
 
-    hour_us: int
+    at_us: int
     energy: tuple[Rate, ...]
     gpu_time: tuple[Rate, ...]
     factors: tuple[Factor, ...]
 
     @classmethod
-    def at(cls, factors: Iterable[Factor], site: Site, hour_us: int) -> Rates:
-        """Rates of the UTC hour that starts at ``hour_us``, by the rules of the reports."""
-        force = in_force(factors, site, hour_us)
+    def at(cls, factors: Iterable[Factor], site: Site, at_us: int) -> Rates:
+        """Rates of the UTC quarter hour that starts at ``at_us``, by the rules of the reports."""
+        force = in_force(factors, site, at_us)
         price = force.get(FactorKind.ELECTRICITY_PRICE)
         grid = force.get(FactorKind.GRID_INTENSITY)
         pue = force.get(FactorKind.PUE)
@@ -75,7 +82,7 @@ class Rates:
             else []
         )
         used = tuple(factor for factor in (price, grid, pue, gpu) if factor)
-        return cls(hour_us, tuple(energy), tuple(held), used)
+        return cls(at_us, tuple(energy), tuple(held), used)
 
     def of_energy(self, energy_mj: int) -> tuple[Booked, ...]:
         """What energy costs and emits."""
@@ -86,17 +93,18 @@ class Rates:
         return tuple(rate.of(held_us) for rate in self.gpu_time)
 
 
-def in_force(factors: Iterable[Factor], site: Site, hour_us: int) -> dict[FactorKind, Factor]:
-    """The factor of each kind that holds at a site in a UTC hour.
+def in_force(factors: Iterable[Factor], site: Site, at_us: int) -> dict[FactorKind, Factor]:
+    """The factor of each kind that holds at a site in the UTC quarter hour that starts then.
 
-    Of each scope and rank the newest row stands; one without a value withdraws it. Of those that
-    stand the highest rank wins, then the newest, then the lowest id.
+    Of each scope, rank and book the newest row stands; one without a value withdraws it. Of those
+    that stand the highest rank wins, then the newest, then the lowest id. Kinds of which several
+    hold at a time (exchange rates, instruments, parts of devices) are not looked at.
     """
-    standing: dict[tuple[FactorKind, str, int], Factor] = {}
+    standing: dict[tuple[FactorKind, str, int, str], Factor] = {}
     scopes = {site.id, site.zone, "world"}
     for factor in sorted(factors, key=lambda one: (-one.recorded_us, one.id)):
-        if factor.scope in scopes and _holds(factor, hour_us):
-            standing.setdefault((factor.kind, factor.scope, factor.rank), factor)
+        if factor.scope in scopes and factor.kind in SINGLE and _holds(factor, at_us):
+            standing.setdefault((factor.kind, factor.scope, factor.rank, factor.book), factor)
     found: dict[FactorKind, Factor] = {}
     for factor in sorted(standing.values(), key=lambda f: (-f.rank, -f.recorded_us, f.id)):
         if factor.value is not None:
@@ -104,12 +112,12 @@ def in_force(factors: Iterable[Factor], site: Site, hour_us: int) -> dict[Factor
     return found
 
 
-def _holds(factor: Factor, hour_us: int) -> bool:
-    if factor.valid_from_us is not None and hour_us < factor.valid_from_us:
+def _holds(factor: Factor, at_us: int) -> bool:
+    if factor.valid_from_us is not None and at_us < factor.valid_from_us:
         return False
-    if factor.valid_to_us is not None and hour_us >= factor.valid_to_us:
+    if factor.valid_to_us is not None and at_us >= factor.valid_to_us:
         return False
-    return factor.windows is None or LocalWindows.of_json(factor.windows).covers(hour_us)
+    return factor.windows is None or LocalWindows.of_json(factor.windows).covers(at_us)
 
 
 def _rate(factor: Factor) -> Decimal:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from meter.errors import LedgerError
 from meter.ledger.instants import hour_of, micros, timestamp
 from meter.model import (
+    Budget,
     Counter,
     Device,
     Factor,
@@ -20,6 +21,7 @@ from meter.model import (
     Method,
     Node,
     Notice,
+    Price,
     RawReading,
     Run,
     RunState,
@@ -86,29 +88,33 @@ def run(value: Run, recorded: datetime) -> Params:
     }
 
 
-def factor(value: Factor, recorded: datetime) -> Params:
-    """Parameters of ``write/factor``; a factor keeps its own instant of knowledge."""
-    del recorded
-    return {
-        "id": value.id,
-        "kind": value.kind.value,
-        "scope": value.scope,
-        "amount": value.value,
-        "low": value.low,
-        "high": value.high,
-        "unit": value.unit,
-        "currency": value.currency,
-        "source": value.source,
-        "source_date": value.source_date,
-        "licence": value.licence,
-        "method": value.method.value,
-        "evidence_rank": value.rank,
-        "valid_from": _timestamp(value.valid_from_us),
-        "valid_to": _timestamp(value.valid_to_us),
-        "windows": value.windows,
-        "detail": value.detail,
-        "recorded_at": timestamp(value.recorded_us),
-    }
+def factor(value: Factor, seq: int) -> Row:
+    """Row of ``factor``; a factor keeps its own instant of knowledge."""
+    return (
+        value.id,
+        value.kind.value,
+        value.scope,
+        value.value,
+        value.low,
+        value.high,
+        value.unit,
+        value.currency,
+        value.source,
+        value.source_date,
+        value.licence,
+        value.method.value,
+        value.rank,
+        _timestamp(value.valid_from_us),
+        _timestamp(value.valid_to_us),
+        value.windows,
+        value.detail,
+        timestamp(value.recorded_us),
+        value.book,
+        value.item,
+        value.share,
+        value.basis,
+        seq,
+    )
 
 
 def factor_of(row: Mapping[str, Any]) -> Factor:
@@ -132,7 +138,69 @@ def factor_of(row: Mapping[str, Any]) -> Factor:
         licence=row["licence"],
         windows=row["windows"],
         detail=row["detail"],
+        book=row["book"],
+        item=row["item"],
+        share=row["share"],
+        basis=row["basis"],
     )
+
+
+def price(value: Price, seq: int) -> Row:
+    """Row of ``price``; a price keeps its own instant of knowledge."""
+    return (
+        value.id,
+        value.provider,
+        value.model,
+        value.meter,
+        value.region,
+        value.service_tier,
+        value.per,
+        value.currency,
+        value.value,
+        value.low,
+        value.high,
+        value.source,
+        value.source_date,
+        value.licence,
+        value.book,
+        value.rank,
+        _timestamp(value.valid_from_us),
+        _timestamp(value.valid_to_us),
+        value.detail,
+        seq,
+        timestamp(value.recorded_us),
+    )
+
+
+def price_of(row: Mapping[str, Any]) -> Price:
+    """The price in a row of ``recovery/prices``."""
+    return Price(
+        id=row["id"],
+        provider=row["provider"],
+        model=row["model"],
+        meter=row["meter"],
+        per=row["per"],
+        currency=row["currency"],
+        value=row["amount"],
+        low=row["low"],
+        high=row["high"],
+        source=row["source"],
+        recorded_us=micros(row["recorded_at"]),
+        rank=row["evidence_rank"],
+        region=row["region"],
+        service_tier=row["service_tier"],
+        valid_from_us=_micros(row["valid_from"]),
+        valid_to_us=_micros(row["valid_to"]),
+        source_date=row["source_date"],
+        licence=row["licence"],
+        book=row["book"],
+        detail=row["detail"],
+    )
+
+
+def budget(value: Budget, seq: int, recorded: datetime) -> Row:
+    """Row of ``run_budget``."""
+    return (value.run_id, value.amount, value.unit, value.stop, seq, recorded)
 
 
 def state(value: RunState, seq: int, recorded: datetime) -> Row:
@@ -168,6 +236,7 @@ def mark(value: Mark, seq: int, recorded: datetime) -> Row:
         value.phase,
         value.tokens,
         recorded,
+        value.fraction,
     )
 
 

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from meter.ledger import rows, store
-from meter.ledger.expansion import hours_of, pairs, statements_to_write
+from meter.ledger.expansion import (
+    KnownFactors,
+    expanded,
+    hours_of,
+    prices_to_write,
+    statements_to_write,
+)
 from meter.ledger.instants import micros, timestamp
 from meter.ledger.migrations import migrate
 from meter.ledger.texts import load
@@ -17,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from meter.model import Factor, LedgerBatch
+    from meter.model import Factor, LedgerBatch, Price
 
 _COUNTER_ROWS = 30_000
 
@@ -44,9 +50,10 @@ class Session:
         self._counter_rows = self._count_counters()
         query = load("recovery/factors")
         found = self.con.execute(query.sql).fetchall()
-        self._factors: list[Factor] = [
+        self._factors = KnownFactors()
+        self._factors.add(
             rows.factor_of(dict(zip(query.columns, row, strict=True))) for row in found
-        ]
+        )
 
     def commit(self, batches: Sequence[LedgerBatch]) -> None:
         """Write all batches in one transaction, or none; raises duckdb.Error."""
@@ -66,7 +73,7 @@ class Session:
             raise
         self.seq, self.recorded_us = seq, recorded_us
         self._hours |= hours
-        self._factors += factors
+        self._factors.add(factors)
         self._counter_rows += sum(len(batch.counters) for batch in batches)
 
     def _rollback(self) -> None:
@@ -93,17 +100,34 @@ class Session:
         newest = {(v.name, v.labels): v for b in batches for v in b.counters}
         self._append("counter", [rows.counter(v, seq) for v in newest.values()])
         self._append("interval", [r for b in batches for r in rows.intervals(b, seq, recorded)])
-        return self._expand(batches, recorded)
+        self._append(
+            "run_budget", [rows.budget(v, seq, recorded) for b in batches for v in b.budgets]
+        )
+        self._append("price", [rows.price(v, seq) for v in self._new_prices(batches)])
+        return self._expand(batches, seq)
 
-    def _expand(
-        self, batches: Sequence[LedgerBatch], recorded: datetime
-    ) -> tuple[set[int], list[Factor]]:
+    def _expand(self, batches: Sequence[LedgerBatch], seq: int) -> tuple[set[int], list[Factor]]:
         hours = hours_of(v for b in batches for v in b.intervals) - self._hours
         factors = statements_to_write(self._factors, [f for b in batches for f in b.factors])
-        self._each("write/factor", (rows.factor(one, recorded) for one in factors))
-        found = [*pairs(self._factors, hours), *pairs(factors, self._hours | hours)]
-        self._append("factor_hour", [(factor_id, timestamp(hour)) for factor_id, hour in found])
+        self._append("factor", [rows.factor(one, seq) for one in factors])
+        found = [
+            *expanded(self._factors.at_hours(hours), hours),
+            *expanded(factors, self._hours | hours),
+        ]
+        self._append(
+            "factor_hour", [(factor_id, timestamp(hour), part) for factor_id, hour, part in found]
+        )
         return hours, factors
+
+    def _new_prices(self, batches: Sequence[LedgerBatch]) -> list[Price]:
+        """The given prices without those that repeat what the ledger knew; asked for when needed."""
+        given = [price for batch in batches for price in batch.prices]
+        if not given:
+            return []
+        query = load("recovery/prices")
+        found = self.con.execute(query.sql).fetchall()
+        known = [rows.price_of(dict(zip(query.columns, row, strict=True))) for row in found]
+        return prices_to_write(known, given)
 
     def _each(self, name: str, params: Iterable[rows.Params]) -> None:
         """For the small keyed tables, whose rows are few and rare."""

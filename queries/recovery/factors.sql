@@ -17,6 +17,10 @@
 -- column  windows        VARCHAR        : JSON, the local hours it holds in
 -- column  detail         VARCHAR        : anything else
 -- column  recorded_at    TIMESTAMP      : UTC, without zone
+-- column  book           VARCHAR        : who states it
+-- column  item           VARCHAR        : what it is about in its scope
+-- column  share          DECIMAL(9,6)   : of the consumption that an instrument covers
+-- column  basis          VARCHAR        : average or marginal, production or consumption, life-cycle or direct
 SELECT
     id,
     kind,
@@ -35,6 +39,10 @@ SELECT
     valid_to,
     windows,
     detail,
-    recorded_at
+    recorded_at,
+    book,
+    item,
+    share,
+    basis
 FROM factor
 ORDER BY recorded_at, id
