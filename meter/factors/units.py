@@ -48,7 +48,8 @@ QUANTITIES: dict[FactorKind, Quantity] = {
     FactorKind.MARKET_INTENSITY: _intensity(3_000),
     FactorKind.MARKET_EXCLUDED: _intensity(3_000),
     FactorKind.ELECTRICITY_PRICE: Quantity(
-        "/kWh", {"/kWh": _ONE, "/MWh": Decimal("0.001")}, Decimal(-1_000), Decimal(99_999), money=True
+        "/kWh", {"/kWh": _ONE, "/MWh": Decimal("0.001")}, Decimal(-1_000), Decimal(99_999),
+        money=True,
     ),
     FactorKind.PUE: Quantity("1", {"1": _ONE}, _ONE, Decimal(5)),
     FactorKind.WUE: Quantity("L/kWh", {"L/kWh": _ONE, "m3/MWh": _ONE}, Decimal(0), Decimal(50)),

@@ -120,7 +120,7 @@ class Session:
         return hours, factors
 
     def _new_prices(self, batches: Sequence[LedgerBatch]) -> list[Price]:
-        """The given prices without those that repeat what the ledger knew; asked for when needed."""
+        """The given prices without those that repeat what the ledger knew."""
         given = [price for batch in batches for price in batch.prices]
         if not given:
             return []

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from meter import settings
@@ -17,7 +19,7 @@ from meter.config import Banded, Config, Window
 from meter.environment import Environment
 from meter.errors import ConfigError, FactorError
 from meter.factors import site_of
-from meter.settings_tariff import hours_of
+from meter.settings_tariff import span_of
 
 FULL = """\
 project = "chatbot"
@@ -82,10 +84,10 @@ def test_a_full_file_becomes_a_config(tmp_path: Path) -> None:
     assert config.electricity is not None
     assert config.electricity.price_per_kwh == Banded(*[Decimal("0.25")] * 3)
     assert config.electricity.windows[0] == Window(
-        (0, 1, 2, 3, 4), 22, 6, Banded(*[Decimal("0.17")] * 3)
+        (0, 1, 2, 3, 4), 1_320, 360, Banded(*[Decimal("0.17")] * 3)
     )
-    assert config.electricity.windows[1].end_hour == 24
-    assert config.electricity.valid_from_us == 1_767_225_600_000_000
+    assert config.electricity.windows[1].end == 1_440
+    assert config.electricity.valid_from_us == 1_767_222_000_000_000  # midnight in Paris
     assert config.gpu_time is not None
     assert config.gpu_time.currency == "USD"
 
@@ -151,7 +153,7 @@ def test_every_wrong_key_is_told_and_only_these_are_left_out(tmp_path: Path) -> 
 def test_a_wrong_window_leaves_out_the_tariff_and_every_wrong_key_of_it_is_told(
     tmp_path: Path,
 ) -> None:
-    text = FULL.replace('"22:00"', '"22:30"').replace("0.17", '"dear"')
+    text = FULL.replace('"22:00"', '"22:31"').replace("0.17", '"dear"')
     text = text.replace("2026-01-01", '"soon"').replace('["sat", "sun"]', "[]")
     config, said = leniently(tmp_path, text)
     assert config.electricity is None
@@ -189,7 +191,7 @@ def test_a_zone_knows_where_it_was_set(tmp_path: Path) -> None:
         ('"Europe/Paris"', '"Mars/One"', "electricity.timezone", 10, "time zone"),
         ('"Europe/Paris"', '"../../etc/passwd"', "electricity.timezone", 10, "time zone"),
         ("2026-01-01", '"soon"', "electricity.valid_from", 11, "must be a date"),
-        ('"22:00"', '"22:30"', "electricity.windows[0].from", 15, "on the hour"),
+        ('"22:00"', '"22:40"', "electricity.windows[0].from", 15, "on a quarter hour"),
         ('"22:00"', '"25:00"', "electricity.windows[0].from", 15, "24:00"),
         ('"mon-fri"', '"monday"', "electricity.windows[0].days", 14, "name days"),
         ('"07:00"', '"05:00"', "electricity.windows[1].from", 21, "overlaps window 1 on sat"),
@@ -264,26 +266,53 @@ def test_windows_may_replace_the_price_only_if_they_fill_the_week(tmp_path: Path
     config = load(tmp_path, head + window.format("24:00"))
     assert config.electricity is not None
     assert config.electricity.price_per_kwh is None
-    assert "hours without a price" in refusal(tmp_path, head + window.format("23:00"))
+    assert "times without a price" in refusal(tmp_path, head + window.format("23:00"))
 
 
-def test_windows_in_a_zone_off_the_hour_are_refused(tmp_path: Path) -> None:
-    said = refusal(tmp_path, FULL.replace("Europe/Paris", "Asia/Kolkata"))
-    assert "line 10) is Asia/Kolkata, which is not whole hours off UTC" in said
-    plain = '[electricity]\ncurrency = "INR"\nprice_per_kwh = 8\ntimezone = "Asia/Kolkata"\n'
-    assert load(tmp_path, plain).electricity is not None
+SUNDAY = date(2026, 3, 1)
+WEEK = [SUNDAY + timedelta(days=day) for day in range(8)]
+
+
+def test_windows_may_stand_on_quarter_hours_and_in_any_time_zone(tmp_path: Path) -> None:
+    text = FULL.replace("Europe/Paris", "Asia/Kolkata").replace("22:00", "22:15")
+    electricity = load(tmp_path, text).electricity
+    assert electricity is not None
+    assert electricity.windows[0].start == 1_335
+    assert electricity.valid_from_us == 1_767_205_800_000_000  # 18:30 UTC of the day before
+
+
+@pytest.mark.parametrize("season", ["04-01", "4/9", "02-30/09-30", "00-01/09-30", 4])
+def test_a_season_that_is_none_is_refused(tmp_path: Path, season: object) -> None:
+    text = FULL.replace('from = "22:00"', f'season = {json.dumps(season)}\nfrom = "22:00"')
+    assert "electricity.windows[0].season" in refusal(tmp_path, text)
+
+
+def test_windows_of_two_seasons_may_share_their_times(tmp_path: Path) -> None:
+    window = (
+        '[[electricity.windows]]\nfrom = "22:00"\nto = "06:00"\nprice_per_kwh = 1\nseason = "{}"\n'
+    )
+    head = '[electricity]\ncurrency = "EUR"\nprice_per_kwh = 2\n'
+    both = head + window.format("04-01/09-30") + window.format("10-01/03-31")
+    electricity = load(tmp_path, both).electricity
+    assert electricity is not None
+    assert [w.season for w in electricity.windows] == [((4, 1), (9, 30)), ((10, 1), (3, 31))]
+    said = refusal(tmp_path, head + window.format("04-01/09-30") + window.format("09-01/10-31"))
+    assert "overlaps window 1" in said
 
 
 def test_a_window_past_midnight_belongs_to_the_next_day() -> None:
-    window = Window((6,), 23, 1, Banded(*[Decimal(1)] * 3))
-    assert hours_of(window) == {(6, 23), (0, 0)}
+    span = span_of(Window((6,), 23 * 60, 60, Banded(*[Decimal(1)] * 3)))
+    inside = [(day, m // 60) for day in WEEK for m in range(0, 1_440, 60) if span.covers(day, m)]
+    monday = SUNDAY + timedelta(days=1)
+    assert inside == [(SUNDAY, 23), (monday, 0), (SUNDAY + timedelta(days=7), 23)]
 
 
-@given(st.integers(0, 23), st.integers(1, 24))
-def test_a_window_has_as_many_hours_as_its_length(start: int, end: int) -> None:
-    window = Window((0, 3), start, end, Banded(*[Decimal(1)] * 3))
-    length = (end - start) % 24 or 24
-    assert len(hours_of(window)) == 2 * length
+@given(st.integers(0, 95), st.integers(1, 96))
+def test_a_window_has_as_many_quarters_as_its_length(start: int, end: int) -> None:
+    assume(start != end % 96)
+    span = span_of(Window((0, 3), 15 * start, 15 * end, Banded(*[Decimal(1)] * 3)))
+    covered = [m for day in WEEK[:7] for m in range(0, 1_440, 15) if span.covers(day, m)]
+    assert len(covered) == 2 * ((end - start) % 96)
 
 
 def test_every_key_is_documented_and_its_example_is_accepted(tmp_path: Path) -> None:

@@ -13,21 +13,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meter.config import Electricity, Window
-from meter.errors import ConfigError, FactorError
+from meter.errors import FactorError
 from meter.factors import Rates, factors_of, site_of
 from meter.factors.live import in_force
-from meter.ledger.expansion import statements_to_write
+from meter.ledger.expansion import KnownFactors, statements_to_write
 from meter.model import FactorKind
 from meter.windows import LocalWindows, Span
 from tests.ledger.facts import HOUR_US, START_US, band, config, priced, site
 
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
-NIGHT = Window(EVERY_DAY, 22, 6, band("0.10"))
-WEEKEND = Window((5, 6), 6, 22, band("0.15"))
+NIGHT = Window(EVERY_DAY, 22 * 60, 6 * 60, band("0.10"))
+WEEKEND = Window((5, 6), 6 * 60, 22 * 60, band("0.15"))
 
 
-def us(year, month, day, hour=0):
-    return int(datetime(year, month, day, hour, tzinfo=UTC).timestamp()) * 1_000_000
+def us(year, month, day, hour=0, minute=0):
+    return int(datetime(year, month, day, hour, minute, tzinfo=UTC).timestamp()) * 1_000_000
+
+
+def known(factors):
+    found = KnownFactors()
+    found.add(factors)
+    return found
 
 
 def price_at(configured, hour_us):
@@ -49,38 +55,55 @@ def test_a_time_of_use_tariff_follows_the_local_clock():
 def test_a_day_of_clock_change_has_twenty_three_or_twenty_five_tariff_hours(day, hours):
     start = datetime(*day, tzinfo=ZoneInfo("Europe/Paris"))
     first = int(start.timestamp()) * 1_000_000
-    local = LocalWindows("Europe/Paris", (Span((start.weekday(),), 0, 24),))
+    local = LocalWindows("Europe/Paris", (Span.of_hours((start.weekday(),), 0, 24),))
     covered = [h for h in range(-3, 30) if local.covers(first + h * HOUR_US)]
     assert covered == list(range(hours))
 
 
 spans_of_a_week = st.tuples(
-    st.sets(st.integers(0, 6), min_size=1), st.integers(0, 23), st.integers(1, 24)
-).filter(lambda span: span[1] != span[2] % 24)
+    st.sets(st.integers(0, 6), min_size=1), st.integers(0, 95), st.integers(1, 96)
+).filter(lambda span: span[1] != span[2] % 96)
 
 
-@given(st.integers(0, 24 * 365), st.lists(spans_of_a_week, max_size=4))
-def test_every_hour_has_exactly_one_price_row(number, spans):
-    hour_us = us(2026, 1, 1) + number * HOUR_US
-    windows = tuple(Window(tuple(sorted(days)), s, e, band("0.1")) for days, s, e in spans)
+@given(st.integers(0, 4 * 24 * 365), st.lists(spans_of_a_week, max_size=4))
+def test_every_quarter_hour_has_exactly_one_price_row(number, spans):
+    quarter_us = us(2026, 1, 1) + number * HOUR_US // 4
+    windows = tuple(
+        Window(tuple(sorted(days)), 15 * s, 15 * e, band("0.1")) for days, s, e in spans
+    )
     rows = factors_of(priced(windows=windows), site("FRA"), START_US)
     tariff = [row for row in rows if row.kind is FactorKind.ELECTRICITY_PRICE]
     holding = [
         row for row in tariff
-        if row.windows is None or LocalWindows.of_json(row.windows).covers(hour_us)
+        if row.windows is None or LocalWindows.of_json(row.windows).covers(quarter_us)
     ]  # fmt: skip
     assert len(holding) == 1
 
 
 def test_windows_survive_their_text_form():
-    local = LocalWindows("Europe/Paris", (Span((0, 1), 22, 6),), (Span((3,), 1, 2),))
+    summer = ((4, 1), (9, 30))
+    local = LocalWindows(
+        "Europe/Paris", (Span((0, 1), 1_335, 360, summer),), (Span.of_hours((3,), 1, 2),)
+    )
     assert LocalWindows.of_json(local.json()) == local
 
 
-def test_windows_in_a_zone_of_half_hours_are_refused():
-    tariff = Electricity("INR", band("8"), (NIGHT,), "Asia/Kolkata")
-    with pytest.raises(ConfigError, match="Asia/Kolkata is not whole hours"):
-        factors_of(config(electricity=tariff), site(), START_US)
+def test_windows_in_a_zone_of_half_hours_change_on_the_half_hour_of_utc():
+    tariff = config(electricity=Electricity("INR", band("8"), (NIGHT,), "Asia/Kolkata"))
+    assert price_at(tariff, us(2026, 3, 3, 16, 15)) == Decimal(8)  # 21:45 in Kolkata
+    assert price_at(tariff, us(2026, 3, 3, 16, 30)) == Decimal("0.10")  # 22:00
+
+
+def test_a_season_holds_on_the_days_its_windows_begin_on():
+    summer = Window(EVERY_DAY, 22 * 60, 6 * 60, band("0.05"), ((4, 1), (9, 30)))
+    winter = Window(EVERY_DAY, 22 * 60, 6 * 60, band("0.20"), ((10, 1), (3, 31)))
+    tariff = priced(windows=(summer, winter))
+    assert price_at(tariff, us(2026, 3, 31, 21)) == Decimal("0.20")  # 23:00, the last night
+    assert price_at(tariff, us(2026, 4, 1, 3)) == Decimal("0.20")  # of the same night
+    assert price_at(tariff, us(2026, 4, 1, 20)) == Decimal("0.05")
+    assert price_at(tariff, us(2026, 9, 30, 22)) == Decimal("0.05")
+    assert price_at(tariff, us(2026, 12, 31, 23)) == Decimal("0.20")
+    assert price_at(tariff, us(2026, 7, 1, 12)) == Decimal("0.25")
 
 
 def test_what_is_not_set_is_withdrawn_by_a_row_without_value():
@@ -105,21 +128,21 @@ def test_a_new_flat_tariff_leaves_nothing_of_the_old_windows():
 def test_the_same_configuration_again_is_no_news_and_a_change_is():
     first = factors_of(priced(windows=(NIGHT,)), site("FRA"), START_US)
     again = factors_of(priced(windows=(NIGHT,)), site("FRA"), START_US + 5)
-    assert statements_to_write(first, again) == []
+    assert statements_to_write(known(first), again) == []
     changed = factors_of(priced(), site("FRA"), START_US + 9)
-    news = statements_to_write(first, changed)
+    news = statements_to_write(known(first), changed)
     assert Counter(row.kind for row in news) == {FactorKind.ELECTRICITY_PRICE: 1}
     back = factors_of(priced(windows=(NIGHT,)), site("FRA"), START_US + 20)
-    assert len(statements_to_write([*first, *news], back)) == 2
+    assert len(statements_to_write(known([*first, *news]), back)) == 2
 
 
 def test_values_in_force_do_not_depend_on_the_order_of_arrival():
     old = factors_of(priced(), site("FRA"), START_US)
     new = factors_of(config(zone="FRA"), site("FRA"), START_US + 9)
-    forth = [*statements_to_write([], old)]
-    forth += statements_to_write(forth, new)
-    back = [*statements_to_write([], new)]
-    back += statements_to_write(back, old)
+    forth = [*statements_to_write(known([]), old)]
+    forth += statements_to_write(known(forth), new)
+    back = [*statements_to_write(known([]), new)]
+    back += statements_to_write(known(back), old)
     values = [
         {kind: row.value for kind, row in in_force(rows, site("FRA"), START_US).items()}
         for rows in (forth, back)

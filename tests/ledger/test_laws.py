@@ -68,7 +68,7 @@ def intervals(draw) -> Interval:
 
 
 tariffs = st.builds(
-    lambda night: priced(windows=(Window((0, 1, 2, 3, 4, 5, 6), 22, 6, band(night)),)),
+    lambda night: priced(windows=(Window((0, 1, 2, 3, 4, 5, 6), 22 * 60, 6 * 60, band(night)),)),
     st.decimals(0, 99, places=9).map(str),
 )
 

@@ -42,7 +42,7 @@ def config() -> Config:
     def band(value: str) -> Banded:
         return Banded(Decimal(value), Decimal(value), Decimal(value))
 
-    night = Window((0, 1, 2, 3, 4, 5, 6), 22, 6, band("0.17"))
+    night = Window((0, 1, 2, 3, 4, 5, 6), 22 * 60, 6 * 60, band("0.17"))
     return Config(
         Path("/"), Path("/"), Path("/"), site_name="lab", zone="FRA", pue=band("1.2"),
         electricity=Electricity("EUR", band("0.25"), (night,), "Europe/Paris"),
