@@ -50,6 +50,21 @@ class GpuTime:
 
 
 @dataclass(frozen=True, slots=True)
+class Intensity:
+    """Where live grid intensity is fetched; keys are never here, see ``meter.factors.feeds``."""
+
+    provider: str  # electricity-maps, watttime or uk
+    zone: str  # the provider's own name for it
+    every_minutes: int = 10
+    url: str | None = None  # instead of the provider's own address
+    key_file: Path | None = None
+    user: str | None = None
+    password_file: Path | None = None
+    average: bool = False  # of WattTime: the average signal, not the marginal one
+    direct: bool = False  # of Electricity Maps: direct emissions, not life-cycle ones
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that can be set; paths are absolute, None is "not set"."""
 
@@ -68,3 +83,4 @@ class Config:
     replay: Path | None = None  # a recording instead of NVML
     host: bool = True  # meter CPU and RAM too
     retention_days: int = 30
+    intensity: Intensity | None = None

@@ -17,6 +17,8 @@
      │   ├─ LedgerDamagedError cannot be opened
      │   └─ LedgerFullError    no space; the batch is kept and tried again
      ├─ FactorError            a factor or price is missing or wrong
+     │   └─ FeedError          a provider of live intensity gave nothing of use
+     │       └─ FeedRefusedError  it does not know the key, or the key is not for this
      ├─ ReportError            an export cannot be made
      └─ AgentError             the agent cannot be reached, or refuses
 """
@@ -101,6 +103,23 @@ class LedgerFullError(LedgerError):
 
 class FactorError(MeterError):
     """A factor or price is missing or wrong."""
+
+
+class FeedError(FactorError):
+    """A provider of live intensity gave nothing of use.
+
+    ``retry_after_s`` is how long it wants to be left alone, None if it did not say.
+    """
+
+    def __init__(
+        self, message: str, remedy: str = "", *, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, remedy)
+        self.retry_after_s = retry_after_s
+
+
+class FeedRefusedError(FeedError):
+    """The provider does not know the key, or the key is not for what was asked."""
 
 
 class ReportError(MeterError):

@@ -17,6 +17,7 @@ from meter.config import Config, GpuTime
 from meter.errors import ConfigError
 from meter.model import Notice, Severity
 from meter.settings_file import Document, read
+from meter.settings_intensity import intensity
 from meter.settings_keys import KEYS, Key
 from meter.settings_tariff import electricity
 from meter.settings_values import Values, band, currency, flag, path, shown, text, whole
@@ -99,6 +100,7 @@ def _config(values: Values, environment: Mapping[str, str], uid: int) -> Config:
         retention_days=values.tried(
             partial(whole, values, "retention_days", default=_DAYS, least=1), _DAYS
         ),
+        intensity=values.tried(partial(intensity, values), None),
     )
 
 

@@ -66,6 +66,10 @@ class Values:
             return None
         return self._document.get(name)
 
+    def written(self, name: str) -> bool:
+        """Whether the file has this key, read from there or not."""
+        return self._document is not None and self._document.get(name) is not None
+
     def wrong(self, name: str, problem: str, remedy: str = "") -> ConfigError:
         """The error for a value of this key, saying where the value is from."""
         key = self._keys.get(_pattern(name))

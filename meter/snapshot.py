@@ -74,6 +74,21 @@ class Collector:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedView:
+    """A provider of live grid intensity: its last good value in g/kWh, and whether it is stale."""
+
+    name: str
+    zone: str
+    kind: str
+    last_ok_us: int | None = None
+    value: Decimal | None = None
+    value_from_us: int | None = None
+    value_to_us: int | None = None
+    stale: bool = False
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """How the meter itself fares; all counts are since this agent's start."""
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from meter.agent.requests import NewMark, NewRun, RunEnd
     from meter.factors.live import Rates
     from meter.ledger import Reader
+    from meter.snapshot import FeedView
 
 IN_MEMORY = Path(":memory:")
 """A ledger that is gone when it is closed."""
@@ -57,12 +58,14 @@ class Desk:
         ledger: Ledger,
         rates: Callable[[], Rates],
         version: str,
+        feed: Callable[[], FeedView] | None = None,
     ) -> None:
         self._loop = loop
         self._metering = loop.metering
         self._reception = reception
         self._ledger = ledger
         self._rates = rates
+        self._feed = feed
         self._listed = threading.Event()
         self._ending = 0  # requests that wait for the end of a run to be durable
         self._ending_lock = threading.Lock()
@@ -95,14 +98,17 @@ class Desk:
         shown = replace(self._shown, counters=self._metering.committed)
         fresh, reason = self.fresh()
         if fresh:
-            return shown
+            return self._with_feed(shown)
         health = replace(
             shown.health,
             fresh=False,
             reason=reason,
             collectors=tuple(replace(c, success=False) for c in shown.health.collectors),
         )
-        return replace(shown, gpus=(), hosts=(), health=health)
+        return self._with_feed(replace(shown, gpus=(), hosts=(), health=health))
+
+    def _with_feed(self, shown: Snapshot) -> Snapshot:
+        return shown if self._feed is None else views.with_feed(shown, self._feed())
 
     def fresh(self) -> tuple[bool, str | None]:
         """Whether samples are fresh, else why not."""
@@ -112,7 +118,9 @@ class Desk:
     def status(self) -> dict[str, Any]:
         """The live state as JSON."""
         house, health = self._reception.house, self._ledger.health()
-        return self._loop.ask(lambda: views.status(self._metering, self._shown, health, house))
+        status = self._loop.ask(lambda: views.status(self._metering, self._shown, health, house))
+        status["feeds"] = [] if self._feed is None else [views.feed(self._feed())]
+        return status
 
     def degraded(self) -> str | None:
         """Why what is metered is not kept, None if it is."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from meter import __version__
 from meter.model import Component, FactorKind
 from meter.snapshot import Collector, FactorGauge, GpuView, Health, HostView, RunView, Snapshot
-from meter.units import NS_PER_S
+from meter.units import NS_PER_S, US_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from meter.agent.tracks import Track
     from meter.factors.live import Rates
     from meter.ledger import LedgerHealth
+    from meter.snapshot import FeedView
 
 FRESH_NS = 5 * NS_PER_S
 """Samples older than this are not fresh: the sampler sends twice a second."""
@@ -33,6 +36,40 @@ def freshness(heard_ns: int | None, now_ns: int, restarts: int) -> tuple[bool, s
         return True, None
     again = f", started again {restarts} times" if restarts else ""
     return False, f"the sampler has been silent for {silent_ns // NS_PER_S} s{again}"
+
+
+INTENSITY = "intensity"
+"""The collector that live grid intensity is."""
+
+
+def with_feed(shown: Snapshot, feed: FeedView | None) -> Snapshot:
+    """The live state with the feed's health; no feed, no series of it."""
+    if feed is None:
+        return shown
+    ok = feed.error is None and not feed.stale and feed.last_ok_us is not None
+    collector = Collector(INTENSITY, success=ok, reason=feed.error)
+    health = replace(shown.health, collectors=(*shown.health.collectors, collector))
+    return replace(shown, health=health)
+
+
+def feed(found: FeedView) -> dict[str, Any]:
+    """A feed as the status tells of it: the last good figure is kept, and marked when stale."""
+    return {
+        "name": found.name,
+        "zone": found.zone,
+        "kind": found.kind,
+        "last_ok_at": None if found.last_ok_us is None else _iso(found.last_ok_us),
+        "last_value": None if found.value is None else float(found.value),
+        "unit": "g/kWh",
+        "from": None if found.value_from_us is None else _iso(found.value_from_us),
+        "to": None if found.value_to_us is None else _iso(found.value_to_us),
+        "stale": found.stale,
+        "last_error": found.error,
+    }
+
+
+def _iso(at_us: int) -> str:
+    return datetime.fromtimestamp(at_us // US_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def snapshot(
@@ -148,12 +185,14 @@ def _runs(metering: Metering) -> Iterator[RunView]:
 
 def _factors(metering: Metering, rates: Rates) -> Iterator[FactorGauge]:
     site = metering.site_id
+    zone = metering.place.site.zone or site
     for factor in rates.factors:
         if factor.value is None:
             continue
         source = ("source", factor.source)
         if factor.kind is FactorKind.GRID_INTENSITY:
-            name, labels = "meter_grid_intensity_grams_per_kwh", (("zone", factor.scope), source)
+            where = zone if factor.scope == site else factor.scope
+            name, labels = "meter_grid_intensity_grams_per_kwh", (("zone", where), source)
             yield FactorGauge(name, labels, factor.value)
         elif factor.kind is FactorKind.ELECTRICITY_PRICE:
             money = (("site", site), ("currency", factor.currency or ""), source)

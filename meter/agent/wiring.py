@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from meter import __version__
 from meter.agent import http, memory
 from meter.agent.desk import IN_MEMORY, Desk
+from meter.agent.feeding import Feeding, Surroundings
 from meter.agent.launchers import Launchers
 from meter.agent.leases import Leases
 from meter.agent.listen import SERVER, listen
@@ -34,16 +35,18 @@ from meter.errors import (
     UsageError,
 )
 from meter.factors import Rates, factors_of, site_of
+from meter.factors.feeds import access_of, feed_of
 from meter.ledger import Ledger, recovery
 from meter.model import Node, Notice, Severity, Site
 from meter.units import NS_PER_S, US_PER_QUARTER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from meter.agent.boot import Booted, Settled
     from meter.agent.options import Options
     from meter.config import Config
+    from meter.factors.feeds import Feed
     from meter.model import Factor
 
 LEDGER_NAME = "ledger.duckdb"
@@ -82,7 +85,8 @@ def serve(booted: Booted, settled: Settled, lines: Sequence[bytes]) -> int:
         booted.supervisor.stop()
         return 2 if isinstance(error, ConfigError | FactorError | UsageError) else 1
     booted.sockets.extend(listening.sockets)
-    agent = Agent(booted, config, ledger, books, notices, listening.quiet)
+    feed = _feed(config, booted.environment.variables, notices)
+    agent = Agent(booted, config, ledger, books, notices, listening.quiet, feed)
     try:
         agent.run(lines)
     finally:
@@ -101,6 +105,7 @@ class Agent:
         books: Books,
         notices: list[Notice],
         quiet: list[Notice],
+        feed: Feed | None = None,
     ) -> None:
         self._booted = booted
         self._config = config
@@ -135,12 +140,14 @@ class Agent:
             after_flush=self._after_flush,
             watched=lambda: [*self._launchers.filenos(), *self._reception.askers.filenos()],
         )
+        self._feeding = None if feed is None else self._feeding_of(feed)
         self._desk = Desk(
             self._loop,
             self._reception,
             ledger,
             lambda: self._rates(_wall_us()),
             __version__,
+            None if self._feeding is None else self._feeding.view,
         )
         page = importlib.import_module(EXPOSITION).Exposition(self._desk.snapshot)
         host = config.listen.rpartition(":")[0].strip("[]")
@@ -153,11 +160,15 @@ class Agent:
         memory.settle()
         gc.enable()
         self._loop.start()
+        if self._feeding is not None:
+            self._feeding.start()
         self._server.serve_on(self._booted.sockets, started=self._announce)
 
     def close(self) -> None:
         """End everything within a few seconds, what is known written first."""
         gc.unfreeze()
+        if self._feeding is not None:
+            self._feeding.stop()
         stopped = self._loop.stop(1.0)
         self._booted.supervisor.stop()
         if stopped:
@@ -171,6 +182,18 @@ class Agent:
         while not self._booted.supervisor.end() and time.monotonic() < deadline:
             time.sleep(0.01)
         self._config.socket.unlink(missing_ok=True)
+
+    def _feeding_of(self, feed: Feed) -> Feeding:
+        """The thread that asks the feed, with what it needs of the rest."""
+        around = Surroundings(
+            site_id=self._books.site.id,
+            write=self._ledger.write,
+            take=lambda _: None,
+            runs=lambda: list(self._metering.runs),
+            now_us=_wall_us,
+        )
+        minutes = self._config.intensity.every_minutes if self._config.intensity else 0
+        return Feeding(feed, minutes, around, self._books.factors)
 
     def _announce(self) -> None:
         if not self._booted.options.private:
@@ -242,6 +265,21 @@ def _books(config: Config, options: Options, ledger: Ledger, notices: list[Notic
     with ledger.reader() as reader:
         known = recovery.factors(reader)
     return Books(site, (*known, *factors))
+
+
+def _feed(config: Config, variables: Mapping[str, str], notices: list[Notice]) -> Feed | None:
+    """The feed that is configured; without its key there is none, and a notice says so."""
+    if config.intensity is None:
+        return None
+    try:
+        access, exposed = access_of(config.intensity, variables)
+        feed = feed_of(config.intensity, access, _wall_us)
+    except ConfigError as error:
+        text = f"No live grid intensity is fetched: {error}"
+        notices.append(Notice("intensity_off", text, Severity.WARNING))
+        return None
+    notices += exposed
+    return feed
 
 
 def _recovered(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from typing import Any
 
@@ -42,6 +43,8 @@ def text(status: dict[str, Any], now_us: int, columns: int | None = None) -> str
     if status["devices"]:
         parts.append(_devices(status["devices"], columns))
     parts.append(_runs(status["runs"], now_us, columns) if status["runs"] else "No run is metered.")
+    if status.get("feeds"):
+        parts.append("\n".join(_feed(feed) for feed in status["feeds"]))
     reasons = [f"{s['name']}: {s['reason']}" for s in status["sources"] if s["reason"]]
     reasons += [
         f"{figures.printable(d['id'], 44)} is metered by process {d['pid']}"
@@ -90,6 +93,22 @@ def _devices(devices: list[dict[str, Any]], columns: int | None) -> str:
 def _name(device: dict[str, Any]) -> str:
     index = "" if device["index"] is None else f" {device['index']}"
     return f"{figures.component(device['component'])}{index}"
+
+
+def _feed(feed: dict[str, Any]) -> str:
+    """A feed's last good value, and what is wrong with it."""
+    where = figures.printable(f"{feed['name']}, zone {feed['zone']}", 44)
+    value = "nothing yet"
+    if feed["last_value"] is not None:
+        value = f"{feed['last_value']:.4g} g/kWh for {feed['from'][:16]} to {feed['to'][11:16]} UTC"
+    state = "STALE, last " if feed["stale"] and feed["last_value"] is not None else ""
+    lines = [f"intensity of {where}:", f"  {state}{value}"]
+    if feed["last_error"]:
+        lines += textwrap.wrap(
+            figures.printable(feed["last_error"], 300), 76, initial_indent="  ",
+            subsequent_indent="  ",
+        )  # fmt: skip
+    return "\n".join(lines)
 
 
 def _with_unit(value: float | None, shape: str, size: float = 1.0) -> str:

@@ -15,7 +15,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from meter import settings
-from meter.config import Banded, Config, Window
+from meter.config import Banded, Config, Intensity, Window
 from meter.environment import Environment
 from meter.errors import ConfigError, FactorError
 from meter.factors import site_of
@@ -345,3 +345,66 @@ def test_the_socket_is_the_one_that_the_launcher_looks_for(tmp_path: Path) -> No
     launcher = Environment(variables, os.getuid())
     assert (str(config.socket), str(config.home)) == (launcher.socket, launcher.home)
     assert str(config.lease_dir) == launcher.lease_dir
+
+
+LIVE = '[intensity]\nprovider = "electricity-maps"\nzone = "FR"\n'
+
+
+def test_live_intensity_is_configured_without_its_key(tmp_path: Path) -> None:
+    assert load(tmp_path, "").intensity is None
+    key = "k3y-that-nobody-may-see"
+    found = load(tmp_path, LIVE, METER_INTENSITY_KEY=key)
+    assert found.intensity == Intensity("electricity-maps", "FR")
+    assert key not in repr(found)
+    uk = load(tmp_path, '[intensity]\nprovider = "uk"\n').intensity
+    assert uk == Intensity("uk", "GB")
+    watt = '[intensity]\nprovider = "watttime"\nzone = "CAISO_NORTH"\nsignal = "average"\n'
+    read = load(tmp_path, f'{watt}user = "lab"\npassword_file = "/p"\nevery_minutes = 5\n')
+    assert read.intensity == Intensity(
+        "watttime", "CAISO_NORTH", 5, None, None, "lab", Path("/p"), average=True
+    )
+
+
+@pytest.mark.parametrize("name", ["key", "password"])
+def test_a_key_in_the_file_is_refused_and_not_shown(tmp_path: Path, name: str) -> None:
+    text = f'{LIVE}{name} = "s3cret-that-nobody-may-see"\n'
+    said = refusal(tmp_path, text)
+    assert f"intensity.{name} (" in said
+    assert "line 4" in said
+    assert f"METER_INTENSITY_{name.upper()}" in said
+    file = tmp_path / "config.toml"
+    config, notices = settings.load_leniently({"METER_CONFIG": str(file), "HOME": str(tmp_path)})
+    assert config.intensity is None
+    assert "s3cret" not in said + repr(notices) + repr(config)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[intensity]\nprovider = "watttim"\n', "did you mean watttime?"),
+        ('[intensity]\nprovider = "x"\n', "name one of electricity-maps, watttime, uk"),
+        ('[intensity]\nprovider = "electricity-maps"\n', "intensity.zone"),
+        ('[intensity]\nprovider = "uk"\nzone = "18"\n', "region from 1 to 17"),
+        ('[intensity]\nprovider = "uk"\nzone = "FR"\n', "must be GB"),
+        (LIVE.replace("FR", "F R"), "letters, digits"),
+        (f"{LIVE}every_minutes = 4\n", "whole number from 5"),
+        (f"{LIVE}every_minutes = 16\n", "at most 15"),
+        (f'{LIVE}url = "http://example.org"\n', "https://"),
+        (f'{LIVE}url = "https://u:p4ss@example.org"\n', "user or password"),
+        (f'{LIVE}url = "https://example.org/?a=1"\n', "https://host/path"),
+        (f'{LIVE}url = "https://[x"\n', "https://host/path"),
+        (f'{LIVE}emissions = "all"\n', "life-cycle or direct"),
+        (f'{LIVE}signal = "both"\n', "marginal or average"),
+    ],
+)
+def test_wrong_live_intensity_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    said = refusal(tmp_path, text)
+    assert words in said
+    assert "p4ss" not in said
+
+
+def test_a_loopback_address_may_go_without_https(tmp_path: Path) -> None:
+    for host in ("127.0.0.1:8080", "localhost", "[::1]:99"):
+        found = load(tmp_path, f'{LIVE}url = "http://{host}/x/"\n').intensity
+        assert found is not None
+        assert found.url == f"http://{host}/x"

@@ -1,0 +1,155 @@
+"""The thread that asks for live grid intensity; metering never waits for it."""
+
+from __future__ import annotations
+
+import random
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from meter.agent.feed_pace import Pace
+from meter.agent.feed_watch import FeedWatch
+from meter.errors import FeedError, FeedRefusedError, LedgerError
+from meter.factors.feeds import factors_of_points
+from meter.model import LedgerBatch
+from meter.units import US_PER_HOUR, US_PER_QUARTER, US_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from meter.factors.feeds import Feed, Point
+    from meter.model import Factor, Notice
+    from meter.snapshot import FeedView
+
+SECONDS_PER_MINUTE = 60.0
+START_S = 0.5  # the job's start comes first
+TICK_S = 15.0  # how often it is looked whether the present is still known
+_DAY_US = 24 * US_PER_HOUR
+_DAY_AGAIN_US = US_PER_HOUR  # providers correct the last hours
+_STOP_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the feeding has to do with the rest of the agent."""
+
+    site_id: str
+    write: Callable[[LedgerBatch], object]
+    take: Callable[[Sequence[Factor]], None]  # the rates that hold from now on
+    runs: Callable[[], list[str]]
+    now_us: Callable[[], int]
+
+
+class Feeding:
+    """Asks one feed again and again, until stopped."""
+
+    def __init__(
+        self, feed: Feed, every_minutes: int, around: Surroundings, known: Iterable[Factor] = ()
+    ) -> None:
+        self._feed = feed
+        self._around = around
+        grace_us = round(every_minutes * 60) * US_PER_S
+        self._watch = FeedWatch(feed.about, around.now_us(), grace_us)
+        self._watch.recall(known)
+        self._pace = Pace(every_minutes * SECONDS_PER_MINUTE)
+        self._random = random.Random()  # noqa: S311 - spreads requests, hides nothing
+        self._stopping = threading.Event()
+        self._day_us = 0  # when the last day was asked for
+        self._recorded_us = 0
+        self._told: set[str] = set()  # runs that know that it is stale
+        self._view = self._watch.view()
+        self._thread = threading.Thread(target=self._work, name="meter-feeding", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> bool:
+        """End the thread; False if it waits for an answer, which nobody will use then."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(_STOP_S)
+        return not self._thread.is_alive()
+
+    def view(self) -> FeedView:
+        """What is shown of the feed; from any thread."""
+        return self._view
+
+    def poll(self) -> float:
+        """Ask once, and keep what is new; seconds until the next time."""
+        try:
+            self._ask()
+        except FeedError as error:
+            return self._failed(error)
+        except LedgerError as error:  # closed, as it is when the agent ends
+            return self._failed(FeedError(f"the ledger takes no factors ({error.message})"))
+        except Exception as error:  # noqa: BLE001 - a feed must never end the agent
+            return self._failed(FeedError(f"this is a defect of the feed ({type(error).__name__})"))
+        self._pace = replace(self._pace, failures=0)
+        left_us = self._watch.left_us(self._around.now_us())
+        left_s = None if left_us is None else left_us / US_PER_S
+        return self._pace.after_answer(self._random.random(), left_s)
+
+    def look(self) -> None:
+        """See whether the present is still known, and say so where it is not."""
+        now_us = self._around.now_us()
+        notice = self._watch.look(now_us)
+        runs = self._around.runs()
+        if notice is not None:
+            self._told = set(runs) if self._watch.stale else set()
+            self._note(notice, runs)
+        elif self._watch.stale:
+            late = [run_id for run_id in runs if run_id not in self._told]
+            self._told.update(late)
+            if late:
+                self._note(self._watch.stale_notice(now_us), late)
+        self._view = self._watch.view()
+
+    def _ask(self) -> None:
+        """The present first; then the last day, at the start and every hour."""
+        now_us = self._around.now_us()
+        self._keep(self._feed.fetch(now_us))
+        self._watch.heard(now_us)
+        if now_us - self._day_us < _DAY_AGAIN_US:
+            return
+        self._day_us = now_us
+        from_us = now_us - now_us % US_PER_QUARTER - _DAY_US + US_PER_QUARTER
+        try:
+            self._keep(self._feed.past(from_us, now_us))
+        except FeedError as error:  # of the past only; the present is known
+            self._watch.error = f"of the last day: {error}"
+
+    def _keep(self, points: Iterable[Point]) -> None:
+        now_us = self._around.now_us()
+        self._recorded_us = max(now_us, self._recorded_us + 1)
+        begun = [point for point in points if point.start_us <= now_us]
+        rows = factors_of_points(begun, self._feed.about, self._around.site_id, self._recorded_us)
+        fresh = self._watch.news(rows, now_us)
+        if fresh and not self._stopping.is_set():
+            self._around.write(LedgerBatch(factors=tuple(fresh)))
+            self._around.take(fresh)
+
+    def _failed(self, error: FeedError) -> float:
+        self._pace = replace(self._pace, failures=self._pace.failures + 1)
+        refused = isinstance(error, FeedRefusedError)
+        notice = self._watch.failed(error, refused=refused)
+        if notice is not None:
+            self._note(notice, self._around.runs())
+        return self._pace.after_failure(self._random.random(), error.retry_after_s, refused=refused)
+
+    def _note(self, notice: Notice, runs: list[str]) -> None:
+        """Write a notice for each run that it concerns, or for none."""
+        at_us = notice.at_us or self._around.now_us()
+        noted = tuple(replace(notice, run_id=run_id, at_us=at_us) for run_id in runs)
+        try:
+            self._around.write(LedgerBatch(notices=noted or (replace(notice, at_us=at_us),)))
+        except LedgerError as error:
+            self._watch.error = f"the ledger takes no notices ({error.message})"
+
+    def _work(self) -> None:
+        wait_s = START_S
+        while not self._stopping.wait(min(wait_s, TICK_S)):
+            wait_s -= TICK_S
+            if wait_s <= 0:
+                wait_s = self.poll()
+            self.look()
