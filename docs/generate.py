@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from decimal import Decimal
 
+    from meter.factors.sheets import Fact
+
 HERE = Path(__file__).resolve().parent
 HOST_MODEL = HERE.parent / "meter" / "sampling" / "data" / "host_model.json"
 MADE = "<!-- Written by docs/generate.py: change the code, then `make docs`. -->\n"
@@ -51,6 +53,7 @@ def code(text: str) -> str:
 def config_page() -> str:
     """The configuration: every key, every variable."""
     from meter.settings_keys import KEYS
+    from meter.settings_market import CRITERIA, NEEDED
 
     keys = table(
         ("key", "what", "value", "default", "example", "variable", "flag"),
@@ -70,6 +73,13 @@ def config_page() -> str:
         ),
     )  # fmt: skip
     others = table(("variable", "what"), ((code(name), text) for name, text in VARIABLES))
+    criteria = table(
+        ("criterion", "the instrument", "of"),
+        (
+            (code(name), text, ", ".join(kind for kind, needed in NEEDED.items() if name in needed))
+            for name, text in CRITERIA.items()
+        ),
+    )
     return f"""# Configuration
 
 A flag beats a variable, a variable beats the file, the file beats the default. The file is TOML, named by `METER_CONFIG`. A key that
@@ -83,6 +93,18 @@ A band is a value with its bounds: `{{ value = 0.25, low = 0.22, high = 0.31 }}`
 Time-of-use windows begin and end on quarter hours of the site's clock, in any time zone and over its clock changes. Hours of UTC that a
 window cuts are priced by the quarter hour; other borders are refused.
 
+`site.pue`, `site.wue` and `site.tnd_loss` may be the name of a [preset](factors.md), an assumption that is called one.
+
+`gpu_time` is a rate, or the price, life and use of an owned GPU: price / (years * 8,766 h * use). Both together are refused.
+
+## Instruments
+
+`[[market.instruments]]` state contracts about where the site's electricity is from; with them carbon is told market-based too. They cover the
+consumption in the order certificate, ppa, supplier, residual; shares of one time that add up to more than 1 (without the residual mix) are
+refused. An instrument counts only if its `quality` says `true` for each criterion that applies to its type; one that does not is shown with the
+reason and counts for nothing. The criteria are those of the GHG Protocol's Scope 2 Guidance (2015), table 7.1:
+
+{criteria}
 ## Places
 
 These decide where the file, the agent and the ledger are found; they are variables, not keys.
@@ -137,22 +159,89 @@ def cli_page() -> str:
     return "# Command line\n\n" + "\n".join(sections)
 
 
+def exact(number: Decimal) -> str:
+    """A number as its data file has it."""
+    return f"{number.normalize():f}"
+
+
+FACT_HEAD = (
+    "item", "value", "low", "high", "unit", "method", "detail", "source", "date", "licence",
+)  # fmt: skip
+
+
+def fact_cells(fact: Fact, name: str) -> tuple[str, ...]:
+    """The cells of a row of a data file."""
+    return (
+        name, exact(fact.value), exact(fact.low), exact(fact.high), fact.unit, fact.method,
+        fact.detail or "", fact.source, fact.source_date, fact.licence,
+    )  # fmt: skip
+
+
+def preset_table(kind: str) -> str:
+    """The named assumptions of a kind."""
+    from meter.factors.presets import presets
+
+    return table(FACT_HEAD, (fact_cells(fact, code(name)) for name, fact in presets(kind).items()))
+
+
+def hardware_table(kind: str) -> str:
+    """The facts about hardware of a kind, as the files have them."""
+    from meter.factors.sheets import GPUS, sheet
+
+    facts = (fact for fact in sheet(GPUS) if fact.kind == kind)
+    return table(FACT_HEAD, (fact_cells(fact, fact.item or "any") for fact in facts))
+
+
+def embodied_tables() -> tuple[str, str]:
+    """What making hardware emits, in kg and years as found, and in g for an hour as used."""
+    from meter.factors.bundled import hardware_factors
+    from meter.factors.sheets import EMBODIED, sheet
+
+    raw = table(
+        ("fact", *FACT_HEAD),
+        ((fact.kind, *fact_cells(fact, fact.item or "any")) for fact in sheet(EMBODIED)),
+    )
+    used = table(
+        ("fact", "item", "value", "low", "high", "unit", "method", "detail"),
+        (
+            (
+                row.kind, row.item or "any", short(row.value), short(row.low), short(row.high),
+                row.unit, row.method, row.detail or "",
+            )
+            for row in hardware_factors(0) if row.kind.startswith("embodied")
+        ),
+    )  # fmt: skip
+    return raw, used
+
+
+def processors() -> str:
+    """How many processors the list of TDPs has, and where it is from."""
+    from meter.factors.grids import LICENCE, release
+    from meter.sampling.cpu_list import list_path, read_list
+
+    path = list_path()
+    count = len(read_list(path)) if path else 0
+    return f"{count:,} processors: `cpu_power.csv` of {release()}, licence {LICENCE}"
+
+
 def factors_page() -> str:
     """The facts that come with meter."""
     from meter.factors.books import household_factor, world_factor
-    from meter.factors.grids import grids
+    from meter.factors.grids import LICENCE, grids
 
     world, household = world_factor(0), household_factor(0)
     single = table(
-        ("fact", "scope", "value", "low", "high", "unit", "source", "date", "licence"),
+        ("fact", "scope", "value", "low", "high", "unit", "basis", "source", "date", "licence"),
         (
             (
                 fact.kind, fact.scope, short(fact.value), short(fact.low), short(fact.high),
-                fact.unit, fact.source, fact.source_date or "", fact.licence or "",
+                fact.unit, fact.basis or "", fact.source, fact.source_date or "",
+                fact.licence or "",
             )
             for fact in (world, household)
         ),
     )  # fmt: skip
+    kilograms, grams = embodied_tables()
     model = json.loads(HOST_MODEL.read_text(encoding="utf-8"))
     host = table(
         ("constant", "value", "unit", "source", "date"),
@@ -162,11 +251,11 @@ def factors_page() -> str:
         ),
     )
     zones = table(
-        ("zone", "name", "g/kWh", "year", "method", "source"),
+        ("zone", "name", "g/kWh", "year", "method", "basis", "source"),
         (
             (
                 code(grid.zone), grid.names[0] if grid.names else "", short(grid.intensity),
-                grid.year or "", grid.method, grid.source,
+                grid.year or "", grid.method, grid.basis, grid.source,
             )
             for grid in sorted(grids().values(), key=lambda grid: grid.zone)
         ),
@@ -183,12 +272,51 @@ The world's range is used, and called assumed, where no zone is set. A household
 ## Host model
 
 For processors and memory that cannot be measured: a processor's power is between its idle share and its TDP, by load; the TDP is that of
-codecarbon's list of processors. Figures made of these are called modelled.
+a list ({processors()}). Figures made of these are called modelled.
 
 {host}
+## Presets of a site
+
+Assumptions with a name, for `[site]` of the configuration: `pue = "hyperscale"`. Whoever names one gets its bounds, its source, and figures
+that are called assumed; measure or ask, and put the number there instead. None is used unless it is named.
+
+### `pue`: facility energy / IT energy
+
+{preset_table("pue")}
+### `wue`: litres of water for a kWh of IT energy
+
+{preset_table("wue")}
+### `tnd_loss`: share of the electricity fed into the grid that is lost in it
+
+A loss makes an uplift of loss / (1 - loss) on what arrives.
+
+{preset_table("tnd_loss")}
+## Embodied carbon
+
+What making a GPU's board and its share of the rest of the server emitted, spread over the time for which they are used. A GPU is found by
+its name; the rows of a GPU go into the ledger once it is metered. Board and server are told apart, and neither is part of location- or
+market-based carbon.
+
+{kilograms}
+For each hour for which a GPU is held, that is (a long life makes it little, a short one much):
+
+{grams}
+## Power of GPUs
+
+Watts at the board's limit; for runs that were not metered, hosted estimates and what-if. Where boards of one name differ, the bounds say so.
+
+{hardware_table("gpu_power")}
+## Compute of GPUs
+
+Peak of dense 16-bit arithmetic.
+
+{hardware_table("gpu_compute")}
+## Power of servers
+
+{hardware_table("node_power")}
 ## Yearly grid intensity by zone
 
-Read from codecarbon's data files, whose code is never run.
+Read from codecarbon's data files, whose code is never run. Licence: {LICENCE}.
 
 {zones}"""
 

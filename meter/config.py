@@ -8,12 +8,23 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an assumption is from that was named instead of a value."""
+
+    source: str
+    source_date: str
+    licence: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Banded:
     """A value with its bounds; low = high = value where none were given."""
 
     value: Decimal
     low: Decimal
     high: Decimal
+    origin: Origin | None = None  # None: the user's own value
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +52,55 @@ class Electricity:
 
 
 @dataclass(frozen=True, slots=True)
+class Owned:
+    """A GPU that was bought: its price with its share of the server, its life, its use."""
+
+    price: Banded
+    lifetime_years: Banded
+    utilisation: Banded  # share of its life in which it works, above 0 to 1
+
+
+@dataclass(frozen=True, slots=True)
 class GpuTime:
-    """What an hour of one GPU costs, owned or rented."""
+    """What an hour of one GPU costs: a rate, or what it is made of where the GPU is owned."""
 
     currency: str
-    rate_per_hour: Banded
+    rate_per_hour: Banded | None
     source: str = "configuration"
+    owned: Owned | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Embodied:
+    """Embodied carbon of one GPU (kg) and of its share of the server; lifetime None: the usual."""
+
+    kg_per_gpu: Banded | None
+    server_kg_per_gpu: Banded | None
+    lifetime_years: Banded | None = None
+    source: str = "configuration"
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """A contract that says where electricity is from, for a share of the consumption.
+
+    ``number`` counts those of a type. ``lacking`` are the quality criteria that it does not meet,
+    in words: with any of them it does not count.
+    """
+
+    type: str  # certificate, ppa, supplier, residual
+    number: int
+    g_per_kwh: Banded
+    share: Decimal
+    valid_from_us: int | None = None
+    valid_to_us: int | None = None
+    source: str = "configuration"
+    lacking: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What it is called: ``certificate 1``."""
+        return f"{self.type} {self.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +130,12 @@ class Config:
     zone: str | None = None
     zone_from: str = ""  # key, file and line, or the variable: what is wrong if it is unknown
     pue: Banded | None = None
+    wue: Banded | None = None  # L/kWh of IT energy
+    tnd_loss: Banded | None = None  # share of what is fed into the grid
     electricity: Electricity | None = None
     gpu_time: GpuTime | None = None
+    embodied: Embodied | None = None
+    instruments: tuple[Instrument, ...] = ()
     project: str | None = None
     simulate: str | None = None  # e.g. "2xH100": simulated GPUs instead of NVML
     replay: Path | None = None  # a recording instead of NVML

@@ -7,20 +7,21 @@ notice naming the nearest known one.
 from __future__ import annotations
 
 import os
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meter import environment as places
-from meter.config import Config, GpuTime
+from meter.config import Config
 from meter.errors import ConfigError
 from meter.model import Notice, Severity
 from meter.settings_file import Document, read
 from meter.settings_intensity import intensity
 from meter.settings_keys import KEYS, Key
+from meter.settings_market import excluded_notice, instruments
+from meter.settings_site import embodied, gpu_time, site_value
 from meter.settings_tariff import electricity
-from meter.settings_values import Values, band, currency, flag, path, shown, text, whole
+from meter.settings_values import Values, flag, path, shown, text, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +44,8 @@ def load(
     uid = os.getuid()
     document, notices = _document(environment, uid)
     values = Values(document, environment, flags or {})
-    return _config(values, environment, uid), notices
+    config = _config(values, environment, uid)
+    return config, [*notices, *_excluded(config)]
 
 
 def load_leniently(
@@ -64,7 +66,12 @@ def load_leniently(
     values = Values(document, environment, flags or {}, lenient=True)
     config = _config(values, environment, uid)
     wrong = [Notice("config_error", str(fault), Severity.WARNING) for fault in values.faults]
-    return config, [*notices, *wrong]
+    return config, [*notices, *wrong, *_excluded(config)]
+
+
+def _excluded(config: Config) -> list[Notice]:
+    notice = excluded_notice(config.instruments)
+    return [notice] if notice else []
 
 
 def _document(environment: Mapping[str, str], uid: int) -> tuple[Document | None, list[Notice]]:
@@ -90,9 +97,13 @@ def _config(values: Values, environment: Mapping[str, str], uid: int) -> Config:
         site_name=values.tried(partial(text, values, "site.name"), None) or "default",
         zone=values.tried(partial(_zone, values), None),
         zone_from=values.where("site.zone"),
-        pue=values.tried(partial(band, values, "site.pue", Decimal(1)), None),
+        pue=values.tried(partial(site_value, values, "pue"), None),
+        wue=values.tried(partial(site_value, values, "wue"), None),
+        tnd_loss=values.tried(partial(site_value, values, "tnd_loss"), None),
         electricity=values.tried(partial(electricity, values), None),
-        gpu_time=values.tried(partial(_gpu_time, values), None),
+        gpu_time=values.tried(partial(gpu_time, values), None),
+        embodied=values.tried(partial(embodied, values), None),
+        instruments=values.tried(partial(instruments, values), ()),
         project=values.tried(partial(text, values, "project"), None),
         simulate=values.tried(partial(text, values, "simulate"), None),
         replay=values.tried(partial(path, values, "replay"), None),
@@ -128,13 +139,3 @@ def _zone(values: Values) -> str | None:
     if found is not None and not all(c.isalnum() or c in "-_" for c in found):
         raise values.wrong("site.zone", f"must be a zone code, not {shown(found)}")
     return found
-
-
-def _gpu_time(values: Values) -> GpuTime | None:
-    name = "gpu_time.rate_per_hour"
-    if values.get(name) is None:
-        return None
-    rate = values.tried(partial(band, values, name, Decimal(0)), None)
-    code = values.tried(partial(currency, values, "gpu_time.currency", name), None)
-    source = text(values, "gpu_time.source") or "configuration"
-    return None if rate is None or code is None else GpuTime(code, rate, source)

@@ -52,7 +52,7 @@ class Document:
 
         ``elsewhere`` are keys that exist but are not read from the file, with their variables.
         """
-        tables = {known_key[: known_key.rindex(".")] for known_key in known if "." in known_key}
+        tables = {table for known_key in known for table in _tables(known_key)}
         names = _leaves(self._tree, "", frozenset(known), frozenset(tables))
         return [
             f"{self.where(name)} is not read from the file; set {elsewhere[name]}"
@@ -126,6 +126,13 @@ def _numbered_keys(text: str) -> Iterator[tuple[str, int]]:
 
 def _plain(key: str) -> str:
     return ".".join(part.strip().strip("\"'") for part in key.split("."))
+
+
+def _tables(key: str) -> Iterator[str]:
+    """``market.instruments[].share``: the tables ``market`` and ``market.instruments[]``."""
+    parts = key.split(".")
+    for length in range(1, len(parts)):
+        yield ".".join(parts[:length])
 
 
 def _leaves(

@@ -35,9 +35,9 @@ def electricity(values: Values) -> Electricity | None:
     price = values.tried(partial(band, values, price_key, Decimal(0)), None)
     none: tuple[Window, ...] = ()
     windows = values.tried(partial(_windows, values), none)
-    zone = values.tried(partial(_timezone, values), "UTC")
-    valid_from_us = values.tried(partial(_day, values, "electricity.valid_from", zone), None)
-    valid_to_us = values.tried(partial(_day, values, "electricity.valid_to", zone), None)
+    zone = values.tried(partial(timezone, values), "UTC")
+    valid_from_us = values.tried(partial(day, values, "electricity.valid_from", zone), None)
+    valid_to_us = values.tried(partial(day, values, "electricity.valid_to", zone), None)
     source = values.tried(partial(text, values, "electricity.source"), None) or "configuration"
     code = currency(values, "electricity.currency", "an electricity price")
     if len(values.faults) > before:  # the rest of a tariff is another tariff
@@ -70,7 +70,8 @@ def span_of(window: Window) -> Span:
     return Span(window.days, window.start, window.end, window.season)
 
 
-def _timezone(values: Values) -> str:
+def timezone(values: Values) -> str:
+    """The site's time zone, UTC where none is set; raises ConfigError for one not known here."""
     name = text(values, "electricity.timezone")
     if name is None:
         return "UTC"
@@ -85,8 +86,8 @@ def _timezone(values: Values) -> str:
     return name
 
 
-def _day(values: Values, name: str, zone: str) -> int | None:
-    """The beginning of a day in the tariff's time zone, in UTC µs."""
+def day(values: Values, name: str, zone: str) -> int | None:
+    """The beginning of a day in the site's time zone, in UTC µs; raises ConfigError."""
     found = values.get(name)
     if found is None:
         return None
@@ -99,8 +100,8 @@ def _day(values: Values, name: str, zone: str) -> int | None:
         raise values.wrong(name, "must be a date")
     from zoneinfo import ZoneInfo  # noqa: PLC0415 - only dated tariffs pay for it
 
-    day = found if isinstance(found, datetime) else datetime(found.year, found.month, found.day)  # noqa: DTZ001
-    instant = day if day.tzinfo else day.replace(tzinfo=ZoneInfo(zone))
+    start = found if isinstance(found, datetime) else datetime(found.year, found.month, found.day)  # noqa: DTZ001
+    instant = start if start.tzinfo else start.replace(tzinfo=ZoneInfo(zone))
     at_us = round(instant.timestamp()) * 1_000_000
     if at_us % US_PER_QUARTER:
         raise values.wrong(name, "must be a day, or an instant on a quarter hour of UTC")

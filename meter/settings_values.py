@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -21,6 +22,17 @@ _TEXT_LIMIT = 128
 _SHOWN_LIMIT = 40
 _CODE_LENGTH = 3
 _LIMIT = Decimal(10) ** 5  # more than that cannot be stored as a factor, and is no price
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a number may be, and what to do about one that may not."""
+
+    least: Decimal = Decimal(0)
+    most: Decimal | None = None
+    above: bool = False  # more than the least, not as much
+    below: bool = False  # less than the most, not as much
+    remedy: str = ""
 
 
 class Values:
@@ -136,8 +148,8 @@ def whole(values: Values, name: str, *, default: int, least: int) -> int:
     return found
 
 
-def band(values: Values, name: str, least: Decimal) -> Banded | None:
-    """A number, or a table of value, low and high; each at least ``least``."""
+def band(values: Values, name: str, limits: Decimal | Limits) -> Banded | None:
+    """A number, or a table of value, low and high, inside limits; a Decimal is the least."""
     found = values.get(name)
     if found is None:
         return None
@@ -147,26 +159,42 @@ def band(values: Values, name: str, least: Decimal) -> Banded | None:
         parts = [found.get(part, found["value"]) for part in ("value", "low", "high")]
     else:
         parts = [found] * 3
-    value, low, high = (_number(values, name, part, least) for part in parts)
+    if isinstance(limits, Decimal):
+        limits = Limits(limits)
+    value, low, high = (number(values, name, part, limits) for part in parts)
     if not low <= value <= high:
         raise values.wrong(name, "must have low <= value <= high")
     return Banded(value, low, high)
 
 
-def _number(values: Values, name: str, found: object, least: Decimal) -> Decimal:
-    number: Decimal | None = None
-    if isinstance(found, int | str | Decimal) and not isinstance(found, bool):
-        try:
-            number = Decimal(found)
-        except InvalidOperation:
-            number = None
-    if number is None or not number.is_finite():
+def number(values: Values, name: str, found: object, limits: Limits) -> Decimal:
+    """A number inside limits."""
+    read = plain_number(found)
+    if read is None:
         raise values.wrong(name, f"must be a number, not {shown(found)}")
-    if number >= _LIMIT:
-        raise values.wrong(name, f"must be below {_LIMIT}, not {shown(found)}")
-    if number < least:
-        raise values.wrong(name, f"must be at least {least}, not {number}")
-    return number
+    if read < limits.least or (limits.above and read == limits.least):
+        words = "above" if limits.above else "at least"
+        raise values.wrong(name, f"must be {words} {limits.least}, not {read:f}", limits.remedy)
+    if limits.most is None:
+        if read >= _LIMIT:
+            raise values.wrong(name, f"must be below {_LIMIT}, not {shown(found)}")
+    elif read > limits.most or (limits.below and read == limits.most):
+        words = "below" if limits.below else "at most"
+        raise values.wrong(
+            name, f"must be {words} {limits.most}, not {shown(found)}", limits.remedy
+        )
+    return read
+
+
+def plain_number(found: object) -> Decimal | None:
+    """The finite number that a value is, or spells; None of anything else."""
+    if isinstance(found, bool) or not isinstance(found, int | str | Decimal):
+        return None
+    try:
+        read = Decimal(found)
+    except InvalidOperation:
+        return None
+    return read if read.is_finite() else None
 
 
 def currency(values: Values, name: str, because: str) -> str:

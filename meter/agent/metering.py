@@ -16,6 +16,7 @@ from meter.agent.booking import Books
 from meter.agent.draft import Draft
 from meter.agent.recovery import Recovered
 from meter.agent.roll import Roll, unread_notice
+from meter.factors.bundled import embodied_for
 from meter.metering.intervals import IntervalBuilder
 from meter.metering.splits import notice_of
 from meter.metering.wall import WallAnchor
@@ -203,6 +204,9 @@ class Metering:
 
     def _admit(self, devices: list[Device], notices: list[Notice]) -> None:
         self._draft.devices += devices
+        now_us = self.clock.wall_us()
+        for name in sorted({one.name for one in devices if one.component is Component.GPU}):
+            self._draft.factors += embodied_for(name, now_us)
         for run in self.runs.values():
             if run.ending is None:
                 self.attach(run)

@@ -253,17 +253,17 @@ def _books(config: Config, options: Options, ledger: Ledger, notices: list[Notic
             raise
         notices.append(Notice("config_error", str(error), Severity.WARNING))
         config = replace(config, zone=None)
+    with ledger.reader() as reader:
+        known = recovery.factors(reader)
     try:
         site = site_of(config)
-        factors = factors_of(config, site, now_us)
+        factors = factors_of(config, site, now_us, known)
     except (ConfigError, FactorError) as error:
         if not options.private:
             raise
         notices.append(Notice("config_error", str(error), Severity.WARNING))
         site = Site(config.site_name, config.site_name, None)
         factors = []
-    with ledger.reader() as reader:
-        known = recovery.factors(reader)
     return Books(site, (*known, *factors))
 
 

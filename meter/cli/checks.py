@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from meter.config import Config
+    from meter.config import Config, GpuTime
 
 PROBE_MODULE = "meter.cli.probe"
 _PROBE_TIMEOUT_S = 20.0
@@ -161,8 +161,19 @@ def pricing(config: Config) -> Iterator[Check]:
     else:
         yield Check(PRICING, "PUE", State.OK, f"{config.pue.value}")
     if config.gpu_time:
-        rate = f"{config.gpu_time.rate_per_hour.value} {config.gpu_time.currency}"
+        rate = f"{_hour_of(config.gpu_time)} {config.gpu_time.currency}"
         yield Check(PRICING, "GPU time", State.OK, f"{rate} per GPU and hour")
+
+
+def _hour_of(gpu: GpuTime) -> str:
+    """The rate of a rented GPU, or what an owned one comes to."""
+    if gpu.rate_per_hour is not None:
+        return f"{gpu.rate_per_hour.value}"
+    if gpu.owned is None:
+        return "unknown"
+    from meter.factors.own import hourly_cost_of  # noqa: PLC0415 - reads the books
+
+    return plain(hourly_cost_of(gpu.owned).value)
 
 
 def _zone(config: Config) -> Check:

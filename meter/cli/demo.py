@@ -35,6 +35,8 @@ simulate = "{gpus}"
 name = "example"
 zone = "FRA"
 pue = {{ value = 1.2, low = 1.1, high = 1.4 }}
+wue = "us-mean"  # a named assumption
+tnd_loss = {{ value = 0.08, low = 0.07, high = 0.1 }}
 
 [electricity]
 currency = "EUR"
@@ -45,6 +47,20 @@ source = "example of meter demo"
 currency = "EUR"
 rate_per_hour = {{ value = 2.1, low = 1.9, high = 2.6 }}
 source = "example of meter demo"
+
+[[market.instruments]]
+type = "certificate"
+g_per_kwh = 0
+share = 0.6
+source = "example of meter demo"
+
+[market.instruments.quality]
+attribute = true
+unique = true
+retired = true
+vintage = true
+market = true
+residual = true
 """
 
 

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from meter.errors import FactorError
-from meter.factors.books import (
-    OWN,
-    grid_factor,
-    household_factor,
-    identified,
-    world_factor,
-)
+from meter.factors.books import grid_factor, household_factor, identified, world_factor
+from meter.factors.market import instrument_rows
+from meter.factors.own import Told, own_row, own_rows
 from meter.factors.zones import zone_of
-from meter.model import Factor, FactorKind, Method, Site
+from meter.model import Factor, FactorKind, Site
 from meter.windows import LocalWindows, Span, cover_everything
 
 if TYPE_CHECKING:
-    from meter.config import Banded, Config, Electricity, Window
+    from collections.abc import Iterable
 
-_MOST = Decimal(10) ** 5  # a rate per MJ has five digits before its point
-_PLACES = Decimal("1E-9")
+    from meter.config import Banded, Config, Electricity, Window
 
 
 def site_of(config: Config) -> Site:
@@ -38,63 +32,23 @@ def site_of(config: Config) -> Site:
     return Site(id=config.site_name, name=config.site_name, zone=zone)
 
 
-def factors_of(config: Config, site: Site, recorded_us: int) -> list[Factor]:
+def factors_of(
+    config: Config, site: Site, recorded_us: int, known: Iterable[Factor] = ()
+) -> list[Factor]:
     """Every factor that holds for a site: its own values, its grid's, the world's, the yardstick.
 
     What the configuration does not set is stated too, as a row without a value: it withdraws
-    what an earlier configuration said. The ledger leaves out what is no news.
-    Raises FactorError for an unknown zone.
+    what an earlier configuration said. ``known`` are the ledger's rows, by which it is told that
+    an instrument is gone. The ledger leaves out what is no news.
+    Raises FactorError for an unknown zone, or a value that its kind cannot have.
     """
     found = [world_factor(recorded_us), household_factor(recorded_us)]
     if site.zone:
         found.append(grid_factor(site.zone, recorded_us))
     found += _tariff(config.electricity, site, recorded_us)
-    found.append(_own(FactorKind.PUE, config.pue, site, recorded_us, unit="1"))
-    gpu = config.gpu_time
-    found.append(
-        _own(
-            FactorKind.GPU_HOUR_RATE,
-            gpu.rate_per_hour if gpu else None,
-            site,
-            recorded_us,
-            unit=f"{gpu.currency}/h" if gpu else "currency/h",
-            currency=gpu.currency if gpu else None,
-            source=gpu.source if gpu else "configuration",
-        )
-    )
+    found += own_rows(config, site, recorded_us)
+    found += instrument_rows(config, site, recorded_us, known)
     return found
-
-
-def _own(
-    kind: FactorKind,
-    value: Banded | None,
-    site: Site,
-    recorded_us: int,
-    *,
-    unit: str,
-    currency: str | None = None,
-    source: str = "configuration",
-) -> Factor:
-    if kind is FactorKind.PUE and value is not None and value.low < 1:
-        raise FactorError(f"a PUE of {value.low} is below 1", "give facility energy / IT energy")
-    if value is not None and value.high >= _MOST:
-        raise FactorError(f"a {kind} of {value.high} {unit} is absurd", "check the unit")
-    return identified(
-        Factor(
-            id="",
-            kind=kind,
-            scope=site.id,
-            value=_nine(value.value) if value else None,
-            low=_nine(value.low) if value else None,
-            high=_nine(value.high) if value else None,
-            unit=unit,
-            source=source,
-            method=Method.SOURCED,
-            recorded_us=recorded_us,
-            rank=OWN,
-            currency=currency,
-        )
-    )
 
 
 def _tariff(tariff: Electricity | None, site: Site, recorded_us: int) -> list[Factor]:
@@ -121,16 +75,8 @@ def _price(
     recorded_us: int,
     windows: LocalWindows | None = None,
 ) -> Factor:
-    currency = tariff.currency if tariff else None
-    row = _own(
-        FactorKind.ELECTRICITY_PRICE,
-        price,
-        site,
-        recorded_us,
-        unit=f"{currency or 'currency'}/kWh",
-        currency=currency,
-        source=tariff.source if tariff else "configuration",
-    )
+    told = Told(source=tariff.source, currency=tariff.currency) if tariff else Told()
+    row = own_row(FactorKind.ELECTRICITY_PRICE, price, site, recorded_us, told)
     return identified(
         replace(
             row,
@@ -143,7 +89,3 @@ def _price(
 
 def _span(window: Window) -> Span:
     return Span(window.days, window.start, window.end, window.season)
-
-
-def _nine(value: Decimal) -> Decimal:
-    return value.quantize(_PLACES)

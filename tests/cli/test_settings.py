@@ -315,11 +315,17 @@ def test_a_window_has_as_many_quarters_as_its_length(start: int, end: int) -> No
     assert len(covered) == 2 * ((end - start) % 96)
 
 
-def test_every_key_is_documented_and_its_example_is_accepted(tmp_path: Path) -> None:
+OWNED = {f"gpu_time.{key}" for key in ("price", "lifetime_years", "utilisation")}
+
+
+@pytest.mark.parametrize("without", [OWNED, {"gpu_time.rate_per_hour"}])
+def test_every_key_is_documented_and_its_example_is_accepted(
+    tmp_path: Path, without: set[str]
+) -> None:
     groups: dict[str, list[str]] = {}
     for key in settings.KEYS:
         assert key.in_file or key.variable
-        if not key.in_file:
+        if not key.in_file or key.name in without:
             continue
         assert key.help.endswith(".")
         table, _, last = key.name.rpartition(".")
@@ -408,3 +414,140 @@ def test_a_loopback_address_may_go_without_https(tmp_path: Path) -> None:
         found = load(tmp_path, f'{LIVE}url = "http://{host}/x/"\n').intensity
         assert found is not None
         assert found.url == f"http://{host}/x"
+
+
+SITE = """\
+[site]
+pue = "hyperscale"
+wue = 0.3
+tnd_loss = { value = 0.05, low = 0.04, high = 0.06 }
+
+[gpu_time]
+currency = "EUR"
+price = 36000
+lifetime_years = { value = 4, low = 3, high = 5 }
+utilisation = 0.6
+
+[embodied]
+kg_per_gpu = 164
+lifetime_years = 5
+
+[[market.instruments]]
+type = "certificate"
+g_per_kwh = 0
+share = 0.6
+valid_from = 2026-01-01
+valid_to = 2027-01-01
+quality = { attribute = true, unique = true, retired = true, vintage = true, market = true, residual = true }
+
+[[market.instruments]]
+type = "supplier"
+g_per_kwh = 250
+share = 0.4
+valid_from = 2026-07-01
+
+[[market.instruments]]
+type = "residual"
+g_per_kwh = { value = 420, low = 400, high = 460 }
+"""  # noqa: E501 - an inline table is one line
+
+
+def test_a_site_states_presets_an_owned_gpu_and_instruments(tmp_path: Path) -> None:
+    config, said = load_both(tmp_path, SITE)
+    assert config.pue is not None
+    assert config.pue.origin is not None
+    assert config.wue == Banded(*[Decimal("0.3")] * 3)
+    assert config.tnd_loss == Banded(Decimal("0.05"), Decimal("0.04"), Decimal("0.06"))
+    assert config.gpu_time is not None
+    assert config.gpu_time.rate_per_hour is None
+    assert config.gpu_time.owned is not None
+    assert config.gpu_time.owned.price.value == 36_000
+    assert config.embodied is not None
+    assert config.embodied.server_kg_per_gpu is None
+    names = [each.name for each in config.instruments]
+    assert names == ["certificate 1", "supplier 1", "residual 1"]
+    assert config.instruments[0].valid_from_us == 1_767_225_600_000_000
+    assert [bool(each.lacking) for each in config.instruments] == [False, True, False]
+    criteria = ["attribute", "unique", "retired", "vintage", "market", "residual", "utility"]
+    lacking = ", ".join(f"{criterion} is not stated" for criterion in criteria)
+    assert said == [f"Not counted in market-based carbon: supplier 1: {lacking}."]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "line", "reason"),
+    [
+        ('"hyperscale"', "0.99", "site.pue", 2, "at least 1"),
+        ('"hyperscale"', "58", "site.pue", 2, "at most 5"),
+        ('"hyperscale"', '"hyperscail"', "site.pue", 2, "hyperscale"),
+        ("wue = 0.3", "wue = 51", "site.wue", 3, "at most 50"),
+        ("wue = 0.3", "wue = -1", "site.wue", 3, "at least 0"),
+        ("high = 0.06", "high = 0.5", "site.tnd_loss", 4, "below 0.5"),
+        ("tnd_loss = {", 'tnd_loss = "5%" # {', "site.tnd_loss", 4, "0.05 is 5 %"),
+        ("price = 36000", "price = 0", "gpu_time.price", 8, "above 0"),
+        ("price = 36000", "rate_per_hour = 2", "gpu_time.lifetime_years", 9, "beside rate"),
+        ("low = 3", "low = 0", "gpu_time.lifetime_years", 9, "above 0"),
+        ("lifetime_years = {", "# {", "gpu_time.lifetime_years", 6, "is missing"),
+        ("utilisation = 0.6", "utilisation = 70", "gpu_time.utilisation", 10, "0.7 is 70 %"),
+        ("utilisation = 0.6", "utilisation = 0", "gpu_time.utilisation", 10, "above 0"),
+        ("kg_per_gpu = 164", "# ", "embodied.lifetime_years", 14, "without an amount"),
+        ("kg_per_gpu = 164", "kg_per_gpu = 1e6", "embodied.kg_per_gpu", 13, "at most 50000"),
+        ('"certificate"', '"rec"', "market.instruments[0].type", 17, "one of certificate, ppa"),
+        ("g_per_kwh = 0", "g_per_kwh = -1", "market.instruments[0].g_per_kwh", 18, "at least 0"),
+        ("g_per_kwh = 0", "", "market.instruments[0].g_per_kwh", 16, "is missing"),
+        ("share = 0.6", "share = 0", "market.instruments[0].share", 19, "above 0"),
+        ("share = 0.6", "share = 60", "market.instruments[0].share", 19, "0.4 is 40 %"),
+        ("share = 0.6", "share = 0.1234567", "market.instruments[0].share", 19, "six decimal"),
+        ("2027-01-01", "2026-01-01", "market.instruments[0].valid_to", 21, "after valid_from"),
+        ("unique = true", "uniqe = true", "market.instruments[0].quality", 22, "name unique"),
+        ("unique = true", 'unique = "y"', "market.instruments[0].quality", 22, "true or false"),
+        ("share = 0.6", "share = 0.61", "market.instruments", 16, "add up to 1.01"),
+    ],
+)
+def test_a_bad_value_of_a_site_is_refused(
+    tmp_path: Path, old: str, new: str, key: str, line: int, reason: str
+) -> None:
+    assert old in SITE
+    said = refusal(tmp_path, SITE.replace(old, new, 1))
+    assert said.startswith(f"{key} ({tmp_path / 'config.toml'}, line {line}) ")
+    assert reason in said
+
+
+def test_a_wrong_instrument_leaves_out_all_and_nothing_else(tmp_path: Path) -> None:
+    config, said = leniently(tmp_path, SITE.replace("share = 0.4", "share = 4"))
+    assert config.instruments == ()
+    assert config.gpu_time is not None
+    assert [line.partition(" (")[0] for line in said] == ["market.instruments[1].share"]
+
+
+def test_an_owned_gpu_with_a_wrong_part_has_no_rate(tmp_path: Path) -> None:
+    config, said = leniently(tmp_path, SITE.replace("= 0.6\n\n", "= 60\n\n").replace('"EUR"', "1"))
+    assert config.gpu_time is None
+    assert len(said) == 3  # both, and the supplier that does not count
+
+
+def test_an_unknown_key_of_an_instrument_is_named(tmp_path: Path) -> None:
+    _, said = load_both(tmp_path, SITE.replace("valid_from = 2026-07", "valid_form = 2026-07"))
+    assert said[0].endswith("ignored; did you mean market.instruments[].valid_from?")
+
+
+shares = st.lists(
+    st.tuples(st.integers(1, 28), st.integers(1, 28), st.integers(1, 100)), max_size=4
+)
+
+
+@given(shares)
+def test_shares_are_refused_exactly_where_a_day_has_more_than_all(
+    claims: list[tuple[int, int, int]],
+) -> None:
+    claims = [(first, last, share) for first, last, share in claims if first < last]
+    text = "".join(
+        f'[[market.instruments]]\ntype = "ppa"\ng_per_kwh = 0\nshare = {share / 100:.2f}\n'
+        f"valid_from = 2026-02-{first:02}\nvalid_to = 2026-02-{last:02}\n"
+        for first, last, share in claims
+    )
+    days = (sum(s for first, last, s in claims if first <= d < last) for d in range(1, 29))
+    with tempfile.TemporaryDirectory() as folder:
+        if max(days) > 100:
+            assert "add up to" in refusal(Path(folder), text)
+        else:
+            assert len(load(Path(folder), text).instruments) == len(claims)

@@ -109,7 +109,10 @@ def test_a_season_holds_on_the_days_its_windows_begin_on():
 def test_what_is_not_set_is_withdrawn_by_a_row_without_value():
     rows = factors_of(config(), site(), START_US)
     nothing = {row.kind for row in rows if row.value is None}
-    assert nothing == {FactorKind.ELECTRICITY_PRICE, FactorKind.PUE, FactorKind.GPU_HOUR_RATE}
+    assert nothing == {
+        FactorKind.ELECTRICITY_PRICE, FactorKind.PUE, FactorKind.WUE, FactorKind.TND_UPLIFT,
+        FactorKind.GPU_HOUR_RATE, FactorKind.EMBODIED_BOARD, FactorKind.EMBODIED_SERVER,
+    }  # fmt: skip
     rates = Rates.at(rows, site(), START_US)
     assert [rate.kind for rate in rates.energy] == ["electricity"]
     assert rates.energy[0].carbon
