@@ -352,6 +352,8 @@ class Factor:
     row holds in (None: always); ``rank`` orders kinds of evidence, highest first. ``share`` is the
     part of the consumption that a contractual instrument covers. ``basis`` are words of
     :data:`meter.factors.units.BASIS`. Validity and windows begin and end on quarter hours.
+    ``recorded_us`` is when the ledger learned it; of a row with 0 there the ledger makes that, and
+    the id, when it writes it.
     """
 
     id: str
@@ -384,6 +386,7 @@ class Price:
 
     ``meter`` is a meter's name as in usage events (``train_token``), ``per`` the quantity that
     the price is of (1,000,000 tokens, 1 hour). None in ``region`` or ``service_tier`` is any.
+    ``recorded_us`` is as in factors: 0 leaves it, and the id, to the ledger.
     """
 
     id: str

@@ -14,20 +14,23 @@ from meter.agent import views
 from meter.agent.problems import NotFoundError
 from meter.errors import LedgerError, MeterError, UsageError
 from meter.ledger import Ledger, reports
+from meter.ledger.learning import learn
 from meter.model import LedgerBatch
 from meter.snapshot import Health, Snapshot
 from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
 
     from meter.agent.loop import Loop
     from meter.agent.metering import Metering
     from meter.agent.reception import Reception
     from meter.agent.requests import NewMark, NewRun, RunEnd
-    from meter.factors.live import Rates
+    from meter.agent.shelf import Shelf
     from meter.ledger import Reader
+    from meter.ledger.learning import Learned
+    from meter.model import Factor, Price
     from meter.snapshot import FeedView
 
 IN_MEMORY = Path(":memory:")
@@ -56,7 +59,7 @@ class Desk:
         loop: Loop,
         reception: Reception,
         ledger: Ledger,
-        rates: Callable[[], Rates],
+        shelf: Shelf,
         version: str,
         feed: Callable[[], FeedView] | None = None,
     ) -> None:
@@ -64,7 +67,7 @@ class Desk:
         self._metering = loop.metering
         self._reception = reception
         self._ledger = ledger
-        self._rates = rates
+        self._shelf = shelf
         self._feed = feed
         self._listed = threading.Event()
         self._ending = 0  # requests that wait for the end of a run to be durable
@@ -80,7 +83,7 @@ class Desk:
             self._listed.set()
         self._shown = views.snapshot(
             self._metering,
-            self._rates(),
+            self._shelf.rates(self._metering.clock.wall_us()),
             self._ledger.health(),
             self._now_ns(),
             self._loop.supervisor.restarts,
@@ -186,6 +189,15 @@ class Desk:
         names = ("device_id", "at_us", "power_w", "energy_j")
         return [{name: getattr(point, name) for name in names} for point in points]
 
+    def learn(self, factors: Sequence[Factor] = (), prices: Sequence[Price] = ()) -> Learned:
+        """Write rows of the books, all or none; live counters book by what was news.
+
+        Raises LedgerError.
+        """
+        learned = learn(self._ledger, factors, prices)
+        self._shelf.take(learned.factors)
+        return learned
+
     def _durable(self, future: Future[None], timeout_s: float, *, broken_s: float) -> bool:
         """Wait for a write, but less where the ledger says that it cannot be written."""
         started = time.monotonic()
@@ -232,7 +244,7 @@ class Desk:
             # where the ledger broke meanwhile, what waits for it can still be told
             with contextlib.suppress(LedgerError), self._ledger.reader() as reader:
                 return reports.run_document(reader, run_id)
-        document = unsaved(self._metering, run_id)
+        document = unsaved(self._metering, run_id, self._shelf.factors())
         if document is None:
             with self._ledger.reader() as reader:
                 document = reports.run_document(reader, run_id)
@@ -267,7 +279,7 @@ def _wait(future: Future[None], timeout_s: float) -> bool:
     return True
 
 
-def unsaved(metering: Metering, run_id: str) -> dict[str, Any] | None:
+def unsaved(metering: Metering, run_id: str, known: Sequence[Factor] = ()) -> dict[str, Any] | None:
     """A document of what waits for the ledger; None if the run began before it had to wait."""
     place = metering.place
     waiting = [batch for _, batch in list(metering.undurable)]
@@ -277,7 +289,7 @@ def unsaved(metering: Metering, run_id: str) -> dict[str, Any] | None:
         nodes=(place.node,),
         sites=(place.site,),
         devices=tuple(metering.roll.known.values()),
-        factors=place.factors,
+        factors=(*known, *place.factors),
     )
     with Ledger.open(IN_MEMORY) as scratch:
         for batch in (base, *waiting):

@@ -26,6 +26,7 @@ from meter.agent.metering import Clock, Metering, Place
 from meter.agent.reception import House, Reception
 from meter.agent.recovery import Recovered, recover
 from meter.agent.server import Server, tcp_hosts
+from meter.agent.shelf import Shelf
 from meter.errors import (
     ConfigError,
     FactorError,
@@ -34,14 +35,14 @@ from meter.errors import (
     MeterError,
     UsageError,
 )
-from meter.factors import Rates, factors_of, site_of
+from meter.factors import factors_of, site_of
 from meter.factors.feeds import access_of, feed_of
 from meter.ledger import Ledger, recovery
 from meter.model import Node, Notice, Severity, Site
-from meter.units import NS_PER_S, US_PER_QUARTER
+from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from meter.agent.boot import Booted, Settled
     from meter.agent.options import Options
@@ -61,10 +62,11 @@ _REAP_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """The factors that hold here."""
+    """What the agent starts with: its site, what the ledger knew, what the configuration says."""
 
     site: Site
-    factors: tuple[Factor, ...]
+    known: tuple[Factor, ...]
+    stated: tuple[Factor, ...]
 
 
 def serve(booted: Booted, settled: Settled, lines: Sequence[bytes]) -> int:
@@ -110,17 +112,17 @@ class Agent:
         self._booted = booted
         self._config = config
         self._ledger = ledger
-        self._books = books
         private = booted.options.private
         self._leases = Leases(config.lease_dir, os.getpid())
         self._launchers = Launchers(config.socket.with_name(config.socket.name + ".runs"))
         node = _node()
         alive = self._launchers.recall()
         known = _recovered(ledger, node, alive, notices)
-        place = Place(node, books.site, books.factors, private, tuple(notices))
+        self._shelf = Shelf(books.site, (*books.known, *books.stated))
+        place = Place(node, books.site, books.stated, private, tuple(notices))
         clock = Clock(_boot_ns, _wall_us)
-        self._rates = _rates_by_quarter(books)
-        self._metering = Metering(place, ledger, self._leases, self._rates, clock, known)
+        rates = self._shelf.rates
+        self._metering = Metering(place, ledger, self._leases, rates, clock, known)
         for live in known.runs:
             self._launchers.note(live.run.id)
             for pid in alive[live.run.id]:
@@ -140,12 +142,12 @@ class Agent:
             after_flush=self._after_flush,
             watched=lambda: [*self._launchers.filenos(), *self._reception.askers.filenos()],
         )
-        self._feeding = None if feed is None else self._feeding_of(feed)
+        self._feeding = None if feed is None else self._feeding_of(feed, books.known)
         self._desk = Desk(
             self._loop,
             self._reception,
             ledger,
-            lambda: self._rates(_wall_us()),
+            self._shelf,
             __version__,
             None if self._feeding is None else self._feeding.view,
         )
@@ -183,17 +185,17 @@ class Agent:
             time.sleep(0.01)
         self._config.socket.unlink(missing_ok=True)
 
-    def _feeding_of(self, feed: Feed) -> Feeding:
+    def _feeding_of(self, feed: Feed, known: Sequence[Factor]) -> Feeding:
         """The thread that asks the feed, with what it needs of the rest."""
         around = Surroundings(
-            site_id=self._books.site.id,
+            site_id=self._shelf.site.id,
             write=self._ledger.write,
-            take=lambda _: None,
+            take=self._shelf.take,
             runs=lambda: list(self._metering.runs),
             now_us=_wall_us,
         )
         minutes = self._config.intensity.every_minutes if self._config.intensity else 0
-        return Feeding(feed, minutes, around, self._books.factors)
+        return Feeding(feed, minutes, around, known)
 
     def _announce(self) -> None:
         if not self._booted.options.private:
@@ -264,7 +266,7 @@ def _books(config: Config, options: Options, ledger: Ledger, notices: list[Notic
         notices.append(Notice("config_error", str(error), Severity.WARNING))
         site = Site(config.site_name, config.site_name, None)
         factors = []
-    return Books(site, (*known, *factors))
+    return Books(site, tuple(known), tuple(factors))
 
 
 def _feed(config: Config, variables: Mapping[str, str], notices: list[Notice]) -> Feed | None:
@@ -292,19 +294,6 @@ def _recovered(
         text = f"What the last agent left open cannot be taken up: {error}"
         notices.append(Notice("recovery_failed", text, Severity.WARNING))
         return Recovered()
-
-
-def _rates_by_quarter(books: Books) -> Callable[[int], Rates]:
-    kept: dict[int, Rates] = {}
-
-    def rates(at_us: int) -> Rates:
-        quarter_us = at_us - at_us % US_PER_QUARTER
-        if quarter_us not in kept:
-            kept.clear()
-            kept[quarter_us] = Rates.at(books.factors, books.site, quarter_us)
-        return kept[quarter_us]
-
-    return rates
 
 
 def _node() -> Node:

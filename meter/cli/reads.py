@@ -24,7 +24,8 @@ T = TypeVar("T")
 LEDGER_NAME = "ledger.duckdb"
 _TIMEOUT_S = 30.0
 _NOT_FOUND = 404
-_CLOSING_S = 5.0  # a private agent closes its ledger within this time of its last run
+CLOSING_S = 5.0
+"""A private agent closes its ledger within this time of its last run."""
 
 
 def keeps(status: Mapping[str, Any]) -> bool:
@@ -182,7 +183,7 @@ class Handover:
 @contextmanager
 def reads(config: Config) -> Iterator[Reads]:
     """The agent if it answers, else the file. Raises AgentError, LedgerError."""
-    deadline = time.monotonic() + _CLOSING_S
+    deadline = time.monotonic() + CLOSING_S
     with ExitStack() as stack:
 
         def from_file() -> Reads:
@@ -199,20 +200,20 @@ def reads(config: Config) -> Iterator[Reads]:
                 if time.monotonic() < deadline:  # an agent that is just starting or ending
                     time.sleep(0.2)
                     continue
-                raise _held(config, error) from error
+                raise held(config, error) from error
             yield found
             return
 
 
 def _patiently(open_file: Callable[[], Reads], config: Config) -> Reads:
     """The file once the agent that is ending has let go of it."""
-    deadline = time.monotonic() + _CLOSING_S
+    deadline = time.monotonic() + CLOSING_S
     while True:
         try:
             return open_file()
         except LedgerLockedError as error:
             if time.monotonic() >= deadline:
-                raise _held(config, error) from error
+                raise held(config, error) from error
             time.sleep(0.2)
 
 
@@ -228,7 +229,8 @@ def _open(config: Config) -> Reader:
     return open_reader(path)
 
 
-def _held(config: Config, error: LedgerLockedError) -> LedgerError:
+def held(config: Config, error: LedgerLockedError) -> LedgerError:
+    """The error where a ledger is held by somebody who does not answer."""
     holder = f"process {error.pid}" if error.pid else "another process"
     return LedgerLockedError(
         f"the ledger {config.home / LEDGER_NAME} is held by {holder}, "

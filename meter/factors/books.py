@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 from meter.factors.grids import LICENCE, grids, world
 from meter.factors.zones import zone_of
+from meter.identified import identified
 from meter.model import Factor, FactorKind, Method
 
 OWN = 400
@@ -102,12 +101,4 @@ def household_factor(recorded_us: int) -> Factor:
             detail=read["detail"],
             book=BUNDLED,
         )
-    )
-
-
-def identified(factor: Factor) -> Factor:
-    """The factor with an id made from all that it says."""
-    content = repr(replace(factor, id="")).encode()
-    return replace(
-        factor, id=f"{factor.kind}:{factor.scope}:{hashlib.sha256(content).hexdigest()[:12]}"
     )

@@ -6,8 +6,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 from meter.config import Banded
-from meter.factors.books import BUNDLED, WORLD, WORLD_SCOPE, YEARLY, identified
+from meter.factors.books import BUNDLED, WORLD, WORLD_SCOPE, YEARLY
 from meter.factors.sheets import EMBODIED, GPUS, of_device, sheet
+from meter.identified import identified
 from meter.model import Factor, FactorKind
 
 if TYPE_CHECKING:

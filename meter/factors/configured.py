@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from meter.errors import FactorError
-from meter.factors.books import grid_factor, household_factor, identified, world_factor
+from meter.factors.books import grid_factor, household_factor, world_factor
 from meter.factors.market import instrument_rows
 from meter.factors.own import Told, own_row, own_rows
 from meter.factors.zones import zone_of
+from meter.identified import identified
 from meter.model import Factor, FactorKind, Site
 from meter.windows import LocalWindows, Span, cover_everything
 

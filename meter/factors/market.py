@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from meter.factors.books import identified
 from meter.factors.own import Told, own_row
+from meter.identified import identified
 from meter.model import Factor, FactorKind
 
 if TYPE_CHECKING:

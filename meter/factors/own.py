@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from meter.config import Banded, Embodied
 from meter.errors import FactorError
-from meter.factors.books import OWN, identified
+from meter.factors.books import OWN
 from meter.factors.bundled import HOURS_PER_YEAR, lifetime, nine, per_hour, shown
 from meter.factors.units import QUANTITIES
+from meter.identified import identified
 from meter.model import Factor, FactorKind, Method
 
 if TYPE_CHECKING:

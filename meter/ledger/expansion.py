@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from meter.identified import identified, identified_price
 from meter.ledger.instants import hour_of
 from meter.model import HOURLY_KINDS, WHOLE_BOOKS
 from meter.units import US_PER_HOUR, US_PER_QUARTER
@@ -117,6 +118,16 @@ def _short_hours(factor: Factor) -> range | None:
     if start is None or end is None or end - start > _SHORT_US:
         return None
     return range(hour_of(start), end, US_PER_HOUR)
+
+
+def learned_factor(factor: Factor, at_us: int) -> Factor:
+    """The factor as learned at an instant, if it does not tell when: then its id is made here."""
+    return factor if factor.recorded_us else identified(replace(factor, recorded_us=at_us))
+
+
+def learned_price(price: Price, at_us: int) -> Price:
+    """The price as learned at an instant, if it does not tell when: then its id is made here."""
+    return price if price.recorded_us else identified_price(replace(price, recorded_us=at_us))
 
 
 def statements_to_write(known: KnownFactors, given: Sequence[Factor]) -> list[Factor]:

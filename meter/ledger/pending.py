@@ -23,6 +23,7 @@ def rows_in(batch: LedgerBatch) -> int:
         + len(batch.states)
         + len(batch.runs)
         + len(batch.factors)
+        + len(batch.prices)
     )
 
 

@@ -11,6 +11,8 @@ from meter.ledger.expansion import (
     KnownFactors,
     expanded,
     hours_of,
+    learned_factor,
+    learned_price,
     prices_to_write,
     statements_to_write,
 )
@@ -20,7 +22,6 @@ from meter.ledger.texts import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from datetime import datetime
     from pathlib import Path
 
     from meter.model import Factor, LedgerBatch, Price
@@ -57,12 +58,13 @@ class Session:
 
     def commit(self, batches: Sequence[LedgerBatch]) -> None:
         """Write all batches in one transaction, or none; raises duckdb.Error."""
-        learned = [factor.recorded_us for batch in batches for factor in batch.factors]
+        learned = [one.recorded_us for batch in batches for one in batch.factors]
+        learned += [one.recorded_us for batch in batches for one in batch.prices]
         recorded_us = max(self._now_us(), self.recorded_us + 1, *learned)
         seq = self.seq + 1
         self.con.begin()
         try:
-            hours, factors = self._write(batches, seq, timestamp(recorded_us))
+            hours, factors = self._write(batches, seq, recorded_us)
             self.con.execute(
                 load("write/last_commit").sql,
                 {"seq": seq, "recorded_at": timestamp(recorded_us)},
@@ -83,8 +85,9 @@ class Session:
             return  # nothing left to roll back: the failed commit has ended the transaction
 
     def _write(
-        self, batches: Sequence[LedgerBatch], seq: int, recorded: datetime
+        self, batches: Sequence[LedgerBatch], seq: int, recorded_us: int
     ) -> tuple[set[int], list[Factor]]:
+        recorded = timestamp(recorded_us)
         for batch in batches:
             self._each("write/node", (rows.node(one, recorded) for one in batch.nodes))
             self._each("write/site", (rows.site(one, recorded) for one in batch.sites))
@@ -103,12 +106,15 @@ class Session:
         self._append(
             "run_budget", [rows.budget(v, seq, recorded) for b in batches for v in b.budgets]
         )
-        self._append("price", [rows.price(v, seq) for v in self._new_prices(batches)])
-        return self._expand(batches, seq)
+        self._append("price", [rows.price(v, seq) for v in self._new_prices(batches, recorded_us)])
+        return self._expand(batches, seq, recorded_us)
 
-    def _expand(self, batches: Sequence[LedgerBatch], seq: int) -> tuple[set[int], list[Factor]]:
+    def _expand(
+        self, batches: Sequence[LedgerBatch], seq: int, recorded_us: int
+    ) -> tuple[set[int], list[Factor]]:
         hours = hours_of(v for b in batches for v in b.intervals) - self._hours
-        factors = statements_to_write(self._factors, [f for b in batches for f in b.factors])
+        given = [learned_factor(one, recorded_us) for b in batches for one in b.factors]
+        factors = statements_to_write(self._factors, given)
         self._append("factor", [rows.factor(one, seq) for one in factors])
         found = [
             *expanded(self._factors.at_hours(hours), hours),
@@ -119,9 +125,9 @@ class Session:
         )
         return hours, factors
 
-    def _new_prices(self, batches: Sequence[LedgerBatch]) -> list[Price]:
+    def _new_prices(self, batches: Sequence[LedgerBatch], recorded_us: int) -> list[Price]:
         """The given prices without those that repeat what the ledger knew."""
-        given = [price for batch in batches for price in batch.prices]
+        given = [learned_price(one, recorded_us) for batch in batches for one in batch.prices]
         if not given:
             return []
         query = load("recovery/prices")

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import TYPE_CHECKING
 
-from meter.factors.books import HOURLY, identified
+from meter.factors.books import HOURLY
 from meter.factors.feeds.feed import Point
+from meter.identified import identified
 from meter.model import Factor, Method
 from meter.units import US_PER_MINUTE, US_PER_QUARTER, US_PER_S
 

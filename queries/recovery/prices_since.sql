@@ -1,0 +1,46 @@
+-- A price that commits after one of them brought, in the order it was learned.
+-- param   since_seq      BIGINT         : commits after this one
+-- column  id             VARCHAR        : of the price
+-- column  provider       VARCHAR        : who sells
+-- column  model          VARCHAR        : what is sold
+-- column  meter          VARCHAR        : what is counted
+-- column  region         VARCHAR        : null is any
+-- column  service_tier   VARCHAR        : null is any
+-- column  per            BIGINT         : units that the price is of
+-- column  currency       VARCHAR        : never added to another
+-- column  amount         DECIMAL(18,9)  : null withdraws
+-- column  low            DECIMAL(18,9)  : lower bound
+-- column  high           DECIMAL(18,9)  : upper bound
+-- column  source         VARCHAR        : who says so
+-- column  source_date    VARCHAR        : and when
+-- column  licence        VARCHAR        : of the source
+-- column  book           VARCHAR        : who states it
+-- column  evidence_rank  INTEGER        : highest first
+-- column  valid_from     TIMESTAMP      : null is always
+-- column  valid_to       TIMESTAMP      : null is always
+-- column  detail         VARCHAR        : anything else
+-- column  recorded_at    TIMESTAMP      : UTC, without zone
+SELECT
+    id,
+    provider,
+    model,
+    meter,
+    region,
+    service_tier,
+    per,
+    currency,
+    amount,
+    low,
+    high,
+    source,
+    source_date,
+    licence,
+    book,
+    evidence_rank,
+    valid_from,
+    valid_to,
+    detail,
+    recorded_at
+FROM price
+WHERE seq > $since_seq
+ORDER BY recorded_at, id
