@@ -159,7 +159,8 @@ def pricing(config: Config) -> Iterator[Check]:
             "set [site] pue where the site's overhead is known",
         )
     else:
-        yield Check(PRICING, "PUE", State.OK, f"{config.pue.value}")
+        assumed = f", {config.pue.origin.detail}" if config.pue.origin else ""
+        yield Check(PRICING, "PUE", State.OK, f"{config.pue.value}{assumed}")
     if config.gpu_time:
         rate = f"{_hour_of(config.gpu_time)} {config.gpu_time.currency}"
         yield Check(PRICING, "GPU time", State.OK, f"{rate} per GPU and hour")

@@ -15,6 +15,9 @@ import pytest
 
 from agent.agents import agent, boot_ns, until
 from meter.launch.spawn import ALREADY_RUNNING
+from meter.ledger import recovery
+from meter.ledger.reader import open_reader
+from meter.model import FactorKind
 from standin.scenario import H100, Gpu, Scenario, Square
 from standin.truth import energy_mj
 
@@ -386,3 +389,32 @@ def test_a_killed_sampler_is_replaced_and_the_run_told_of_it(tmp_path: Path) -> 
         document = node.end("r1")
         assert "sampler_died" in {notice["code"] for notice in document["notices"]}
         node.stop()
+
+
+def test_an_instrument_that_leaves_the_configuration_is_withdrawn(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    words = ("attribute", "unique", "retired", "vintage", "market", "residual")
+    quality = "".join(f"quality.{word} = true\n" for word in words)
+    wind = f'[[market.instruments]]\ntype = "certificate"\ng_per_kwh = 0\nshare = 0.5\n{quality}'
+    mix = '[[market.instruments]]\ntype = "supplier"\ng_per_kwh = 250\nshare = 0.4\n'
+    told = []
+    for number, text in enumerate((wind + mix, wind, "", wind)):
+        config.write_text(text)
+        with agent(tmp_path, METER_CONFIG=str(config), METER_ZONE="FRA") as node:
+            node.hear("reading")
+            told.append([fault["code"] for fault in node.begin(f"r{number}")["faults"]])
+            node.end(f"r{number}")
+            assert node.stop() == 0
+    assert told == [["market_excluded"], [], [], []]
+    with open_reader(tmp_path / "ledger.duckdb") as reader:
+        rows = [row for row in recovery.factors(reader) if row.kind.startswith("market_")]
+    said = [(row.kind, row.item, row.value) for row in rows]
+    assert set(said[:2]) == {
+        (FactorKind.MARKET_INTENSITY, "certificate 1", 0),
+        (FactorKind.MARKET_EXCLUDED, "supplier 1", 250),
+    }
+    assert said[2:] == [
+        (FactorKind.MARKET_EXCLUDED, "supplier 1", None),
+        (FactorKind.MARKET_INTENSITY, "certificate 1", None),
+        (FactorKind.MARKET_INTENSITY, "certificate 1", 0),
+    ]

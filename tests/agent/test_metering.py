@@ -17,9 +17,11 @@ from meter.agent.views import freshness, snapshot
 from meter.errors import LedgerError
 from meter.factors import Rates
 from meter.ledger import LedgerHealth
+from meter.ledger.expansion import KnownFactors, statements_to_write
 from meter.model import (
     Component,
     Device,
+    FactorKind,
     Hold,
     Kind,
     LedgerBatch,
@@ -381,3 +383,15 @@ def test_what_an_abandoned_runs_devices_used_while_no_agent_ran_is_nobodys(
     span_us = max(i.end_us for i in written) - min(i.start_us for i in written)
     total_mj = sum(i.energy_mj for i in written)
     assert total_mj == pytest.approx(2 * POWER_MW * span_us / 1e6, rel=1e-3)
+
+
+def test_embodied_carbon_of_the_gpus_that_are_there_is_booked_once(world: World) -> None:
+    world.go(2)
+    world.metering.take(Hello(GPUS, (("nvml", None),), "580", "b", 2), world.now_ns)
+    world.go(2)
+    known = KnownFactors()
+    rows = statements_to_write(known, world.store.all("factors"))
+    assert [(row.kind, row.item, row.book) for row in rows] == [
+        (FactorKind.EMBODIED_BOARD, "H100", "bundled"),
+        (FactorKind.EMBODIED_SERVER, None, "bundled"),
+    ]
