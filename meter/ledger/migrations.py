@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from meter.errors import LedgerTooNewError
+from meter.ledger.genesis import chain_earlier
 from meter.ledger.instants import timestamp
 from meter.ledger.texts import folder, load
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import duckdb
+
+CHAINED_SINCE = 2
+"""The schema version that the audit chain began with."""
 
 
 def versions() -> dict[int, str]:
@@ -66,6 +70,8 @@ def migrate(con: duckdb.DuckDBPyConnection, path: Path, now_us: int) -> None:
             )
         if have == 0:
             con.execute(load("write/first_commit").sql, {"recorded_at": timestamp(now_us)})
+        if 0 < have < CHAINED_SINCE:
+            chain_earlier(con, timestamp(now_us))
         con.commit()
     except BaseException:
         con.rollback()

@@ -44,17 +44,17 @@ _WIDE = Context(prec=60)
 _RUN_LABEL = "run"
 
 
-def node(value: Node, recorded: datetime) -> Params:
+def node(value: Node, seq: int, recorded: datetime) -> Params:
     """Parameters of ``write/node``."""
-    return {**asdict(value), "recorded_at": recorded}
+    return {**asdict(value), "recorded_at": recorded, "seq": seq}
 
 
-def site(value: Site, recorded: datetime) -> Params:
+def site(value: Site, seq: int, recorded: datetime) -> Params:
     """Parameters of ``write/site``."""
-    return {**asdict(value), "recorded_at": recorded}
+    return {**asdict(value), "recorded_at": recorded, "seq": seq}
 
 
-def device(value: Device, recorded: datetime) -> Params:
+def device(value: Device, seq: int, recorded: datetime) -> Params:
     """Parameters of ``write/device``."""
     return {
         "id": value.id,
@@ -67,10 +67,11 @@ def device(value: Device, recorded: datetime) -> Params:
         "instances": json.dumps([asdict(one) for one in value.instances], sort_keys=True),
         "simulated": value.simulated,
         "recorded_at": recorded,
+        "seq": seq,
     }
 
 
-def run(value: Run, recorded: datetime) -> Params:
+def run(value: Run, seq: int, recorded: datetime) -> Params:
     """Parameters of ``write/run``."""
     return {
         "id": value.id,
@@ -85,6 +86,7 @@ def run(value: Run, recorded: datetime) -> Params:
         "command": value.command,
         "simulated": value.simulated,
         "recorded_at": recorded,
+        "seq": seq,
     }
 
 
@@ -226,7 +228,6 @@ def hold(value: Hold, seq: int, recorded: datetime) -> Row:
 
 def mark(value: Mark, seq: int, recorded: datetime) -> Row:
     """Row of ``mark``."""
-    del seq
     return (
         value.run_id,
         timestamp(value.at_us),
@@ -237,6 +238,7 @@ def mark(value: Mark, seq: int, recorded: datetime) -> Row:
         value.tokens,
         recorded,
         value.fraction,
+        seq,
     )
 
 
@@ -306,7 +308,6 @@ def intervals(batch: LedgerBatch, seq: int, recorded: datetime) -> Iterator[Row]
 
 def notice(value: Notice, seq: int, recorded: datetime) -> Row:
     """Row of ``notice``."""
-    del seq
     return (
         value.code,
         value.text,
@@ -315,6 +316,7 @@ def notice(value: Notice, seq: int, recorded: datetime) -> Row:
         value.device_id,
         _timestamp(value.at_us),
         recorded,
+        seq,
     )
 
 

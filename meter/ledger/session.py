@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from meter.ledger import rows, store
+from meter.ledger.chain import BEGIN_SHA256, Batch, Content, content_sha256
 from meter.ledger.expansion import (
     KnownFactors,
     expanded,
@@ -16,6 +17,7 @@ from meter.ledger.expansion import (
     prices_to_write,
     statements_to_write,
 )
+from meter.ledger.forms import chained_forms
 from meter.ledger.instants import micros, timestamp
 from meter.ledger.migrations import migrate
 from meter.ledger.texts import load
@@ -36,6 +38,7 @@ class Session:
         self.con = store.connect(path, memory_limit_mb=memory_limit_mb)
         self._now_us = now_us
         self._counters_kept = 0
+        self._content = Content(chained_forms())
         try:
             migrate(self.con, path, now_us())
             self._recall()
@@ -46,6 +49,10 @@ class Session:
     def _recall(self) -> None:
         ((seq, recorded_at),) = self.con.execute(load("recovery/last_commit").sql).fetchall()
         self.seq, self.recorded_us = int(seq), micros(recorded_at)
+        link = self.con.execute(load("recovery/last_batch").sql).fetchone()
+        self._link_sha256 = str(link[1]) if link else BEGIN_SHA256
+        node = self.con.execute(load("recovery/last_node").sql).fetchone()
+        self._node_id = str(node[0]) if node else ""
         hours = self.con.execute(load("recovery/metered_hours").sql).fetchall()
         self._hours = {micros(hour) for (hour,) in hours}
         self._counter_rows = self._count_counters()
@@ -62,9 +69,12 @@ class Session:
         learned += [one.recorded_us for batch in batches for one in batch.prices]
         recorded_us = max(self._now_us(), self.recorded_us + 1, *learned)
         seq = self.seq + 1
+        self._content = Content(chained_forms())
+        node_id = next((n.id for b in reversed(batches) for n in b.nodes), self._node_id)
         self.con.begin()
         try:
             hours, factors = self._write(batches, seq, recorded_us)
+            link_sha256 = self._link(seq, node_id, timestamp(recorded_us))
             self.con.execute(
                 load("write/last_commit").sql,
                 {"seq": seq, "recorded_at": timestamp(recorded_us)},
@@ -74,6 +84,7 @@ class Session:
             self._rollback()
             raise
         self.seq, self.recorded_us = seq, recorded_us
+        self._link_sha256, self._node_id = link_sha256, node_id
         self._hours |= hours
         self._factors.add(factors)
         self._counter_rows += sum(len(batch.counters) for batch in batches)
@@ -89,10 +100,10 @@ class Session:
     ) -> tuple[set[int], list[Factor]]:
         recorded = timestamp(recorded_us)
         for batch in batches:
-            self._each("write/node", (rows.node(one, recorded) for one in batch.nodes))
-            self._each("write/site", (rows.site(one, recorded) for one in batch.sites))
-            self._each("write/device", (rows.device(one, recorded) for one in batch.devices))
-            self._each("write/run", (rows.run(one, recorded) for one in batch.runs))
+            self._each("write/node", (rows.node(one, seq, recorded) for one in batch.nodes))
+            self._each("write/site", (rows.site(one, seq, recorded) for one in batch.sites))
+            self._each("write/device", (rows.device(one, seq, recorded) for one in batch.devices))
+            self._each("write/run", (rows.run(one, seq, recorded) for one in batch.runs))
         self._append("hold", [rows.hold(v, seq, recorded) for b in batches for v in b.holds])
         self._append("run_state", [rows.state(v, seq, recorded) for b in batches for v in b.states])
         self._append("mark", [rows.mark(v, seq, recorded) for b in batches for v in b.marks])
@@ -136,9 +147,12 @@ class Session:
         return prices_to_write(known, given)
 
     def _each(self, name: str, params: Iterable[rows.Params]) -> None:
-        """For the small keyed tables, whose rows are few and rare."""
+        """For the small keyed tables, whose rows are few and rare; a repetition is not written."""
+        table = name.partition("/")[2]
         for values in params:
-            self.con.execute(load(name).sql, values)
+            if self.con.execute(load(name).sql, values).fetchall() == [(1,)]:
+                columns = self._content.forms[table].columns
+                self._content.add(table, [[values[column] for column in columns]])
 
     def _append(self, table: str, values: Sequence[rows.Row]) -> None:
         if not values:
@@ -146,6 +160,17 @@ class Session:
         appender = self.con.appender(table)
         appender.append_rows(values)
         appender.flush()
+        self._content.add(table, values)
+
+    def _link(self, seq: int, node_id: str, recorded: datetime) -> str:
+        """Add the commit to the audit chain, if it brought facts; hash of the newest link."""
+        lines = self._content.lines
+        if not lines:
+            return self._link_sha256
+        content = content_sha256(lines)
+        batch = Batch(seq, node_id, len(lines), content, self._link_sha256, recorded)
+        self._append("batch", [batch.row()])
+        return batch.sha256
 
     def expire_readings(self, before_us: int) -> None:
         """Remove raw readings of before an instant."""

@@ -9,9 +9,10 @@
 -- param   instances       VARCHAR    : JSON list of MIG instances
 -- param   simulated       BOOLEAN    : not real
 -- param   recorded_at     TIMESTAMP  : UTC, without zone
+-- param   seq             BIGINT     : number of the commit
 INSERT INTO device (
     id, component, name, method, nvml_index, pci_bus_id, power_limit_mw, instances, simulated,
-    recorded_at
+    recorded_at, seq
 )
 SELECT
     $id AS id,
@@ -23,7 +24,8 @@ SELECT
     $power_limit_mw AS power_limit_mw,
     $instances AS instances,
     $simulated AS simulated,
-    $recorded_at AS recorded_at
+    $recorded_at AS recorded_at,
+    $seq AS seq
 WHERE
     NOT EXISTS (
         SELECT 1 AS same

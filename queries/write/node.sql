@@ -4,6 +4,7 @@
 -- param   hostname        VARCHAR    : for people
 -- param   driver_version  VARCHAR    : of the GPUs, null if none
 -- param   recorded_at     TIMESTAMP  : UTC, without zone
-INSERT INTO node (id, boot_id, hostname, driver_version, recorded_at)
-VALUES ($id, $boot_id, $hostname, $driver_version, $recorded_at)
+-- param   seq             BIGINT     : number of the commit
+INSERT INTO node (id, boot_id, hostname, driver_version, recorded_at, seq)
+VALUES ($id, $boot_id, $hostname, $driver_version, $recorded_at, $seq)
 ON CONFLICT DO NOTHING

@@ -11,12 +11,13 @@
 -- param   command          VARCHAR    : base name of the program, null if unknown
 -- param   simulated        BOOLEAN    : on simulated devices
 -- param   recorded_at      TIMESTAMP  : UTC, without zone
+-- param   seq              BIGINT     : number of the commit
 INSERT INTO run (
     id, name, project, started_at, started_boot_ns, node_id, site_id, tags, origin, command,
-    simulated, recorded_at
+    simulated, recorded_at, seq
 )
 VALUES (
     $id, $name, $project, $started_at, $started_boot_ns, $node_id, $site_id, $tags, $origin,
-    $command, $simulated, $recorded_at
+    $command, $simulated, $recorded_at, $seq
 )
 ON CONFLICT DO NOTHING

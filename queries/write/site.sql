@@ -3,12 +3,14 @@
 -- param   name         VARCHAR    : for people
 -- param   zone         VARCHAR    : of the grid, null if unknown
 -- param   recorded_at  TIMESTAMP  : UTC, without zone
-INSERT INTO site (id, name, zone, recorded_at)
+-- param   seq          BIGINT     : number of the commit
+INSERT INTO site (id, name, zone, recorded_at, seq)
 SELECT
     $id AS id,
     $name AS name,
     $zone AS zone,
-    $recorded_at AS recorded_at
+    $recorded_at AS recorded_at,
+    $seq AS seq
 WHERE
     NOT EXISTS (
         SELECT 1 AS same

@@ -1,0 +1,151 @@
+"""The audit chain: the canonical text of rows, and the hashes over them; pure.
+
+A row is one line of JSON: the table's name, then the values in the table's order of columns.
+Numbers are digits, decimals strings with the column's places, instants strings in UTC to the µs.
+A batch's content is its lines, sorted by their UTF-8 bytes, each with a line feed at its end.
+``docs/audit.md`` tells how a third party computes the same from the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+BEGIN_SHA256 = "0" * 64
+"""What the first batch and the first statement name as the one before them."""
+
+CHAINED = (
+    *("device", "factor", "hold", "interval", "mark", "node", "notice", "price", "query_set"),
+    *("run", "run_budget", "run_state", "site", "statement"),
+)
+"""Tables of facts; each has ``seq``, the commit that brought a row, and ``audit/<table>.sql``."""
+
+LEFT_OUT = {
+    "batch": "it is the chain",
+    "counter": "superseded; see docs/adr/0002",
+    "factor_hour": "can be made again from factor and interval",
+    "last_commit": "one row that changes",
+    "reading": "expires",
+    "schema_version": "says how facts are stored, not what they are",
+}
+"""Tables that no batch covers, and why."""
+
+_DECIMAL = re.compile(r"DECIMAL\(\d+, ?(\d+)\)")
+_WIDE = Context(prec=60)
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How the rows of a table are written."""
+
+    table: str
+    columns: tuple[str, ...]
+    special: tuple[tuple[int, Decimal | None], ...]
+    """Places of instants, and of decimals with the unit of their last place."""
+
+    @classmethod
+    def of(cls, table: str, columns: Mapping[str, str]) -> Form:
+        """Form of a table with columns of these types."""
+        special: list[tuple[int, Decimal | None]] = []
+        for place, kind in enumerate(columns.values()):
+            if decimal := _DECIMAL.match(kind):
+                special.append((place, Decimal(1).scaleb(-int(decimal[1]))))
+            elif kind == "TIMESTAMP":
+                special.append((place, None))
+        return cls(table, tuple(columns), tuple(special))
+
+    def line(self, row: Sequence[object]) -> bytes:
+        """Canonical text of a row, as stored or as it is about to be, without a line feed."""
+        values: list[object] = [self.table, *row]
+        for place, step in self.special:
+            value = row[place]
+            if value is not None:
+                values[place + 1] = _plain(value, step)
+        return canonical(values)
+
+
+def canonical(value: object) -> bytes:
+    """JSON in one form: UTF-8, keys sorted, no spaces; a float is its shortest decimal.
+
+    Raises ValueError on NaN.
+    """
+    return _JSON.encode(value).encode()
+
+
+def sha256(content: bytes) -> str:
+    """SHA-256 in hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _plain(value: Any, step: Decimal | None) -> str:
+    if step is None:
+        return instant(value)
+    # the engine rounds to the column's places in the same way
+    kept = Decimal(value).quantize(step, ROUND_HALF_UP, _WIDE)
+    return f"{kept or abs(kept):f}"
+
+
+def instant(at: datetime) -> str:
+    """RFC 3339 in UTC, to the µs."""
+    return f"{at.isoformat(timespec='microseconds')}Z"
+
+
+def content_sha256(lines: Iterable[bytes]) -> str:
+    """Hash over the lines of a batch, in whatever order they come."""
+    digest = hashlib.sha256()
+    for line in sorted(lines):
+        digest.update(line)
+        digest.update(b"\n")
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A link of the chain."""
+
+    seq: int
+    node_id: str
+    row_count: int
+    content_sha256: str
+    previous_sha256: str
+    recorded: datetime
+
+    @property
+    def sha256(self) -> str:
+        """Hash over the link, and so over all before it."""
+        return sha256(canonical(["batch", *self._said(), instant(self.recorded)]))
+
+    def row(self) -> tuple[object, ...]:
+        """Row of ``batch``."""
+        return (*self._said(), self.sha256, self.recorded)
+
+    def _said(self) -> tuple[object, ...]:
+        return (
+            self.seq,
+            self.node_id,
+            self.row_count,
+            self.content_sha256,
+            self.previous_sha256,
+        )
+
+
+@dataclass(slots=True)
+class Content:
+    """The rows that a commit brings, as they come."""
+
+    forms: Mapping[str, Form]
+    lines: list[bytes] = field(default_factory=list)
+
+    def add(self, table: str, rows: Iterable[Sequence[object]]) -> None:
+        """Take rows of a table; of one that is left out, none."""
+        if (form := self.forms.get(table)) is not None:
+            self.lines += map(form.line, rows)
