@@ -65,7 +65,8 @@ def load_leniently(
         notices = [Notice("config_unreadable", str(error), Severity.WARNING)]
     values = Values(document, environment, flags or {}, lenient=True)
     config = _config(values, environment, uid)
-    wrong = [Notice("config_error", str(fault), Severity.WARNING) for fault in values.faults]
+    faults = dict.fromkeys(map(str, values.faults))  # a time zone is read twice
+    wrong = [Notice("config_error", fault, Severity.WARNING) for fault in faults]
     return config, [*notices, *wrong, *_excluded(config)]
 
 

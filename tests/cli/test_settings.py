@@ -519,6 +519,13 @@ def test_a_wrong_instrument_leaves_out_all_and_nothing_else(tmp_path: Path) -> N
     assert [line.partition(" (")[0] for line in said] == ["market.instruments[1].share"]
 
 
+def test_a_wrong_time_zone_is_told_once_and_leaves_out_what_is_dated_by_it(tmp_path: Path) -> None:
+    tariff = '[electricity]\ncurrency = "EUR"\nprice_per_kwh = 0.2\ntimezone = "Mars/One"\n'
+    config, said = leniently(tmp_path, tariff + SITE)
+    assert (config.electricity, config.instruments) == (None, ())
+    assert [line.partition(" (")[0] for line in said] == ["electricity.timezone"]
+
+
 def test_an_owned_gpu_with_a_wrong_part_has_no_rate(tmp_path: Path) -> None:
     config, said = leniently(tmp_path, SITE.replace("= 0.6\n\n", "= 60\n\n").replace('"EUR"', "1"))
     assert config.gpu_time is None
