@@ -45,51 +45,50 @@ class FeedWatch:
         own = [f for f in factors if f.book == self.about.book and f.kind is self.about.kind]
         self._take(sorted(own, key=lambda factor: factor.recorded_us))
 
-    def news(self, factors: Iterable[Factor], now_us: int) -> list[Factor]:
-        """The rows that say something else than what is known of their time; they are known now."""
-        fresh = [
+    def news(self, factors: Iterable[Factor]) -> list[Factor]:
+        """The rows that say something else than what is known of their time."""
+        return [
             factor
             for factor in factors
             if (known := self._known.get(_time(factor))) is None or _said(known) != _said(factor)
         ]
-        self._take(fresh)
+
+    def keep(self, factors: Iterable[Factor], now_us: int) -> None:
+        """Know these from now on."""
+        self._take(factors)
         self._forget(now_us)
-        return fresh
 
     def heard(self, now_us: int) -> None:
         """Note that the provider gave something of use."""
         self.last_ok_us, self.error, self.refused = now_us, None, False
 
-    def failed(self, error: FeedError, *, refused: bool) -> Notice | None:
-        """Note a failure; a notice where somebody has to do something."""
-        news = refused and not self.refused
+    def failed(self, error: FeedError, *, refused: bool) -> None:
+        """Note a failure."""
         self.error = str(error)[:_TEXT_LIMIT]
         self.refused = self.refused or refused
-        if not news:
-            return None
-        text = f"Live grid intensity is refused: {self.error}."
-        return Notice(REFUSED, text, Severity.WARNING)
 
     def left_us(self, now_us: int) -> int | None:
         """How long the row of the present still holds; None if there is none."""
         present = self._present(now_us)
         return None if present is None else (present.valid_to_us or now_us) - now_us
 
-    def look(self, now_us: int) -> Notice | None:
-        """Whether it became stale, or came back: one notice each time."""
-        until_us = self._until_us(now_us)
-        if not self.stale and now_us >= until_us + self.grace_us:
-            self.stale = True
-            return Notice(STALE, self._stale_text(), Severity.WARNING, at_us=now_us)
-        if self.stale and self._present(now_us) is not None:
-            self.stale = False
-            text = f"Live grid intensity of {self.about.source} is back."
-            return Notice(BACK, text, at_us=now_us)
-        return None
+    def look(self, now_us: int) -> list[Notice]:
+        """What is wrong now, and whether it is stale."""
+        if self.stale:
+            self.stale = self._present(now_us) is None
+        else:
+            self.stale = now_us >= self._until_us(now_us) + self.grace_us
+        wrong = []
+        if self.stale:
+            wrong.append(Notice(STALE, self._stale_text(), Severity.WARNING, at_us=now_us))
+        if self.refused:
+            text = f"Live grid intensity is refused: {self.error}."
+            wrong.append(Notice(REFUSED, text, Severity.WARNING, at_us=now_us))
+        return wrong
 
-    def stale_notice(self, now_us: int) -> Notice:
-        """That it is stale, for a run that began meanwhile."""
-        return Notice(STALE, self._stale_text(), Severity.WARNING, at_us=now_us)
+    def back(self, now_us: int) -> Notice:
+        """That it is not stale any more."""
+        return Notice(BACK, f"Live grid intensity of {self.about.source} is back.", at_us=now_us)
 
     def view(self) -> FeedView:
         """What is shown of it."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from meter.agent.feed_pace import Pace
-from meter.agent.feed_watch import FeedWatch
+from meter.agent.feed_watch import STALE, FeedWatch
 from meter.errors import FeedError, FeedRefusedError, LedgerError
 from meter.factors.feeds import factors_of_points
+from meter.identified import identified
 from meter.model import LedgerBatch
 from meter.units import US_PER_HOUR, US_PER_QUARTER, US_PER_S
 
@@ -34,8 +36,9 @@ class Surroundings:
     """What the feeding has to do with the rest of the agent."""
 
     site_id: str
-    write: Callable[[LedgerBatch], object]
+    learn: Callable[[Sequence[Factor]], Sequence[Factor]]  # written; what of it was news
     take: Callable[[Sequence[Factor]], None]  # the rates that hold from now on
+    write: Callable[[LedgerBatch], object]
     runs: Callable[[], list[str]]
     now_us: Callable[[], int]
 
@@ -55,8 +58,7 @@ class Feeding:
         self._random = random.Random()  # noqa: S311 - spreads requests, hides nothing
         self._stopping = threading.Event()
         self._day_us = 0  # when the last day was asked for
-        self._recorded_us = 0
-        self._told: set[str] = set()  # runs that know that it is stale
+        self._told: dict[str, set[str]] = {}  # what is wrong, and which runs know of it
         self._view = self._watch.view()
         self._thread = threading.Thread(target=self._work, name="meter-feeding", daemon=True)
 
@@ -81,8 +83,6 @@ class Feeding:
             self._ask()
         except FeedError as error:
             return self._failed(error)
-        except LedgerError as error:  # closed, as it is when the agent ends
-            return self._failed(FeedError(f"the ledger takes no factors ({error.message})"))
         except Exception as error:  # noqa: BLE001 - a feed must never end the agent
             return self._failed(FeedError(f"this is a defect of the feed ({type(error).__name__})"))
         self._pace = replace(self._pace, failures=0)
@@ -91,18 +91,21 @@ class Feeding:
         return self._pace.after_answer(self._random.random(), left_s)
 
     def look(self) -> None:
-        """See whether the present is still known, and say so where it is not."""
+        """See whether the present is still known, and tell each run once what is wrong."""
         now_us = self._around.now_us()
-        notice = self._watch.look(now_us)
         runs = self._around.runs()
-        if notice is not None:
-            self._told = set(runs) if self._watch.stale else set()
-            self._note(notice, runs)
-        elif self._watch.stale:
-            late = [run_id for run_id in runs if run_id not in self._told]
-            self._told.update(late)
-            if late:
-                self._note(self._watch.stale_notice(now_us), late)
+        wrong = self._watch.look(now_us)
+        for notice in wrong:
+            told = self._told.get(notice.code)
+            late = [run_id for run_id in runs if told is None or run_id not in told]
+            if told is None or late:
+                self._note(notice, late)
+            self._told[notice.code] = {*runs}
+        over = self._told.keys() - {notice.code for notice in wrong}
+        for code in over:
+            del self._told[code]
+        if STALE in over:
+            self._note(self._watch.back(now_us), runs)
         self._view = self._watch.view()
 
     def _ask(self) -> None:
@@ -121,30 +124,29 @@ class Feeding:
 
     def _keep(self, points: Iterable[Point]) -> None:
         now_us = self._around.now_us()
-        self._recorded_us = max(now_us, self._recorded_us + 1)
         begun = [point for point in points if point.start_us <= now_us]
-        rows = factors_of_points(begun, self._feed.about, self._around.site_id, self._recorded_us)
-        fresh = self._watch.news(rows, now_us)
-        if fresh and not self._stopping.is_set():
-            self._around.write(LedgerBatch(factors=tuple(fresh)))
-            self._around.take(fresh)
+        rows = factors_of_points(begun, self._feed.about, self._around.site_id)
+        fresh = self._watch.news(rows)
+        if not fresh or self._stopping.is_set():
+            return
+        try:
+            learned = self._around.learn(fresh)
+        except LedgerError:  # it keeps them, and writes them when it can
+            learned = [identified(replace(row, recorded_us=now_us)) for row in fresh]
+        self._around.take(learned)
+        self._watch.keep(fresh, now_us)
 
     def _failed(self, error: FeedError) -> float:
         self._pace = replace(self._pace, failures=self._pace.failures + 1)
         refused = isinstance(error, FeedRefusedError)
-        notice = self._watch.failed(error, refused=refused)
-        if notice is not None:
-            self._note(notice, self._around.runs())
+        self._watch.failed(error, refused=refused)
         return self._pace.after_failure(self._random.random(), error.retry_after_s, refused=refused)
 
     def _note(self, notice: Notice, runs: list[str]) -> None:
         """Write a notice for each run that it concerns, or for none."""
-        at_us = notice.at_us or self._around.now_us()
-        noted = tuple(replace(notice, run_id=run_id, at_us=at_us) for run_id in runs)
-        try:
-            self._around.write(LedgerBatch(notices=noted or (replace(notice, at_us=at_us),)))
-        except LedgerError as error:
-            self._watch.error = f"the ledger takes no notices ({error.message})"
+        noted = tuple(replace(notice, run_id=run_id) for run_id in runs)
+        with contextlib.suppress(LedgerError):  # closed: the agent ends, and so does this
+            self._around.write(LedgerBatch(notices=noted or (notice,)))
 
     def _work(self) -> None:
         wait_s = START_S

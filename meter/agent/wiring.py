@@ -38,6 +38,7 @@ from meter.errors import (
 from meter.factors import factors_of, site_of
 from meter.factors.feeds import access_of, feed_of
 from meter.ledger import Ledger, recovery
+from meter.ledger.learning import learn
 from meter.model import Node, Notice, Severity, Site
 from meter.units import NS_PER_S
 
@@ -189,8 +190,9 @@ class Agent:
         """The thread that asks the feed, with what it needs of the rest."""
         around = Surroundings(
             site_id=self._shelf.site.id,
-            write=self._ledger.write,
+            learn=lambda rows: learn(self._ledger, rows).factors,
             take=self._shelf.take,
+            write=self._ledger.write,
             runs=lambda: list(self._metering.runs),
             now_us=_wall_us,
         )

@@ -29,7 +29,12 @@ class Agent:
     """An agent process and how to talk to it."""
 
     def __init__(
-        self, folder: Path, *options: str, home: Path | None = None, **variables: str
+        self,
+        folder: Path,
+        *options: str,
+        home: Path | None = None,
+        module: str = "meter.agent",
+        **variables: str,
     ) -> None:
         self.socket = str(folder / "agent.sock")
         self.home = home or folder
@@ -47,7 +52,7 @@ class Agent:
         self.log = folder / "log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "meter.agent", "--ready-fd", str(telling), *options],
+                [sys.executable, "-m", module, "--ready-fd", str(telling), *options],
                 env=self.environment,
                 pass_fds=(telling,),
                 stdin=subprocess.DEVNULL,

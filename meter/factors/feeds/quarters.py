@@ -23,7 +23,7 @@ _NINE = Decimal("1E-9")
 
 
 def factors_of_points(
-    points: Iterable[Point], about: About, site_id: str, recorded_us: int
+    points: Iterable[Point], about: About, site_id: str, recorded_us: int = 0
 ) -> list[Factor]:
     """A row for each time, by time; of points of the same time the last counts.
 
