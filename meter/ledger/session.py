@@ -24,6 +24,7 @@ from meter.ledger.texts import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from meter.model import Factor, LedgerBatch, Price
