@@ -1,7 +1,8 @@
--- An energy line times one of its rates, exact: nano-units of money or grams, or mJ of overhead.
+-- An energy line times one of its rates, exact: nano-units of money, grams or litres, or mJ of overhead.
 -- with    energy_line
 -- with    device_now
 -- with    rate
+-- with    model_rate
 -- column  run_id            VARCHAR         : null if no run's
 -- column  owner             VARCHAR         : run, idle or unattributed
 -- column  device_id         VARCHAR         : whose energy
@@ -16,6 +17,7 @@
 -- column  weakness          INTEGER         : of the weakest method behind it
 -- column  factor_id         VARCHAR         : the fact it stands on
 -- column  second_factor_id  VARCHAR         : and another, if any
+-- column  third_factor_id   VARCHAR         : and a third, if any
 SELECT
     q.run_id AS run_id,
     q.owner AS owner,
@@ -44,7 +46,8 @@ SELECT
     ) AS high,
     q.weakness AS weakness,
     q.factor_id AS factor_id,
-    q.second_factor_id AS second_factor_id
+    q.second_factor_id AS second_factor_id,
+    q.third_factor_id AS third_factor_id
 FROM (
     SELECT
         e.run_id,
@@ -60,6 +63,7 @@ FROM (
         r.rate_high,
         r.factor_id,
         r.second_factor_id,
+        r.third_factor_id,
         CASE WHEN r.kind = 'gpu_time' THEN e.held_us ELSE e.energy_mj END AS quantity,
         CASE WHEN r.kind = 'gpu_time' THEN e.held_us ELSE e.low_mj END AS low,
         CASE WHEN r.kind = 'gpu_time' THEN e.held_us ELSE e.high_mj END AS high,
@@ -69,8 +73,40 @@ FROM (
         END AS weakness
     FROM energy_line AS e
     LEFT JOIN device_now AS d ON e.device_id = d.device_id
-    INNER JOIN rate AS r ON e.site_id = r.site_id AND e.hour = r.hour
+    INNER JOIN rate AS r
+        ON e.site_id = r.site_id AND e.hour = r.hour AND e.quarter = r.quarter
     WHERE
         r.kind <> 'gpu_time'
         OR (d.component = 'gpu' AND e.owner = 'run')
+    UNION ALL
+    SELECT
+        e.run_id,
+        e.owner,
+        e.device_id,
+        d.component,
+        e.site_id,
+        e.hour,
+        r.kind,
+        cast(NULL AS VARCHAR) AS currency,
+        r.rate,
+        r.rate_low,
+        r.rate_high,
+        r.factor_id,
+        cast(NULL AS VARCHAR) AS second_factor_id,
+        cast(NULL AS VARCHAR) AS third_factor_id,
+        e.held_us AS quantity,
+        e.held_us AS low,
+        e.held_us AS high,
+        r.weakness
+    FROM energy_line AS e
+    INNER JOIN device_now AS d ON e.device_id = d.device_id
+    INNER JOIN model_rate AS r
+        ON
+            e.site_id = r.site_id
+            AND d.name = r.name
+            AND e.hour = r.hour
+            AND e.quarter = r.quarter
+    WHERE
+        d.component = 'gpu'
+        AND e.owner = 'run'
 ) AS q

@@ -1,11 +1,9 @@
--- The factor of a kind that holds at a site in a metered UTC hour: of the highest rank, of these the newest.
--- param   as_of      TIMESTAMP      : what was known then
--- param   from       TIMESTAMP      : first hour
--- param   to         TIMESTAMP      : hour after the last
--- with    site_now
+-- The factor of a kind that holds at a site in a quarter of a UTC hour: of the highest rank, of these the newest.
+-- with    known_factor
 -- column  site_id    VARCHAR        : of the site
 -- column  kind       VARCHAR        : what the factor tells
 -- column  hour       TIMESTAMP      : UTC, without zone
+-- column  quarter    INTEGER        : of the hour; 0 is all of an hour that no border cuts
 -- column  factor_id  VARCHAR        : of the factor
 -- column  amount     DECIMAL(18,9)  : in the factor's unit
 -- column  low        DECIMAL(18,9)  : lower bound
@@ -16,6 +14,7 @@ SELECT
     best.site_id AS site_id,
     best.kind AS kind,
     best.hour AS hour,
+    best.quarter AS quarter,
     best.factor_id AS factor_id,
     best.amount AS amount,
     best.low AS low,
@@ -24,52 +23,21 @@ SELECT
     best.weakness AS weakness
 FROM (
     SELECT
-        v.site_id,
-        v.kind,
-        v.hour,
-        v.factor_id,
-        v.amount,
-        v.low,
-        v.high,
-        v.currency,
-        v.weakness,
+        k.site_id,
+        k.kind,
+        k.hour,
+        k.quarter,
+        k.factor_id,
+        k.amount,
+        k.low,
+        k.high,
+        k.currency,
+        k.weakness,
         row_number() OVER (
-            PARTITION BY v.site_id, v.kind, v.hour
-            ORDER BY v.evidence_rank DESC, v.recorded_at DESC, v.factor_id ASC
+            PARTITION BY k.site_id, k.kind, k.hour, k.quarter
+            ORDER BY k.evidence_rank DESC, k.recorded_at DESC, k.factor_id ASC
         ) AS place
-    FROM (
-        SELECT
-            s.site_id,
-            f.kind,
-            h.hour,
-            f.id AS factor_id,
-            f.amount,
-            f.low,
-            f.high,
-            f.currency,
-            f.evidence_rank,
-            f.recorded_at,
-            CASE f.method
-                WHEN 'measured' THEN 0
-                WHEN 'sourced' THEN 1
-                WHEN 'modelled' THEN 2
-                ELSE 3
-            END AS weakness,
-            row_number() OVER (
-                PARTITION BY s.site_id, f.kind, f.scope, f.evidence_rank, h.hour
-                ORDER BY f.recorded_at DESC, f.id ASC
-            ) AS version
-        FROM factor AS f
-        INNER JOIN site_now AS s
-            ON f.scope = s.site_id OR f.scope = s.zone OR f.scope = 'world'
-        INNER JOIN factor_hour AS h ON f.id = h.factor_id
-        WHERE
-            f.recorded_at <= $as_of
-            AND h.hour >= $from
-            AND h.hour < $to
-    ) AS v
-    WHERE
-        v.version = 1
-        AND v.amount IS NOT NULL
+    FROM known_factor AS k
+    WHERE k.kind IN ('electricity_price', 'gpu_hour_rate', 'grid_intensity', 'pue', 'wue', 'tnd_uplift')
 ) AS best
 WHERE best.place = 1

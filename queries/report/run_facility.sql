@@ -37,6 +37,10 @@ FROM (
         greatest(e.weakness, r.weakness) AS weakness
     FROM energy_line AS e
     LEFT JOIN rate AS r
-        ON e.site_id = r.site_id AND e.hour = r.hour AND r.kind = 'energy_overhead'
+        ON
+            e.site_id = r.site_id
+            AND e.hour = r.hour
+            AND e.quarter = r.quarter
+            AND r.kind = 'energy_overhead'
     WHERE e.run_id = $run_id
 ) AS l

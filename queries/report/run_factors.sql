@@ -44,6 +44,10 @@ INNER JOIN (
     SELECT l.second_factor_id AS id
     FROM rated_line AS l
     WHERE l.run_id = $run_id
+    UNION
+    SELECT l.third_factor_id AS id
+    FROM rated_line AS l
+    WHERE l.run_id = $run_id
 ) AS used ON f.id = used.id
 ORDER BY
     f.kind,

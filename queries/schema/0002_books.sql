@@ -5,7 +5,8 @@ ALTER TABLE factor ADD COLUMN item VARCHAR;
 ALTER TABLE factor ADD COLUMN share DECIMAL(9, 6);
 ALTER TABLE factor ADD COLUMN basis VARCHAR;
 ALTER TABLE factor ADD COLUMN seq BIGINT DEFAULT 0;
-UPDATE factor SET book = 'bundled' WHERE evidence_rank < 400;
+UPDATE factor SET book = 'bundled'
+WHERE evidence_rank < 400;
 
 -- Null is the whole hour; 0 to 3 a quarter of an hour that some border cuts.
 ALTER TABLE factor_hour ADD COLUMN quarter INTEGER;

@@ -1,0 +1,98 @@
+-- A factor that stands at a site in a quarter of a metered UTC hour: the newest of its scope, item, rank and book.
+-- param   as_of          TIMESTAMP      : what was known then
+-- param   from           TIMESTAMP      : first hour
+-- param   to             TIMESTAMP      : hour after the last
+-- with    site_now
+-- with    split_hour
+-- column  site_id        VARCHAR        : of the site
+-- column  kind           VARCHAR        : what the factor tells
+-- column  item           VARCHAR        : what it is about there, null if all
+-- column  hour           TIMESTAMP      : UTC, without zone
+-- column  quarter        INTEGER        : of the hour, 0 to 3; 0 is all of an hour that no border cuts
+-- column  factor_id      VARCHAR        : of the factor
+-- column  amount         DECIMAL(18,9)  : in the factor's unit
+-- column  low            DECIMAL(18,9)  : lower bound
+-- column  high           DECIMAL(18,9)  : upper bound
+-- column  share          DECIMAL(9,6)   : of the consumption that an instrument covers
+-- column  currency       VARCHAR        : null if no money
+-- column  weakness       INTEGER        : of the method: 0 measured, 1 sourced, 2 modelled, 3 assumed
+-- column  evidence_rank  INTEGER        : the highest wins
+-- column  recorded_at    TIMESTAMP      : when it was learned
+SELECT
+    v.site_id AS site_id,
+    v.kind AS kind,
+    v.item AS item,
+    v.hour AS hour,
+    v.quarter AS quarter,
+    v.factor_id AS factor_id,
+    v.amount AS amount,
+    v.low AS low,
+    v.high AS high,
+    v.share AS share,
+    v.currency AS currency,
+    v.weakness AS weakness,
+    v.evidence_rank AS evidence_rank,
+    v.recorded_at AS recorded_at
+FROM (
+    SELECT
+        a.site_id,
+        a.kind,
+        a.item,
+        a.hour,
+        p.quarter,
+        a.factor_id,
+        a.amount,
+        a.low,
+        a.high,
+        a.share,
+        a.currency,
+        a.evidence_rank,
+        a.recorded_at,
+        a.weakness,
+        row_number() OVER (
+            PARTITION BY a.site_id, a.kind, a.scope, a.item, a.evidence_rank, a.book, a.hour, p.quarter
+            ORDER BY a.recorded_at DESC, a.factor_id ASC
+        ) AS version
+    FROM (
+        SELECT
+            s.site_id,
+            f.kind,
+            f.scope,
+            f.item,
+            f.book,
+            h.hour,
+            f.id AS factor_id,
+            f.amount,
+            f.low,
+            f.high,
+            f.share,
+            f.currency,
+            f.evidence_rank,
+            f.recorded_at,
+            CASE f.method
+                WHEN 'measured' THEN 0
+                WHEN 'sourced' THEN 1
+                WHEN 'modelled' THEN 2
+                ELSE 3
+            END AS weakness,
+            CASE
+                WHEN x.hour IS NULL THEN -1
+                ELSE coalesce(h.quarter, 4)
+            END AS part
+        FROM factor AS f
+        INNER JOIN site_now AS s
+            ON f.scope = s.site_id OR f.scope = s.zone OR f.scope = 'world'
+        INNER JOIN factor_hour AS h ON f.id = h.factor_id
+        LEFT JOIN split_hour AS x ON s.site_id = x.site_id AND h.hour = x.hour
+        WHERE
+            f.recorded_at <= $as_of
+            AND h.hour >= $from
+            AND h.hour < $to
+    ) AS a
+    INNER JOIN (
+        VALUES (-1, 0), (0, 0), (1, 1), (2, 2), (3, 3), (4, 0), (4, 1), (4, 2), (4, 3)
+    ) AS p (part, quarter) ON a.part = p.part
+) AS v
+WHERE
+    v.version = 1
+    AND v.amount IS NOT NULL
