@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from meter.document_notices import own_notices
 from meter.model import Component, Method
 from meter.units import J_PER_KWH
 
@@ -33,15 +34,20 @@ class RunRows:
     devices: Sequence[Row]
     facility: Row
     cost: Sequence[Row]
-    carbon: Sequence[Row]  # per kind, and of both without one
+    carbon: Sequence[Row]  # per basis and kind, and of each basis without a kind
+    water: Row
     factors: Sequence[Row]
     yardsticks: Sequence[Row]
     marks: Sequence[Row]
     holds: Sequence[Row]
     unattributed: Row
     notices: Sequence[Row]
+    excluded: Sequence[Row]  # instruments that do not count
     as_of: datetime
     until: datetime  # the run's end, or the instant that is known of
+    currency: str | None = None  # that all money is wanted in
+    converted: Sequence[Row] = ()  # money in it, per currency and exchange rate
+    exchange: Sequence[Row] = ()  # those rates
 
 
 def assemble(rows: RunRows) -> dict[str, Any]:
@@ -50,7 +56,7 @@ def assemble(rows: RunRows) -> dict[str, Any]:
     it = _energy(total)
     facility = _facility(rows.facility)
     yardstick = rows.yardsticks[0] if rows.yardsticks else None
-    return {
+    document = {
         "schema": SCHEMA,
         "run": _run(rows),
         "energy": {
@@ -63,17 +69,20 @@ def assemble(rows: RunRows) -> dict[str, Any]:
         },
         "cost": [_cost(row) for row in rows.cost],
         "carbon": _carbon(rows.carbon),
-        "water": None,
+        "water": _water(rows.water),
         "as_of": _instant(rows.as_of),
         "usage": [],
         "prices": [],
         "coverage": _coverage(rows.devices, rows),
         "per": _per(rows.marks, it),
-        "factors": [_factor(row) for row in [*rows.factors, *([yardstick] if yardstick else [])]],
+        "factors": [_factor(row) for row in [*rows.factors, *rows.exchange, *rows.yardsticks[:1]]],
         "equivalents": _equivalents(facility or it, yardstick),
-        "notices": [*_own_notices(rows), *(_notice(row) for row in rows.notices)],
+        "notices": [*own_notices(rows), *(_notice(row) for row in rows.notices)],
         "simulated": bool(rows.run["simulated"] or (total and total["simulated"])),
     }
+    if rows.currency is not None:
+        document["cost_in"] = _cost_in(rows.currency, rows.converted)
+    return document
 
 
 def _run(rows: RunRows) -> dict[str, Any]:
@@ -134,17 +143,51 @@ def _cost(row: Row) -> dict[str, Any]:
     return {"kind": row["kind"], "currency": row["currency"], "amount": amount}
 
 
-def _carbon(rows: Sequence[Row]) -> dict[str, Quantity | None]:
-    by_kind = {row["kind"]: row for row in rows}
-    both, overhead = by_kind.get(None), by_kind.get("location_overhead")
-    known = both is not None and both["grams"] is not None
-    return {
-        "location": _grams(both) if both is not None and known else None,
-        "market": None,
-        "overhead": _grams(overhead) if overhead is not None else None,
-        "tnd": None,
-        "embodied": None,
+def _cost_in(currency: str, rows: Sequence[Row]) -> dict[str, Any] | None:
+    """All money in one currency, by dated rates; None where a rate is missing, or any money."""
+    if not rows or any(row["amount"] is None for row in rows):
+        return None
+    parts = {part: sum(row[part] for row in rows) for part in ("amount", "low", "high")}
+    amount = {
+        "value": _money(parts["amount"]),
+        "low": _money(parts["low"]),
+        "high": _money(parts["high"]),
+        "unit": currency,
+        "method": str(Method.weakest(Method(row["method"]) for row in rows)),
     }
+    rates = sorted({row["factor_id"] for row in rows} - {None})
+    return {"currency": currency, "amount": amount, "rates": rates}
+
+
+def _carbon(rows: Sequence[Row]) -> dict[str, Quantity | None]:
+    """Each basis apart: location and market are two views of the same energy."""
+    found = {(row["basis"], row["kind"]): _grams(row) for row in rows}
+    return {
+        "location": found.get(("location", None)),
+        "market": found.get(("market", None)),
+        "overhead": found.get(("location", "location_overhead")),
+        "tnd": found.get(("tnd", None)),
+        "embodied": found.get(("embodied", None)),
+        "embodied_board": found.get(("embodied", "embodied_board")),
+        "embodied_server": found.get(("embodied", "embodied_server")),
+        "market_default": _market_default(rows),
+    }
+
+
+def _market_default(rows: Sequence[Row]) -> Quantity | None:
+    """The part of the market-based total that no instrument covers."""
+    parts = [row for row in rows if str(row["kind"]).startswith("market_default")]
+    if not parts:
+        return None
+    grams, low, high = (sum(row[part] for row in parts) for part in ("grams", "low", "high"))
+    method = Method.weakest(Method(row["method"]) for row in parts)
+    return _quantity(grams, low, high, "g", method)
+
+
+def _water(row: Row) -> Quantity | None:
+    if row["litres"] is None:
+        return None
+    return _quantity(row["litres"], row["low"], row["high"], "L", row["method"])
 
 
 def _grams(row: Row) -> Quantity:
@@ -195,6 +238,10 @@ def _factor(row: Row) -> dict[str, Any]:
         "valid_from": _instant(row["valid_from"]),
         "valid_to": _instant(row["valid_to"]),
         "recorded_at": _instant(row["recorded_at"]),
+        "basis": row["basis"],
+        "book": row["book"],
+        "item": row["item"],
+        "share": None if row["share"] is None else float(row["share"]),
     }
 
 
@@ -207,59 +254,6 @@ def _notice(row: Row) -> dict[str, Any]:
         "at": _instant(row["first_at"]),
         "times": row["times"],
     }
-
-
-def _own_notices(rows: RunRows) -> list[dict[str, Any]]:
-    """What the figures themselves make the reader ask."""
-    found = []
-    if not rows.devices:
-        found.append(_said("no_energy", "warning", "No energy was metered for this run."))
-    refused = _refused(rows.notices)
-    assumed = any(row["method"] == "assumed" for row in rows.carbon)
-    if assumed and rows.run["zone"] is None and not refused.zone:
-        text = (
-            "No grid zone is set, so carbon is the world's range of grids: set `zone` in the"
-            " configuration, or METER_ZONE, to a code such as FRA or USA-CA."
-        )
-        found.append(_said("no_zone", "warning", text))
-    lines = rows.facility["lines"] or 0
-    priced = sum(row["lines"] for row in rows.cost if row["kind"] == "electricity")
-    if lines and not priced:
-        text = (
-            "No electricity tariff holds for this run, so there is no electricity cost: set"
-            " `[electricity]` with `price_per_kwh` and `currency` in the configuration."
-        )
-        if not refused.tariff:
-            found.append(_said("no_tariff", "info", text))
-    elif priced < lines:
-        text = "Some hours have no electricity tariff, so the electricity cost is a part only."
-        found.append(_said("tariff_gap", "warning", text))
-    if 0 < (rows.facility["with_pue"] or 0) < lines:
-        text = "Some hours have no PUE, so facility energy is not given and overheads are a part."
-        found.append(_said("pue_gap", "warning", text))
-    return found
-
-
-class _Refused(NamedTuple):
-    """What the configuration states, but wrongly: to say that it is not set would mislead."""
-
-    zone: bool
-    tariff: bool
-
-
-def _refused(notices: Sequence[Row]) -> _Refused:
-    unread = any(row["code"] == "config_unreadable" for row in notices)
-    wrong = [str(row["message"]) for row in notices if row["code"] == "config_error"]
-    return _Refused(
-        zone=unread or any(text.startswith(("site.zone", "METER_ZONE")) for text in wrong),
-        tariff=unread or any(text.startswith("electricity") for text in wrong),
-    )
-
-
-def _said(code: str, severity: str, text: str) -> dict[str, Any]:
-    return {
-        "code": code, "severity": severity, "text": text, "device": None, "at": None, "times": 1,
-    }  # fmt: skip
 
 
 def _coverage(devices: Sequence[Row], rows: RunRows) -> float:

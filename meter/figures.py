@@ -29,9 +29,20 @@ _COSTS = {
 }
 _FACTORS = {
     "grid_intensity": "grid intensity",
+    "marginal_intensity": "marginal grid intensity",
+    "market_intensity": "market instrument",
+    "market_excluded": "excluded instrument",
     "electricity_price": "electricity price",
     "pue": "PUE",
+    "wue": "WUE",
+    "tnd_uplift": "grid loss uplift",
     "gpu_hour_rate": "GPU-hour rate",
+    "embodied_board": "embodied, GPU board",
+    "embodied_server": "embodied, rest of server",
+    "fx_rate": "exchange rate",
+    "gpu_power": "GPU power",
+    "gpu_compute": "GPU compute",
+    "node_power": "node power",
     "household_energy": "household",
 }
 _SCALED = frozenset({"J", "g", "L"})

@@ -332,7 +332,8 @@ class FactorKind(StrEnum):
 
 
 HOURLY_KINDS = frozenset({
-    FactorKind.GRID_INTENSITY, FactorKind.MARKET_INTENSITY, FactorKind.ELECTRICITY_PRICE,
+    FactorKind.GRID_INTENSITY, FactorKind.MARKET_INTENSITY, FactorKind.MARKET_EXCLUDED,
+    FactorKind.ELECTRICITY_PRICE,
     FactorKind.PUE, FactorKind.WUE, FactorKind.TND_UPLIFT, FactorKind.GPU_HOUR_RATE,
     FactorKind.EMBODIED_BOARD, FactorKind.EMBODIED_SERVER, FactorKind.FX_RATE,
 })  # fmt: skip

@@ -20,7 +20,8 @@ _QUALITY = frozenset({
     "ambiguous_devices", "clock_stepped", "counter_caught_up", "counter_disagrees",
     "counter_glitch", "counter_missing", "counter_not_caught_up", "counter_reset", "counter_stuck",
     "gap_bridged", "gap_unknown", "mig_share", "no_counter", "no_gpu_visible", "pue_gap",
-    "reads_failed", "shared_device", "tariff_gap",
+    "reads_failed", "shared_device", "tariff_gap", "tnd_gap", "wue_gap", "embodied_gap",
+    "market_excluded", "fx_missing",
 })  # fmt: skip
 _ADVICE = frozenset({"no_zone", "no_tariff"})
 
@@ -64,6 +65,7 @@ def _fitting(document: Mapping[str, Any], width: int, room: int) -> list[str]:
         ("Facility", _facility(document)),
         ("Cost", _cost(document)),
         ("Carbon", _carbon(document)),
+        ("Apart", _apart(document)),
         ("Compare", _household(document)),
         ("Per", _per(document)),
     ):
@@ -157,6 +159,19 @@ def _carbon(document: Mapping[str, Any]) -> str:
     if market := carbon.get("market"):
         line += f"; {figures.with_bounds(market)} market-based"
     return line
+
+
+def _apart(document: Mapping[str, Any]) -> str:
+    """What is in no total: making the hardware, loss in the grid, water."""
+    carbon = document.get("carbon") or {}
+    parts = []
+    if embodied := carbon.get("embodied"):
+        parts.append(f"{figures.with_bounds(embodied)} CO2e embodied in the hardware")
+    if loss := carbon.get("tnd"):
+        parts.append(f"{figures.figure(loss)} CO2e lost in the grid")
+    if water := document.get("water"):
+        parts.append(f"{figures.figure(water)} water")
+    return ", ".join(parts)
 
 
 def _household(document: Mapping[str, Any]) -> str:

@@ -24,11 +24,15 @@ if TYPE_CHECKING:
 
 _CARBON_ROWS = (
     ("location", "Location-based"),
-    ("market", "Market-based"),
     ("overhead", "of which facility overhead"),
-    ("tnd", "Transmission and distribution loss"),
-    ("embodied", "Embodied"),
+    ("market", "Market-based"),
+    ("market_default", "of which without an instrument"),
+    ("tnd", "Transmission and distribution loss, apart"),
+    ("embodied", "Embodied in hardware, amortised, apart"),
+    ("embodied_board", "of which GPU boards"),
+    ("embodied_server", "of which the rest of the servers"),
 )
+_PARTS = frozenset({"market_default", "embodied_board", "embodied_server"})
 _METHODS = ("measured", "simulated", "sourced", "modelled", "assumed")
 
 
@@ -110,7 +114,9 @@ def _not_stated(document: Mapping[str, Any]) -> list[str]:
     """What this document says nothing about: unknown is said, not left out."""
     carbon = document.get("carbon") or {}
     missing = [
-        label.removeprefix("of which ") for key, label in _CARBON_ROWS if not carbon.get(key)
+        label.removeprefix("of which ").removesuffix(", apart").removesuffix(", amortised")
+        for key, label in _CARBON_ROWS
+        if key not in _PARTS and not carbon.get(key)
     ]
     if not document.get("water"):
         missing.append("Water")

@@ -32,8 +32,12 @@ class PowerPoint:
     energy_j: float
 
 
-def run_document(reader: Reader, run_id: str, *, as_of_us: int | None = None) -> dict[str, Any]:
+def run_document(
+    reader: Reader, run_id: str, *, as_of_us: int | None = None, currency: str | None = None
+) -> dict[str, Any]:
     """The document ``meter.run/1`` of a run, by what was known at an instant (None: now).
+
+    With a currency it has all money in that one too, where dated exchange rates are known.
 
     Raises UsageError if there is no such run, or was none then.
     """
@@ -44,6 +48,7 @@ def run_document(reader: Reader, run_id: str, *, as_of_us: int | None = None) ->
     known = {"run_id": run_id, "as_of": as_of}
     hours = {**known, **_hours(run)}
     span = {**known, "start": run["started_at"], "end": until}
+    converted = _converted(reader, currency, hours)
     return assemble(
         RunRows(
             run=run,
@@ -52,6 +57,7 @@ def run_document(reader: Reader, run_id: str, *, as_of_us: int | None = None) ->
             facility=reader.rows("report/run_facility", **hours)[0],
             cost=reader.rows("report/run_cost", **hours),
             carbon=reader.rows("report/run_carbon", **hours),
+            water=reader.rows("report/run_water", **hours)[0],
             factors=reader.rows("report/run_factors", **hours),
             yardsticks=reader.rows(
                 "report/newest_factors", kind=FactorKind.HOUSEHOLD_ENERGY.value, as_of=as_of
@@ -60,10 +66,25 @@ def run_document(reader: Reader, run_id: str, *, as_of_us: int | None = None) ->
             holds=reader.rows("report/run_holds", **known),
             unattributed=reader.rows("report/run_unattributed", **span)[0],
             notices=reader.rows("report/run_notices", **span),
+            excluded=reader.rows("report/run_excluded", **hours),
             as_of=as_of,
             until=until,
+            currency=currency,
+            converted=converted,
+            exchange=_exchange(reader, converted),
         )
     )
+
+
+def _converted(reader: Reader, currency: str | None, hours: dict[str, Any]) -> list[dict[str, Any]]:
+    if currency is None:
+        return []
+    return reader.rows("report/run_cost_in", wanted=currency, **hours)
+
+
+def _exchange(reader: Reader, converted: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    ids = sorted({row["factor_id"] for row in converted} - {None})
+    return [row for id_ in ids for row in reader.rows("report/factor", id=id_)]
 
 
 def run_list(

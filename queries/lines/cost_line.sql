@@ -5,6 +5,7 @@
 -- column  device_id         VARCHAR         : whose energy
 -- column  site_id           VARCHAR         : where
 -- column  hour              TIMESTAMP       : UTC, without zone
+-- column  quarter           INTEGER         : of the hour; 0 is all of an hour that no border cuts
 -- column  kind              VARCHAR         : electricity, electricity_overhead or gpu_time
 -- column  currency          VARCHAR         : null if no money
 -- column  amount            DECIMAL(38,15)  : never rounded
@@ -20,6 +21,7 @@ SELECT
     l.device_id AS device_id,
     l.site_id AS site_id,
     l.hour AS hour,
+    l.quarter AS quarter,
     l.kind AS kind,
     l.currency AS currency,
     l.amount AS amount,

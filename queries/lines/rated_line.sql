@@ -9,6 +9,7 @@
 -- column  component         VARCHAR         : of the device
 -- column  site_id           VARCHAR         : where
 -- column  hour              TIMESTAMP       : UTC, without zone
+-- column  quarter           INTEGER         : of the hour; 0 is all of an hour that no border cuts
 -- column  kind              VARCHAR         : of the line
 -- column  currency          VARCHAR         : null if no money
 -- column  amount            DECIMAL(38,15)  : never rounded
@@ -25,6 +26,7 @@ SELECT
     q.component AS component,
     q.site_id AS site_id,
     q.hour AS hour,
+    q.quarter AS quarter,
     q.kind AS kind,
     q.currency AS currency,
     cast(q.quantity * q.rate AS DECIMAL(38, 15)) AS amount,
@@ -56,6 +58,7 @@ FROM (
         d.component,
         e.site_id,
         e.hour,
+        e.quarter,
         r.kind,
         r.currency,
         r.rate,
@@ -86,6 +89,7 @@ FROM (
         d.component,
         e.site_id,
         e.hour,
+        e.quarter,
         r.kind,
         cast(NULL AS VARCHAR) AS currency,
         r.rate,

@@ -16,6 +16,10 @@
 -- column  valid_from   TIMESTAMP      : null is always
 -- column  valid_to     TIMESTAMP      : null is always
 -- column  recorded_at  TIMESTAMP      : when the ledger learned it
+-- column  basis        VARCHAR        : average or marginal, production or consumption, life-cycle or direct
+-- column  book         VARCHAR        : who states it
+-- column  item         VARCHAR        : what it is about in its scope
+-- column  share        DECIMAL(9,6)   : of the consumption that an instrument covers
 SELECT
     f.id AS id,
     f.kind AS kind,
@@ -31,7 +35,11 @@ SELECT
     f.method AS method,
     f.valid_from AS valid_from,
     f.valid_to AS valid_to,
-    f.recorded_at AS recorded_at
+    f.recorded_at AS recorded_at,
+    f.basis AS basis,
+    f.book AS book,
+    f.item AS item,
+    f.share AS share
 FROM (
     SELECT
         *,

@@ -4,6 +4,7 @@
 -- param   from      TIMESTAMP       : first hour
 -- param   to        TIMESTAMP       : hour after the last
 -- with    energy_line
+-- with    device_now
 -- with    rate
 -- column  energy_j    DECIMAL(24,3)  : IT and overhead
 -- column  low_j       DECIMAL(24,3)  : lower bound
@@ -11,6 +12,7 @@
 -- column  overhead_j  DECIMAL(24,3)  : the overhead's part
 -- column  method      VARCHAR        : the weakest
 -- column  lines       BIGINT         : energy lines
+-- column  gpu_lines   BIGINT         : of them, of GPUs
 -- column  with_pue    BIGINT         : energy lines that have a PUE
 SELECT
     cast(round(sum(l.energy_mj * (1 + l.rate)), 0) * cast(0.001 AS DECIMAL(4, 3)) AS DECIMAL(24, 3)) AS energy_j,
@@ -24,9 +26,11 @@ SELECT
         WHEN 3 THEN 'assumed'
     END AS method,
     count(*) AS lines,
+    count(CASE WHEN l.component = 'gpu' THEN 1 END) AS gpu_lines,
     count(l.factor_id) AS with_pue
 FROM (
     SELECT
+        d.component,
         e.energy_mj,
         e.low_mj,
         e.high_mj,
@@ -36,6 +40,7 @@ FROM (
         r.factor_id,
         greatest(e.weakness, r.weakness) AS weakness
     FROM energy_line AS e
+    LEFT JOIN device_now AS d ON e.device_id = d.device_id
     LEFT JOIN rate AS r
         ON
             e.site_id = r.site_id

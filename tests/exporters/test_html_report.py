@@ -95,7 +95,7 @@ def poisoned(payload: str) -> dict[str, Any]:
     """A document whose every text is the payload."""
     made = document()
     made["run"].update(id=payload, name=payload, project=payload, status=payload)
-    made["run"].update(tags={payload: payload, "b": payload}, nodes=[payload])
+    made["run"].update(tags={payload: payload, "another tag": payload}, nodes=[payload])
     for device in made["energy"]["devices"]:
         device["name"] = payload
     made["energy"]["devices"][0].update(id=payload)
@@ -141,7 +141,7 @@ def test_no_text_of_others_changes_the_structure(payload: str) -> None:
     assert attacked.open == []
 
 
-@given(st.text(min_size=1, max_size=60))
+@given(st.text(min_size=1, max_size=60).filter(lambda text: text != "another tag"))
 @settings(max_examples=25, deadline=None)
 def test_no_text_at_all_changes_the_structure(payload: str) -> None:
     assert Shape(page(poisoned(payload), 600)).tags == Shape(page(poisoned("x"), 600)).tags
@@ -191,8 +191,9 @@ def test_factors_stand_with_source_and_date() -> None:
 
 
 def test_what_is_unknown_is_said() -> None:
-    assert "Not stated: market-based, transmission and distribution loss, embodied, water" in text(
-        document()
+    assert (
+        "Not stated: market-based, transmission and distribution loss, embodied in hardware"
+        in text(document())
     )
     made = document(cost=[], carbon=None, factors=[], equivalents=[], coverage=None, notices=[])
     assert "no electricity tariff and no GPU-hour rate are set" in text(made)
