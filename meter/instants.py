@@ -25,3 +25,9 @@ def parse_us(text: str, what: str = "the instant") -> int:
             f"{what} {text[:40]!r} is no date or instant", "write for example 2026-03-01T09:00Z"
         )
     return (at - _EPOCH) // _US
+
+
+def instant(at_us: int) -> str:
+    """RFC 3339 in UTC, to the µs: how documents write an instant."""
+    at = (_EPOCH + at_us * _US).replace(tzinfo=None)
+    return f"{at.isoformat(timespec='microseconds')}Z"

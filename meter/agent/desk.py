@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from meter.agent import views
 from meter.agent.problems import NotFoundError
 from meter.errors import LedgerError, MeterError, UsageError
-from meter.ledger import Ledger, reports
+from meter.ledger import Ledger, profiles, reports
 from meter.ledger.learning import learn
 from meter.model import LedgerBatch
 from meter.snapshot import Health, Snapshot
@@ -197,6 +197,21 @@ class Desk:
         learned = learn(self._ledger, factors, prices)
         self._shelf.take(learned.factors)
         return learned
+
+    def profile(self, run_id: str, as_of_us: int | None = None) -> dict[str, Any]:
+        """A run's energy by device and quarter hour, the open minute of a live run included."""
+        found = run_id if run_id in self._metering.runs else self._found(run_id)
+        if as_of_us is None and found in self._metering.runs:
+            _wait(self._cut(found), _DURABLE_S)
+        with self._ledger.reader() as reader:
+            return profiles.run_profile(reader, found, as_of_us=as_of_us)
+
+    def factor_rows(
+        self, scopes: Sequence[str], span_us: tuple[int, int], as_of_us: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Factor rows of some scopes that hold between two instants (UTC µs)."""
+        with self._ledger.reader() as reader:
+            return profiles.factor_rows(reader, scopes, span_us, as_of_us=as_of_us)
 
     def _durable(self, future: Future[None], timeout_s: float, *, broken_s: float) -> bool:
         """Wait for a write, but less where the ledger says that it cannot be written."""

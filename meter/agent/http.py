@@ -38,6 +38,7 @@ _MARKED = (
     "past it, about two seconds later"
 )
 _MOST_RUNS = 1_000
+_MOST_SCOPES = 100
 
 
 class Desk(Protocol):
@@ -60,6 +61,14 @@ class Desk(Protocol):
 
     def series(self, run_id: str) -> list[dict[str, Any]]:
         """A run's power over time."""
+
+    def profile(self, run_id: str, as_of_us: int | None = None) -> dict[str, Any]:
+        """A run's energy by device and quarter hour, up to date or as known at an instant."""
+
+    def factor_rows(
+        self, scopes: Sequence[str], span_us: tuple[int, int], as_of_us: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Factor rows of some scopes that hold between two instants (UTC µs)."""
 
     def status(self) -> dict[str, Any]:
         """The live state."""
@@ -85,6 +94,7 @@ def build(desk: Desk, page: Page, hosts: Collection[str]) -> ASGIApp:
     )
     problems.install(app)
     _add_runs(app, desk)
+    _add_comparison(app, desk)
     _add_health(app, desk, page)
     return Guard(app, hosts)
 
@@ -129,6 +139,26 @@ def _add_runs(app: FastAPI, desk: Desk) -> None:
     def mark(run_id: str, mark: NewMark) -> Response:
         """Note a step, an epoch or a phase of a run."""
         return JSONResponse(desk.mark(run_id, mark), 202)
+
+
+def _add_comparison(app: FastAPI, desk: Desk) -> None:
+    @app.get("/v1/runs/{run_id}/profile")
+    def profile(run_id: str, as_of: Annotated[str | None, Query(max_length=40)] = None) -> Response:
+        """Give a run's energy by device and quarter hour: mJ, with UTC instants in µs."""
+        as_of_us = None if as_of is None else parse_us(as_of, "as_of")
+        return JSONResponse(desk.profile(run_id, as_of_us))
+
+    @app.get("/v1/rates")
+    def rates(
+        scope: Annotated[list[str], Query(max_length=_MOST_SCOPES)],
+        since: Annotated[str, Query(alias="from", max_length=40)],
+        until: Annotated[str, Query(alias="to", max_length=40)],
+        as_of: Annotated[str | None, Query(max_length=40)] = None,
+    ) -> Response:
+        """Give the factor rows, withdrawals too, that rates between two instants stand on."""
+        span_us = parse_us(since, "from"), parse_us(until, "to")
+        as_of_us = None if as_of is None else parse_us(as_of, "as_of")
+        return JSONResponse({"factors": desk.factor_rows(scope, span_us, as_of_us)})
 
 
 def _add_health(app: FastAPI, desk: Desk, page: Page) -> None:

@@ -37,6 +37,7 @@ COMMANDS: dict[str, Entry] = {
     "runs": Entry("meter.cli.runs", "List runs, newest first."),
     "show": Entry("meter.cli.show", "Show one run in the terminal."),
     "report": Entry("meter.cli.report", "Write a run's report to a file."),
+    "whatif": Entry("meter.cli.whatif", "Compare a run with the same run elsewhere."),
     "doctor": Entry("meter.cli.doctor", "Tell what can be measured here and what is missing."),
     "demo": Entry("meter.cli.demo", "See the whole path on simulated GPUs."),
 }

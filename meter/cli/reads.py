@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 from meter.errors import AgentError, LedgerError, LedgerLockedError, UsageError
-from meter.instants import parse_us
+from meter.instants import instant, parse_us
 from meter.launch.client import NoAgentError, problem_text, request
 from meter.summary import IN_MEMORY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from meter.config import Config
@@ -54,6 +54,14 @@ class Reads(Protocol):
     def series(self, run_id: str) -> list[dict[str, Any]]:
         """A run's power over time."""
 
+    def profile(self, run: str, as_of: str | None = None) -> dict[str, Any]:
+        """A run's energy by device and quarter hour, found like its document."""
+
+    def factor_rows(
+        self, scopes: Sequence[str], span_us: tuple[int, int], as_of: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Factor rows of some scopes that hold between two instants (UTC µs)."""
+
 
 class AgentReads:
     """Reads through an agent's socket."""
@@ -88,6 +96,21 @@ class AgentReads:
         found: list[dict[str, Any]] = self._get(f"/v1/runs/{quote(run_id, safe='')}/series")[
             "series"
         ]
+        return found
+
+    def profile(self, run: str, as_of: str | None = None) -> dict[str, Any]:
+        """A run's energy by device and quarter hour."""
+        query = f"?{urlencode({'as_of': as_of})}" if as_of else ""
+        return self._get(f"/v1/runs/{quote(run, safe='')}/profile{query}")
+
+    def factor_rows(
+        self, scopes: Sequence[str], span_us: tuple[int, int], as_of: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Factor rows of some scopes that hold between two instants."""
+        asked = [("scope", scope) for scope in scopes]
+        asked += [("from", instant(span_us[0])), ("to", instant(span_us[1]))]
+        asked += [("as_of", as_of)] if as_of else []
+        found: list[dict[str, Any]] = self._get(f"/v1/rates?{urlencode(asked)}")["factors"]
         return found
 
     def _get(self, path: str) -> dict[str, Any]:
@@ -130,6 +153,23 @@ class FileReads:
 
         return [point_of(point) for point in reports.run_series(self._reader, run_id)]
 
+    def profile(self, run: str, as_of: str | None = None) -> dict[str, Any]:
+        """A run's energy by device and quarter hour."""
+        from meter.ledger import profiles, reports  # noqa: PLC0415
+
+        as_of_us = parse_us(as_of, "--as-of") if as_of else None
+        found = reports.find_run(self._reader, run)
+        return profiles.run_profile(self._reader, found, as_of_us=as_of_us)
+
+    def factor_rows(
+        self, scopes: Sequence[str], span_us: tuple[int, int], as_of: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Factor rows of some scopes that hold between two instants."""
+        from meter.ledger import profiles  # noqa: PLC0415
+
+        as_of_us = parse_us(as_of, "--as-of") if as_of else None
+        return profiles.factor_rows(self._reader, scopes, span_us, as_of_us=as_of_us)
+
 
 def point_of(point: Any) -> dict[str, Any]:
     """A point of a series as the exporters take it."""
@@ -171,6 +211,16 @@ class Handover:
     def series(self, run_id: str) -> list[dict[str, Any]]:
         """A run's power over time."""
         return self._ask(lambda source: source.series(run_id))
+
+    def profile(self, run: str, as_of: str | None = None) -> dict[str, Any]:
+        """A run's energy by device and quarter hour."""
+        return self._ask(lambda source: source.profile(run, as_of))
+
+    def factor_rows(
+        self, scopes: Sequence[str], span_us: tuple[int, int], as_of: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Factor rows of some scopes that hold between two instants."""
+        return self._ask(lambda source: source.factor_rows(scopes, span_us, as_of))
 
     def _ask(self, question: Callable[[Reads], T]) -> T:
         try:

@@ -57,6 +57,14 @@ class FakeDesk:
     def series(self, run_id: str) -> list[dict[str, Any]]:
         return [self._note("series", run_id)]
 
+    def profile(self, run_id: str, as_of_us: int | None = None) -> dict[str, Any]:
+        return self._note("profile", run_id, as_of_us)
+
+    def factor_rows(
+        self, scopes: Sequence[str], span_us: tuple[int, int], as_of_us: int | None = None
+    ) -> list[dict[str, Any]]:
+        return [self._note("factor_rows", scopes, span_us, as_of_us)]
+
     def status(self) -> dict[str, Any]:
         return self._note("status")
 

@@ -1,0 +1,201 @@
+"""The cheapest and the cleanest hour to start in, of those in a horizon."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from meter.model import Component
+from meter.units import US_PER_HOUR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from decimal import Decimal
+
+    from meter.whatif.place import Place, Slot
+    from meter.whatif.profile import Profile
+
+_FEMTO = 15  # decimal places of a rate
+_NANO = 9  # of a factor
+
+Currencies = tuple[str | None, str | None]
+"""Of energy and of GPU time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Instants, in UTC µs, that a start is sought between: the full hours in [from, to)."""
+
+    from_us: int
+    to_us: int
+
+    def hours(self) -> range:
+        """Full hours to start at."""
+        first = -(-self.from_us // US_PER_HOUR) * US_PER_HOUR
+        return range(first, self.to_us, US_PER_HOUR)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a start would bring, as whole numbers that compare exactly; None is not comparable.
+
+    ``cost`` and ``carbon`` are in 1E-15 nano-units, ``marginal`` in mJ times 1E-9 g/kWh.
+    ``hourly`` of the ``slots`` that the run would need have an intensity of their own hour or day.
+    """
+
+    at_us: int
+    cost: dict[str, int] | None
+    carbon: int | None
+    marginal: int | None
+    slots: int
+    hourly: int
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Every start of a window, and the best of them; None where all are equal or unknown."""
+
+    window: Window
+    starts: tuple[Start, ...]
+    cheapest: dict[str, Start | None]
+    cleanest: Start | None
+    marginal: Start | None
+    energy_mj: int
+
+    @property
+    def slots(self) -> int:
+        """Quarter hours that all starts need, those that several need counted for each."""
+        return sum(one.slots for one in self.starts)
+
+    @property
+    def hourly(self) -> int:
+        """Of these the ones with an intensity of their own hour or day."""
+        return sum(one.hourly for one in self.starts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """What a run uses at one site in one quarter hour, counted from its first."""
+
+    site_id: str
+    offset_us: int
+    energy_mj: int
+    held_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A slot's rates as whole numbers of 1E-15; those of the overhead are in them."""
+
+    currencies: Currencies
+    energy: int
+    gpu_time: int
+    grams: int | None
+    marginal: int | None
+    hourly: bool
+
+
+Table = dict[tuple[str, int], _Packed]
+
+
+def search(profile: Profile, places: Mapping[str, Place], window: Window) -> Search:
+    """What each start in a window would bring. Of equal starts the earliest is the best."""
+    needs = _needs(profile)
+    hours = window.hours()
+    table = _table(needs, places, hours)
+    usual = _usual(table)
+    starts = tuple(_start(at_us, needs, table, usual) for at_us in hours)
+    return Search(
+        window=window,
+        starts=starts,
+        cheapest={
+            currency: _best(starts, partial(_cost_in, currency))
+            for currency in sorted({one for one in usual if one})
+        },
+        cleanest=_best(starts, lambda one: one.carbon),
+        marginal=_best(starts, lambda one: one.marginal),
+        energy_mj=sum(need.energy_mj for need in needs),
+    )
+
+
+def _needs(profile: Profile) -> list[_Need]:
+    energy: dict[tuple[str, int], int] = defaultdict(int)
+    held: dict[tuple[str, int], int] = defaultdict(int)
+    for use in profile.uses:
+        key = use.site_id, use.at_us - profile.first_us
+        energy[key] += use.energy.value
+        held[key] += use.held.value if use.component is Component.GPU else 0
+    return [_Need(*key, energy[key], held[key]) for key in sorted(energy)]
+
+
+def _table(needs: Iterable[_Need], places: Mapping[str, Place], hours: Iterable[int]) -> Table:
+    """The rates of every quarter hour that some start needs."""
+    keys = {(need.site_id, at_us + need.offset_us) for need in needs for at_us in hours}
+    return {(site, at_us): _packed(places[site].at(at_us)) for site, at_us in keys}
+
+
+def _packed(slot: Slot) -> _Packed:
+    prices = [rate for rate in slot.energy if rate.kind.startswith("electricity")]
+    grams = [rate for rate in slot.energy if rate.kind.startswith("location")]
+    gpu = slot.gpu_time[0] if slot.gpu_time else None
+    return _Packed(
+        currencies=(prices[0].unit if prices else None, gpu.unit if gpu else None),
+        energy=sum(_whole(rate.value) for rate in prices),
+        gpu_time=_whole(gpu.value) if gpu else 0,
+        grams=sum(_whole(rate.value) for rate in grams) if grams else None,
+        marginal=None if slot.marginal is None else int(slot.marginal.scaleb(_NANO)),
+        hourly=slot.hourly,
+    )
+
+
+def _whole(rate: Decimal) -> int:
+    return int(rate.scaleb(_FEMTO))
+
+
+def _usual(table: Table) -> Currencies:
+    """The currencies of most slots: what is priced otherwise cannot be compared with them."""
+    seen = Counter(slot.currencies for slot in table.values())
+    return min(seen, key=lambda one: (-seen[one], repr(one)), default=(None, None))
+
+
+def _start(at_us: int, needs: Iterable[_Need], table: Table, usual: Currencies) -> Start:
+    pairs = [(need, table[need.site_id, at_us + need.offset_us]) for need in needs]
+    cost: dict[str, int] = {}
+    if all(slot.currencies == usual for _, slot in pairs):
+        energy = sum(need.energy_mj * slot.energy for need, slot in pairs)
+        held = sum(need.held_us * slot.gpu_time for need, slot in pairs)
+        for currency, amount in zip(usual, (energy, held), strict=True):
+            if currency:
+                cost[currency] = cost.get(currency, 0) + amount
+    return Start(
+        at_us=at_us,
+        cost=cost or None,
+        carbon=_weighted((need.energy_mj, slot.grams) for need, slot in pairs),
+        marginal=_weighted((need.energy_mj, slot.marginal) for need, slot in pairs),
+        slots=len(pairs),
+        hourly=sum(slot.hourly for _, slot in pairs),
+    )
+
+
+def _weighted(pairs: Iterable[tuple[int, int | None]]) -> int | None:
+    """Energy times a rate; None where one is not known."""
+    total = 0
+    for energy_mj, rate in pairs:
+        if rate is None:
+            return None
+        total += energy_mj * rate
+    return total
+
+
+def _cost_in(currency: str, start: Start) -> int | None:
+    return None if start.cost is None else start.cost[currency]
+
+
+def _best(starts: Iterable[Start], figure: Callable[[Start], int | None]) -> Start | None:
+    """The earliest of the lowest; None where fewer than two differ."""
+    known = [(number, one) for one in starts if (number := figure(one)) is not None]
+    if len({number for number, _ in known}) < 2:
+        return None
+    return min(known, key=lambda pair: (pair[0], pair[1].at_us))[1]

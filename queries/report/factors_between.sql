@@ -1,0 +1,58 @@
+-- A factor row that was known and holds between two instants, of a kind that places and GPUs are compared by.
+-- param   as_of          TIMESTAMP      : what was known then
+-- param   from           TIMESTAMP      : first instant
+-- param   to             TIMESTAMP      : instant after the last
+-- column  id             VARCHAR        : of the factor
+-- column  kind           VARCHAR        : what it tells
+-- column  scope          VARCHAR        : zone, site id or world
+-- column  amount         DECIMAL(18,9)  : null withdraws
+-- column  low            DECIMAL(18,9)  : lower bound
+-- column  high           DECIMAL(18,9)  : upper bound
+-- column  unit           VARCHAR        : of amount
+-- column  currency       VARCHAR        : null if no money
+-- column  source         VARCHAR        : who says so
+-- column  source_date    VARCHAR        : and when
+-- column  licence        VARCHAR        : of the source
+-- column  method         VARCHAR        : sourced or assumed
+-- column  evidence_rank  INTEGER        : highest first
+-- column  valid_from     TIMESTAMP      : null is always
+-- column  valid_to       TIMESTAMP      : null is always
+-- column  windows        VARCHAR        : JSON, the local hours it holds in
+-- column  detail         VARCHAR        : anything else
+-- column  recorded_at    TIMESTAMP      : UTC, without zone
+-- column  book           VARCHAR        : who states it
+-- column  item           VARCHAR        : what it is about in its scope
+-- column  share          DECIMAL(9,6)   : of the consumption that an instrument covers
+-- column  basis          VARCHAR        : average or marginal, production or consumption, life-cycle or direct
+SELECT
+    id,
+    kind,
+    scope,
+    amount,
+    low,
+    high,
+    unit,
+    currency,
+    source,
+    source_date,
+    licence,
+    method,
+    evidence_rank,
+    valid_from,
+    valid_to,
+    windows,
+    detail,
+    recorded_at,
+    book,
+    item,
+    share,
+    basis
+FROM factor
+WHERE
+    recorded_at <= $as_of
+    AND (valid_from IS NULL OR valid_from < $to)
+    AND (valid_to IS NULL OR valid_to > $from)
+    AND kind IN (
+        'grid_intensity', 'marginal_intensity', 'electricity_price', 'pue', 'gpu_hour_rate', 'gpu_power', 'gpu_compute'
+    )
+ORDER BY recorded_at, id
