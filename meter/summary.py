@@ -145,6 +145,8 @@ def _cost(document: Mapping[str, Any]) -> str:
         f"{figures.with_bounds(cost['amount'])} {figures.cost_kind(cost['kind'])}"
         for cost in document.get("cost", ())
     ]
+    if whole := document.get("cost_in"):
+        parts.append(f"together {figures.with_bounds(whole['amount'])} by dated exchange rates")
     return ", ".join(parts)
 
 

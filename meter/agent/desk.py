@@ -173,14 +173,17 @@ class Desk:
         with self._ledger.reader() as reader:
             return reports.run_list(reader, limit=limit, project=project)
 
-    def document(self, run_id: str, as_of_us: int | None = None) -> dict[str, Any]:
+    def document(
+        self, run_id: str, as_of_us: int | None = None, currency: str | None = None
+    ) -> dict[str, Any]:
         """A run's document, the open minute of a live run included; or as known at an instant."""
         if as_of_us is not None:
             with self._ledger.reader() as reader:
-                return reports.run_document(reader, _find(reader, run_id), as_of_us=as_of_us)
+                found = _find(reader, run_id)
+                return reports.run_document(reader, found, as_of_us=as_of_us, currency=currency)
         found = run_id if run_id in self._metering.runs else self._found(run_id)
         durable = found not in self._metering.runs or _wait(self._cut(found), _DURABLE_S)
-        return self._document(found, durable=durable)
+        return self._document(found, durable=durable, currency=currency)
 
     def series(self, run_id: str) -> list[dict[str, Any]]:
         """A run's power over time."""
@@ -254,11 +257,13 @@ class Desk:
 
         return self._loop.ask(cut)
 
-    def _document(self, run_id: str, *, durable: bool) -> dict[str, Any]:
+    def _document(
+        self, run_id: str, *, durable: bool, currency: str | None = None
+    ) -> dict[str, Any]:
         if durable:
             # where the ledger broke meanwhile, what waits for it can still be told
             with contextlib.suppress(LedgerError), self._ledger.reader() as reader:
-                return reports.run_document(reader, run_id)
+                return reports.run_document(reader, run_id, currency=currency)
         document = unsaved(self._metering, run_id, self._shelf.factors())
         if document is None:
             with self._ledger.reader() as reader:

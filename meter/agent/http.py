@@ -39,6 +39,7 @@ _MARKED = (
 )
 _MOST_RUNS = 1_000
 _MOST_SCOPES = 100
+_CURRENCY = "^[A-Z]{3}$"
 
 
 class Desk(Protocol):
@@ -56,7 +57,9 @@ class Desk(Protocol):
     def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
         """The newest runs."""
 
-    def document(self, run_id: str, as_of_us: int | None = None) -> dict[str, Any]:
+    def document(
+        self, run_id: str, as_of_us: int | None = None, currency: str | None = None
+    ) -> dict[str, Any]:
         """A run's document, up to date, or as known at an instant (UTC µs)."""
 
     def series(self, run_id: str) -> list[dict[str, Any]]:
@@ -116,14 +119,17 @@ def _add_runs(app: FastAPI, desk: Desk) -> None:
 
     @app.get("/v1/runs/{run_id}")
     def document(
-        run_id: str, as_of: Annotated[str | None, Query(max_length=40)] = None
+        run_id: str,
+        as_of: Annotated[str | None, Query(max_length=40)] = None,
+        currency: Annotated[str | None, Query(pattern=_CURRENCY)] = None,
     ) -> Response:
         """Give a run's document (meter.run/1); by id, unique prefix, name or `last`.
 
-        `as_of` gives it by the facts known at that instant (ISO 8601, UTC).
+        `as_of` gives it by the facts known at that instant (ISO 8601, UTC), `currency` adds all
+        money in that one, by dated exchange rates.
         """
         as_of_us = None if as_of is None else parse_us(as_of, "as_of")
-        return JSONResponse(desk.document(run_id, as_of_us))
+        return JSONResponse(desk.document(run_id, as_of_us, currency))
 
     @app.get("/v1/runs/{run_id}/series")
     def series(run_id: str) -> Response:

@@ -48,8 +48,13 @@ class Reads(Protocol):
     def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
         """The newest runs."""
 
-    def document(self, run: str, as_of: str | None = None) -> dict[str, Any]:
-        """A run's document, by id, unique prefix, name or ``last``; as known at an instant."""
+    def document(
+        self, run: str, as_of: str | None = None, currency: str | None = None
+    ) -> dict[str, Any]:
+        """A run's document, by id, unique prefix, name or ``last``; as known at an instant.
+
+        With a currency also all money in that one.
+        """
 
     def series(self, run_id: str) -> list[dict[str, Any]]:
         """A run's power over time."""
@@ -86,9 +91,13 @@ class AgentReads:
         found: list[dict[str, Any]] = self._get(f"/v1/runs?{urlencode(query)}")["runs"]
         return found
 
-    def document(self, run: str, as_of: str | None = None) -> dict[str, Any]:
+    def document(
+        self, run: str, as_of: str | None = None, currency: str | None = None
+    ) -> dict[str, Any]:
         """A run's document, up to date or as known at an instant."""
-        query = f"?{urlencode({'as_of': as_of})}" if as_of else ""
+        asked = {"as_of": as_of, "currency": currency}
+        given = {name: value for name, value in asked.items() if value}
+        query = f"?{urlencode(given)}" if given else ""
         return self._get(f"/v1/runs/{quote(run, safe='')}{query}")
 
     def series(self, run_id: str) -> list[dict[str, Any]]:
@@ -139,13 +148,15 @@ class FileReads:
 
         return [dict(row) for row in reports.run_list(self._reader, limit=limit, project=project)]
 
-    def document(self, run: str, as_of: str | None = None) -> dict[str, Any]:
+    def document(
+        self, run: str, as_of: str | None = None, currency: str | None = None
+    ) -> dict[str, Any]:
         """A run's document."""
         from meter.ledger import reports  # noqa: PLC0415
 
         as_of_us = parse_us(as_of, "--as-of") if as_of else None
         found = reports.find_run(self._reader, run)
-        return reports.run_document(self._reader, found, as_of_us=as_of_us)
+        return reports.run_document(self._reader, found, as_of_us=as_of_us, currency=currency)
 
     def series(self, run_id: str) -> list[dict[str, Any]]:
         """A run's power over time."""
@@ -204,9 +215,11 @@ class Handover:
         """The newest runs."""
         return self._ask(lambda source: source.runs(limit, project))
 
-    def document(self, run: str, as_of: str | None = None) -> dict[str, Any]:
+    def document(
+        self, run: str, as_of: str | None = None, currency: str | None = None
+    ) -> dict[str, Any]:
         """A run's document."""
-        return self._ask(lambda source: source.document(run, as_of))
+        return self._ask(lambda source: source.document(run, as_of, currency))
 
     def series(self, run_id: str) -> list[dict[str, Any]]:
         """A run's power over time."""

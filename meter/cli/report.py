@@ -11,7 +11,14 @@ import click
 from meter.cli import output
 from meter.cli.exporters import AVAILABLE, LATER, exporter
 from meter.cli.reads import of_document, reads
-from meter.cli.session import Session, as_of_option, debug_option, example, socket_option
+from meter.cli.session import (
+    Session,
+    as_of_option,
+    currency_option,
+    debug_option,
+    example,
+    socket_option,
+)
 from meter.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,6 +44,7 @@ _STDOUT = "-"
     help="File to write, replacing it; a folder for several runs; - for stdout.",
 )
 @as_of_option
+@currency_option
 @socket_option
 @debug_option
 @click.pass_obj
@@ -47,6 +55,7 @@ def report_command(
     wanted: str | None,
     target: str | None,
     as_of: str | None,
+    currency: str | None,
 ) -> None:
     """Write the report of a run to a file.
 
@@ -63,15 +72,19 @@ def report_command(
         raise UsageError("a terminal cannot show this format", "give -o FILE")
     with reads(session.config) as source:
         for run in runs or ("last",):
-            made = made_report(source, run, export, as_of)
+            made = made_report(source, run, export, as_of, currency)
             _write(made, f"{target}", format_, several=several)
 
 
 def made_report(
-    source: Reads, run: str, export: Export, as_of: str | None = None
+    source: Reads,
+    run: str,
+    export: Export,
+    as_of: str | None = None,
+    currency: str | None = None,
 ) -> tuple[str, bytes]:
     """A run's id and its report; by what was known at an instant, if one is given."""
-    document = source.document(run, as_of)
+    document = source.document(run, as_of, currency)
     run_id = of_document(document)
     return run_id, export(document, source.series(run_id))
 

@@ -9,6 +9,7 @@ import click
 
 from meter import settings
 from meter.environment import Environment
+from meter.errors import UsageError
 from meter.instants import parse_us
 from meter.model import Severity
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from meter.config import Config
+
+
+_CODE = 3  # letters of a currency, ISO 4217
 
 
 class Session:
@@ -81,6 +85,22 @@ def as_of_option(function: Callable[..., Any]) -> Callable[..., Any]:
         metavar="INSTANT",
         callback=checked,
         help="By the facts known at this instant (UTC), not today's.",
+    )(function)
+
+
+def currency_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--currency``: all money in one currency too."""
+
+    def checked(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+        if value is not None and not (len(value) == _CODE and value.isascii() and value.isupper()):
+            raise UsageError(f"{value[:20]!r} is no currency", "write for example --currency EUR")
+        return value
+
+    return click.option(
+        "--currency",
+        metavar="CODE",
+        callback=checked,
+        help="Add all money in this currency, by dated exchange rates.",
     )(function)
 
 

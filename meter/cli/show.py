@@ -12,6 +12,7 @@ from meter.cli.reads import LEDGER_NAME, reads
 from meter.cli.session import (
     Session,
     as_of_option,
+    currency_option,
     debug_option,
     example,
     json_option,
@@ -23,17 +24,20 @@ from meter.summary import IN_MEMORY
 @click.command("show", epilog=example("meter show last --json | jq .energy.it"))
 @click.argument("run", default="last")
 @as_of_option
+@currency_option
 @json_option
 @socket_option
 @debug_option
 @click.pass_obj
-def show_command(session: Session, *, run: str, as_of: str | None, as_json: bool) -> None:
+def show_command(
+    session: Session, *, run: str, as_of: str | None, currency: str | None, as_json: bool
+) -> None:
     """Show one run in the terminal.
 
     RUN is an id, the beginning of one, a name, or `last` (the default).
     """
     with reads(session.config) as source:
-        document, kept = source.document(run, as_of), source.keeps()
+        document, kept = source.document(run, as_of, currency), source.keeps()
     if as_json:
         output.print_json(document)
     else:

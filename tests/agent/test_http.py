@@ -51,7 +51,9 @@ class FakeDesk:
     def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
         return [self._note("runs", limit, project)]
 
-    def document(self, run_id: str, as_of_us: int | None = None) -> dict[str, Any]:
+    def document(
+        self, run_id: str, as_of_us: int | None = None, currency: str | None = None
+    ) -> dict[str, Any]:
         return self._note("document", run_id, as_of_us)
 
     def series(self, run_id: str) -> list[dict[str, Any]]:

@@ -6,11 +6,11 @@ from meter.launch.client import NoAgentError
 
 def test_an_agent_that_ends_between_two_questions_hands_over_to_the_file():
     class Gone:
-        def document(self, run, as_of=None):
+        def document(self, run, as_of=None, currency=None):
             raise NoAgentError("no agent", "start one")
 
     class File:
-        def document(self, run, as_of=None):
+        def document(self, run, as_of=None, currency=None):
             return {"run": {"id": run}}
 
         def series(self, run_id):
