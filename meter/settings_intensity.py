@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from meter.config import Intensity
 from meter.settings_values import path, shown, text, whole
@@ -31,6 +28,8 @@ def intensity(values: Values) -> Intensity | None:
     if provider is None:
         return None
     if provider not in PROVIDERS:
+        from difflib import get_close_matches  # noqa: PLC0415 - only for who misspells
+
         near = get_close_matches(provider, PROVIDERS, 1)
         remedy = f"did you mean {near[0]}?" if near else f"name one of {', '.join(PROVIDERS)}"
         raise values.wrong("intensity.provider", f"is no known provider: {shown(provider)}", remedy)
@@ -49,6 +48,8 @@ def intensity(values: Values) -> Intensity | None:
 
 def loopback(host: str) -> bool:
     """Whether a host is this machine."""
+    import ipaddress  # noqa: PLC0415 - only those who have a feed pay for it
+
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -94,6 +95,8 @@ def _url(values: Values) -> str | None:
     found = text(values, "intensity.url")
     if found is None:
         return None
+    from urllib.parse import urlsplit  # noqa: PLC0415 - only those who name an address pay for it
+
     try:
         parts = urlsplit(found)
         host, _ = parts.hostname, parts.port

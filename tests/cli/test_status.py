@@ -123,3 +123,27 @@ def test_without_an_agent_it_says_so_and_is_content(
     assert "No agent runs at" in capsys.readouterr().out
     assert place.call("status", "--json") == 0
     assert json.loads(capsys.readouterr().out)["agent"] is None
+
+
+def test_a_feed_shows_its_last_value_and_when_it_is_stale() -> None:
+    feed = {
+        "name": "electricity-maps",
+        "zone": "FR",
+        "kind": "grid_intensity",
+        "last_ok_at": "2026-03-01T09:07:00Z",
+        "last_value": 52.0,
+        "unit": "g/kWh",
+        "from": "2026-03-01T09:00:00Z",
+        "to": "2026-03-01T10:00:00Z",
+        "stale": False,
+        "last_error": None,
+    }
+    said = status.text(state(feeds=[feed]), NOW_US, 80)
+    assert "intensity of electricity-maps, zone FR:\n  52 g/kWh for 2026-03-01T09:00 to 10:00" in said
+    error = "api.example.org/v3/carbon-intensity/latest answers 500: nothing to do; it is asked again"
+    said = status.text(state(feeds=[{**feed, "stale": True, "last_error": error}]), NOW_US, 80)
+    assert "STALE, last 52 g/kWh" in said
+    assert "answers 500" in said
+    assert max(map(len, said.splitlines())) <= 80
+    nothing = {**feed, "last_value": None, "from": None, "to": None, "stale": True}
+    assert "nothing yet" in status.text(state(feeds=[nothing]), NOW_US, 80)
