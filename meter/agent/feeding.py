@@ -83,6 +83,8 @@ class Feeding:
             self._ask()
         except FeedError as error:
             return self._failed(error)
+        except LedgerError as error:  # closed, as it is when the agent ends
+            return self._failed(FeedError(f"the ledger takes no factors ({error.message})"))
         except Exception as error:  # noqa: BLE001 - a feed must never end the agent
             return self._failed(FeedError(f"this is a defect of the feed ({type(error).__name__})"))
         self._pace = replace(self._pace, failures=0)
@@ -131,7 +133,8 @@ class Feeding:
             return
         try:
             learned = self._around.learn(fresh)
-        except LedgerError:  # it keeps them, and writes them when it can
+        except LedgerError:  # busy: it keeps them, and writes them once, when it can
+            self._around.write(LedgerBatch(factors=tuple(fresh)))
             learned = [identified(replace(row, recorded_us=now_us)) for row in fresh]
         self._around.take(learned)
         self._watch.keep(fresh, now_us)

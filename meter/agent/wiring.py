@@ -283,6 +283,9 @@ def _feed(config: Config, variables: Mapping[str, str], notices: list[Notice]) -
         notices.append(Notice("intensity_off", text, Severity.WARNING))
         return None
     notices += exposed
+    if config.tnd_loss is not None and config.intensity.provider == "uk":
+        text = "Losses of the grid count twice: the intensity of the feed has them; unset tnd_loss."
+        notices.append(Notice("intensity_losses_twice", text, Severity.WARNING))
     return feed
 
 

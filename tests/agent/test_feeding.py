@@ -265,12 +265,28 @@ def test_no_error_leaves_a_poll(error):
     assert house.taken == []
 
 
-def test_a_ledger_that_cannot_be_written_leaves_the_rates_right():
+def test_a_closed_ledger_is_told_and_its_rows_are_given_again():
     house = House()
-    house.full = LedgerError("the disk is full", "free some space")
+    house.full = LedgerError("the ledger is closed", "open it again")
+    running = house.feeding(Scripted([hour(0, 50)]))
+    running.poll()
+    running.look()
+    assert "takes no factors" in running.view().error
+    house.full = None
+    running.poll()
+    assert [factor.value for factor in house.taken] == [50]
+
+
+def test_a_busy_ledger_keeps_the_rows_and_leaves_the_rates_right():
+    class Busy(House):
+        def learn(self, factors):
+            raise LedgerError("not written in time", "send them again")
+
+    house = Busy()
     running = house.feeding(Scripted([hour(0, 50)]))
     running.poll()
     assert [(factor.value, factor.recorded_us) for factor in house.taken] == [(50, START_US)]
+    assert [[factor.value for factor in batch.factors] for batch in house.batches] == [[50]]
     house.now_us += 3 * HOUR_US
     running.look()
     assert running.view().stale

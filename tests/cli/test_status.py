@@ -139,8 +139,12 @@ def test_a_feed_shows_its_last_value_and_when_it_is_stale() -> None:
         "last_error": None,
     }
     said = status.text(state(feeds=[feed]), NOW_US, 80)
-    assert "intensity of electricity-maps, zone FR:\n  52 g/kWh for 2026-03-01T09:00 to 10:00" in said
-    error = "api.example.org/v3/carbon-intensity/latest answers 500: nothing to do; it is asked again"
+    assert (
+        "intensity of electricity-maps, zone FR:\n  52 g/kWh for 2026-03-01T09:00 to 10:00" in said
+    )
+    error = (
+        "api.example.org/v3/carbon-intensity/latest answers 500: nothing to do; it is asked again"
+    )
     said = status.text(state(feeds=[{**feed, "stale": True, "last_error": error}]), NOW_US, 80)
     assert "STALE, last 52 g/kWh" in said
     assert "answers 500" in said

@@ -92,8 +92,8 @@ def test_maps_older_times_are_asked_in_parts_of_ten_days(told):
     maps(told).past(NOON_US - 25 * day_us, NOON_US + HOUR_US)
     assert told.paths() == [PAST_RANGE] * 3
     spans = [(one.query["start"], one.query["end"]) for one in told.asked]
-    assert spans[0] == ("2026-02-04T12:00Z", "2026-02-14T12:00Z")
-    assert spans[-1][1] == "2026-03-01T13:00Z"
+    assert spans[0] == ("2026-02-04T12:00:00Z", "2026-02-14T12:00:00Z")
+    assert spans[-1][1] == "2026-03-01T13:00:00Z"
 
 
 def test_maps_direct_emissions_are_asked_for_and_told(told):

@@ -8,7 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meter.errors import FeedError
-from meter.factors.feeds.feed import About, Point, entries, grams, instant_us, iso, steps, word
+from meter.factors.feeds.feed import (
+    About,
+    Point,
+    entries,
+    grams,
+    instant_us,
+    iso_seconds,
+    steps,
+    word,
+)
 from meter.factors.http_get import Asked, get_json
 from meter.model import FactorKind
 from meter.units import US_PER_HOUR, US_PER_MINUTE
@@ -70,7 +79,9 @@ class ElectricityMaps:
         else:
             found = []
             for start, end in steps(from_us, to_us, _LONGEST_US):
-                answer = self._get("past-range", {"start": iso(start), "end": iso(end)})
+                answer = self._get(
+                    "past-range", {"start": iso_seconds(start), "end": iso_seconds(end)}
+                )
                 found += self._points(entries(answer, "data", self.about.name), answer)
         return [point for point in found if from_us < point.end_us and point.start_us < to_us]
 

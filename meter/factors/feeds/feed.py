@@ -86,6 +86,11 @@ def iso(at_us: int) -> str:
     return datetime.fromtimestamp(at_us // US_PER_S, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
+def iso_seconds(at_us: int) -> str:
+    """An instant as providers take it, to the second."""
+    return datetime.fromtimestamp(at_us // US_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def grams(found: object, unit: str, about: About, at_us: int) -> Decimal | None:
     """A value in g/kWh; None of nothing. Raises FeedError for no number or an absurd one."""
     if found is None:

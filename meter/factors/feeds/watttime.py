@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from meter.errors import FeedError, FeedRefusedError
-from meter.factors.feeds.feed import About, Point, entries, grams, instant_us, iso, steps
+from meter.factors.feeds.feed import About, Point, entries, grams, instant_us, iso_seconds, steps
 from meter.factors.http_get import Asked, get_json
 from meter.model import FactorKind
 from meter.secret import Secret
@@ -88,7 +88,7 @@ class WattTime:
         return found
 
     def _historical(self, from_us: int, to_us: int) -> list[Point]:
-        query = {"start": iso(from_us), "end": iso(to_us)}
+        query = {"start": iso_seconds(from_us), "end": iso_seconds(to_us)}
         points = self._points(self._get("/v3/historical", query), "")
         return [point for point in points if from_us <= point.start_us < to_us]
 
