@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from meter.errors import FactorError, UsageError
 from meter.factors.books import grid_factor
+from meter.factors.bundled import hardware_factors
 from meter.factors.units import QUANTITIES
 from meter.factors.zones import zone_of
 from meter.figures import printable
@@ -136,7 +137,7 @@ class _Facts:
     def catalogue(self) -> Catalogue:
         """The GPU models known."""
         self.load([(0, _LAST_US)], [_WORLD])
-        return Catalogue(self._of({_WORLD}))
+        return Catalogue((*hardware_factors(0), *self._of({_WORLD})))
 
     def _of(self, scopes: set[str | None]) -> tuple[Factor, ...]:
         return tuple(row for row in self._rows.values() if row.scope in scopes)

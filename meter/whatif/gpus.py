@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
@@ -93,10 +94,15 @@ class Catalogue:
 
 
 def _longest(book: Mapping[str, Factor], name: str) -> Factor | None:
-    text = name.casefold()
-    known = [item for item in book if item.casefold() in text]
+    known = [item for item in book if _within(item, name)]
     found = book[max(known, key=lambda item: (len(item), item))] if known else None
     return found if found is not None and found.value else None
+
+
+def _within(item: str, name: str) -> bool:
+    """Whether an item is whole words of a name: ``A10`` is no A100."""
+    words = rf"(?<![A-Za-z0-9]){re.escape(item)}(?![A-Za-z0-9])"
+    return re.search(words, name, re.IGNORECASE) is not None
 
 
 def replacements(

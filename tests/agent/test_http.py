@@ -102,6 +102,21 @@ def test_a_run_goes_through_its_life() -> None:
     ]  # fmt: skip
 
 
+def test_what_a_comparison_needs_is_read() -> None:
+    desk = FakeDesk()
+    call = client(desk)
+    assert call("GET", "/v1/runs/01JB/profile?as_of=1970-01-02").json() == {"id": "01JB"}
+    span = "from=1970-01-01T00:00:01Z&to=1970-01-01T00:00:02Z"
+    rates = call("GET", f"/v1/rates?scope=FRA&scope=lab&{span}")
+    assert rates.json() == {"factors": [{"id": "01JB"}]}
+    assert desk.asked == [
+        ("profile", "01JB", 86_400_000_000),
+        ("factor_rows", ["FRA", "lab"], (1_000_000, 2_000_000), None),
+    ]
+    assert call("GET", "/v1/rates?scope=FRA&from=noon&to=1970-01-02").status == 422
+    assert call("GET", f"/v1/rates?{span}").status == 422
+
+
 def test_created_means_durable() -> None:
     assert client(FakeDesk(durable=True))("POST", "/v1/runs", body=RUN).status == 201
     assert client(FakeDesk(durable=False))("POST", "/v1/runs", body=RUN).status == 202

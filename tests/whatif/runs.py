@@ -8,7 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from meter.factors import factors_of
-from meter.factors.books import HOURLY, identified
+from meter.factors.books import HOURLY
+from meter.identified import identified
 from meter.ledger import profiles, reports
 from meter.ledger.reader import Reader
 from meter.ledger.session import Session

@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 
 from meter.errors import UsageError
-from meter.factors.books import identified
+from meter.identified import identified
 from meter.model import Factor, FactorKind, Method
 from meter.whatif.gpus import Catalogue, replacement, replacements
 
@@ -62,9 +62,7 @@ def test_a_part_of_one_name_only_is_enough():
 
 
 def test_an_unknown_model_is_answered_with_the_nearest():
-    with pytest.raises(
-        UsageError, match=r"no GPU 'H10' .* did you mean H100 or H100 PCIe"
-    ):
+    with pytest.raises(UsageError, match=r"no GPU 'H10' .* did you mean H100 or H100 PCIe"):
         BOOK.named("H10")
     with pytest.raises(UsageError, match=r"give one of A100, A100-SXM4, GeForce"):
         BOOK.named("xyzzy")
