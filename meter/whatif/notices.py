@@ -99,8 +99,7 @@ def _of_case(case: Case, actual: Case, ask: Ask) -> Iterator[_Said]:
         yield _info(
             "kept_from_home",
             f"For {case.zone} the books know no {' and no '.join(_KINDS[kind] for kind in kept)}:"
-            f" the run's own is kept ({' '.join(_FLAGS[one] for one in kept if one in _FLAGS)}"
-            " sets another).",
+            f" the run's own is kept{_instead(kept)}.",
         )
     if 0 < outcome.unpriced < outcome.uses:
         yield _warning(
@@ -121,6 +120,11 @@ def _of_case(case: Case, actual: Case, ask: Ask) -> Iterator[_Said]:
         )
 
 
+def _instead(kinds: Iterable[FactorKind]) -> str:
+    flags = [_FLAGS[kind] for kind in kinds if kind in _FLAGS]
+    return f" unless {' and '.join(flags)} set another" if flags else ""
+
+
 def _of_cost(search: Search) -> Iterator[_Said]:
     known = sum(one.cost is not None for one in search.starts)
     if 0 < known < len(search.starts):
@@ -134,8 +138,7 @@ def _of_cost(search: Search) -> Iterator[_Said]:
     elif still := [currency for currency, start in search.cheapest.items() if start is None]:
         yield _info(
             "cost_does_not_vary",
-            f"Every start costs the same in {' and in '.join(still)}: no hour is the cheapest"
-            " there.",
+            f"Every start costs the same in {' and in '.join(still)}: no hour is the cheapest.",
         )
 
 
