@@ -135,6 +135,10 @@ def _rate(factor: Factor, kind: str, unit: str) -> Rate:
     return Rate(kind, unit, low, value, high, factor.method)
 
 
+def _times(rate: Decimal, part: Decimal) -> Decimal:
+    return EXACT.quantize(EXACT.multiply(rate, part), _FIFTEEN)
+
+
 def _overhead(pue: Factor) -> Rate:
     low, value, high = ((part or Decimal(1)) - 1 for part in (pue.low, pue.value, pue.high))
     return Rate("energy_overhead", "", low, value, high, pue.method)
@@ -146,10 +150,9 @@ def _rates(factor: Factor, pue: Factor | None, kind: str, unit: str) -> list[Rat
     if pue is None:
         return [one]
     over = _overhead(pue)
-    low, value, high = (
-        EXACT.quantize(EXACT.multiply(rate, part), _FIFTEEN)
-        for rate, part in ((one.low, over.low), (one.value, over.value), (one.high, over.high))
-    )
+    low = min(_times(one.low, over.low), _times(one.low, over.high))  # a price may be negative
+    high = max(_times(one.high, over.low), _times(one.high, over.high))
+    value = _times(one.value, over.value)
     method = Method.weakest((one.method, over.method))
     return [one, Rate(f"{kind}_overhead", unit, low, value, high, method)]
 

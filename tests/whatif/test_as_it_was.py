@@ -23,11 +23,10 @@ QUARTERS = (
     Window(ALL_WEEK, 60 + 15, 2 * 60 + 45, band("0.031")),
     Window((5, 6), 3 * 60 + 30, 5 * 60, band("0.5", "0.4", "0.7")),
 )
-UNTIL = pytest.mark.xfail(reason="until lines are rated by the quarter hour", strict=False)
 WINDOWS = [
     pytest.param((), id="flat"),
     pytest.param((NIGHT,), id="night"),
-    pytest.param(QUARTERS, id="quarter hours", marks=UNTIL),
+    pytest.param(QUARTERS, id="quarter hours"),
 ]
 DAYS = {
     "winter": at("2026-01-14T22:37:00"),
@@ -109,7 +108,7 @@ def test_a_place_without_tariff_and_pue_has_neither_cost_nor_facility_energy(zon
     st.lists(st.integers(0, 10**12), min_size=1, max_size=12),
     st.sampled_from(sorted(DAYS)),
     st.integers(0, 3_000),
-    st.sampled_from([(), (NIGHT,)]),
+    st.sampled_from([(), (NIGHT,), QUARTERS]),
 )
 def test_whatever_was_used_and_whenever(energies, day, later, windows):
     start_us = DAYS[day] + later * 60_000_000
