@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -66,7 +66,7 @@ class Search:
 
     @property
     def slots(self) -> int:
-        """Quarter hours that all starts need, those that several need counted for each."""
+        """Hours, or quarters of them, that starts need; one that several need counts for each."""
         return sum(one.slots for one in self.starts)
 
     @property
@@ -105,6 +105,7 @@ def search(profile: Profile, places: Mapping[str, Place], window: Window) -> Sea
     needs = _needs(profile)
     hours = window.hours()
     table = _table(needs, places, hours)
+    needs = _merged(needs, table)
     usual = _usual(table)
     starts = tuple(_start(at_us, needs, table, usual) for at_us in hours)
     return Search(
@@ -134,6 +135,25 @@ def _table(needs: Iterable[_Need], places: Mapping[str, Place], hours: Iterable[
     """The rates of every quarter hour that some start needs."""
     keys = {(need.site_id, at_us + need.offset_us) for need in needs for at_us in hours}
     return {(site, at_us): _packed(places[site].at(at_us)) for site, at_us in keys}
+
+
+def _merged(needs: list[_Need], table: Table) -> list[_Need]:
+    """Needs by the hour where no hour's quarters differ, so that there is less to multiply."""
+    hours: dict[tuple[str, int], _Packed] = {}
+    for (site, at_us), slot in table.items():
+        if hours.setdefault((site, at_us // US_PER_HOUR), slot) != slot:
+            return needs
+    merged: dict[tuple[str, int], _Need] = {}
+    for need in needs:
+        key = need.site_id, need.offset_us // US_PER_HOUR
+        one = merged.get(key)
+        merged[key] = need if one is None else _both(one, need)
+    return list(merged.values())
+
+
+def _both(one: _Need, other: _Need) -> _Need:
+    energy_mj, held_us = one.energy_mj + other.energy_mj, one.held_us + other.held_us
+    return replace(one, energy_mj=energy_mj, held_us=held_us)
 
 
 def _packed(slot: Slot) -> _Packed:

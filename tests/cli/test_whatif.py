@@ -8,6 +8,8 @@ from importlib.resources import files
 import pytest
 from jsonschema import Draft202012Validator
 
+from agent.agents import agent as node_agent
+from agent.agents import until
 from cli.places import Place, agent
 from meter.ledger import Ledger
 from meter.ledger.ledger import Pace
@@ -195,6 +197,30 @@ def test_a_run_that_is_unknown_or_has_no_energy_is_refused(place, capsys):
         ledger.write(registered("01RUN9", zone="FRA", name="idle"), urgent=True).result(10)
     assert place.call("whatif", "01RUN9") == 2
     assert "no energy is known of the run 'idle'" in capsys.readouterr().err
+
+
+def test_a_run_that_goes_on_is_compared_so_far_by_its_agent_and_then_whole(tmp_path, capsys):
+    (tmp_path / "place").mkdir()
+    with node_agent(tmp_path, METER_ZONE="FRA") as node:
+        node.hear("reading")
+        node.begin("r1")
+        place = Place(tmp_path / "place", METER_SOCKET=node.socket)
+        until(lambda: energy_of(node.ask("GET", "/v1/runs/r1")[1]) > 0, "energy of the run")
+        document = compared(place, capsys, "--zone", "SWE")
+        assert "run_running" in codes(document)
+        assert document["simulated"] is True
+        assert energy_of(document["actual"]) > 0
+        shown = node.end("r1")
+        whole = compared(place, capsys, "--zone", "SWE")
+        assert "run_running" not in codes(whole)
+        assert whole["actual"]["energy"]["it"] == shown["energy"]["it"]
+        assert whole["actual"]["carbon"]["location"] == shown["carbon"]["location"]
+        assert place.call("whatif", "nobody") == 2
+        assert "there is no run 'nobody'" in capsys.readouterr().err
+
+
+def energy_of(document: dict) -> float:
+    return document["energy"]["it"]["value"]
 
 
 @pytest.mark.parametrize("columns", ["80", "120"])

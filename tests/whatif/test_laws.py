@@ -9,6 +9,7 @@ from fractions import Fraction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from meter.factors import factors_of
 from meter.model import Component, FactorKind
 from meter.units import US_PER_HOUR, US_PER_QUARTER
 from meter.whatif.compare import Ask, compare
@@ -16,8 +17,10 @@ from meter.whatif.outcome import priced
 from meter.whatif.place import away
 from meter.whatif.profile import Ratio, Replacement
 from meter.whatif.starts import Window, search
-from tests.ledger.facts import GPUS
+from tests.ledger.facts import GPUS, site
+from tests.ledger.facts import priced as priced_by
 from tests.whatif.runs import at, home, hourly, profile
+from tests.whatif.test_as_it_was import QUARTERS
 
 DAY_US = 24 * US_PER_HOUR
 MIDNIGHT = at("2026-06-01T00:00:00")
@@ -61,9 +64,11 @@ def test_no_start_is_better_than_the_best(used, grid, price):
 
 
 @laws
-@given(energies, days, days)
-def test_what_a_search_says_of_a_start_is_what_it_comes_to(used, grid, price):
-    run, place = profile(used, MIDNIGHT), home(*feeds(grid, price))
+@given(energies, days, days, st.integers(0, 7), st.booleans())
+def test_what_a_search_says_of_a_start_is_what_it_comes_to(used, grid, price, quarter, windows):
+    run = profile(used, MIDNIGHT + quarter * US_PER_QUARTER)
+    tariff = factors_of(priced_by(windows=QUARTERS), site("FRA"), 1) if windows else ()
+    place = home(*tariff, *feeds(grid, price)[: 96 if windows else None])
     for start in search(run, place, Window(MIDNIGHT, MIDNIGHT + 3 * US_PER_HOUR)).starts:
         outcome = priced(run.starting_at(start.at_us), place)
         exact = Decimal(start.cost["EUR"]).scaleb(-24), Decimal(start.carbon).scaleb(-24)
