@@ -423,6 +423,26 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class StatementDraft:
+    """A result to be sealed; the ledger numbers it and writes the hashes.
+
+    ``document``, ``facts`` (the factors and prices that it stands on, whole) and ``texts`` (of the
+    queries, by name) are canonical JSON. ``replaces`` is the newest statement of the subject.
+    """
+
+    id: str
+    subject: str
+    as_of_us: int
+    document: str
+    facts: str
+    texts: str
+    method_version: str
+    made_by: str
+    replaces: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RawReading:
     """A device's row of the 1 Hz table: what the curve was, and what the sensors said."""
 
@@ -476,3 +496,4 @@ class LedgerBatch:
     counters: tuple[Counter, ...] = field(default=())
     prices: tuple[Price, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    statements: tuple[StatementDraft, ...] = ()

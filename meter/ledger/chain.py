@@ -65,12 +65,18 @@ class Form:
 
     def line(self, row: Sequence[object]) -> bytes:
         """Canonical text of a row, as stored or as it is about to be, without a line feed."""
-        values: list[object] = [self.table, *row]
+        return canonical([self.table, *self._values(row)])
+
+    def named(self, row: Sequence[object]) -> dict[str, object]:
+        """Canonical values of a row by their columns."""
+        return dict(zip(self.columns, self._values(row), strict=True))
+
+    def _values(self, row: Sequence[object]) -> list[object]:
+        values = list(row)
         for place, step in self.special:
-            value = row[place]
-            if value is not None:
-                values[place + 1] = _plain(value, step)
-        return canonical(values)
+            if values[place] is not None:
+                values[place] = _plain(values[place], step)
+        return values
 
 
 def canonical(value: object) -> bytes:

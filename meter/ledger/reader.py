@@ -11,7 +11,7 @@ from meter.errors import LedgerError
 from meter.ledger import store
 from meter.ledger.instants import micros, timestamp
 from meter.ledger.migrations import check, versions
-from meter.ledger.texts import Text, load
+from meter.ledger.texts import Library, Text, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +26,9 @@ _READER_LIMIT_MB = 256
 class Reader:
     """A cursor on the ledger for one thread; a context manager."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection, library: Library | None = None) -> None:
         self._con = con
+        self._load = load if library is None else library.load
 
     def __enter__(self) -> Self:
         return self
@@ -46,8 +47,11 @@ class Reader:
 
     def stream(self, name: str, **params: object) -> Iterator[dict[str, Any]]:
         """Like :meth:`rows`, but one at a time; read it to its end before the next query."""
-        text = load(name)
+        text = self._load(name)
         values = self._values(text, params)
+        yield from self._run(text, values)
+
+    def _run(self, text: Text, values: dict[str, object]) -> Iterator[dict[str, Any]]:
         try:
             self._con.execute(text.sql, values)
             names = [column[0] for column in self._con.description or ()]
@@ -56,7 +60,7 @@ class Reader:
                     yield dict(zip(names, row, strict=True))
         except duckdb.Error as error:
             raise LedgerError(
-                f"the query {name} failed ({str(error).splitlines()[0]})",
+                f"the query {text.name} failed ({str(error).splitlines()[0]})",
                 "try again; if it stays, run `meter doctor`",
             ) from error
 
@@ -67,8 +71,12 @@ class Reader:
 
     def newest_us(self) -> int:
         """Instant of the newest commit in µs: no fact in the ledger is newer."""
-        last = self.one("recovery/last_commit")
+        last = next(self._run(load("recovery/last_commit"), {}), None)  # no part of a method
         return micros(last["recorded_at"]) if last else 0
+
+    def with_library(self, library: Library) -> Reader:
+        """A reader on the same cursor, by other query texts."""
+        return Reader(self._con, library)
 
     def _values(self, text: Text, params: dict[str, object]) -> dict[str, object]:
         given = {name.rstrip("_"): value for name, value in params.items()}

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from meter.ledger import rows, store
+from meter.errors import UsageError
+from meter.ledger import rows, statements, store
 from meter.ledger.chain import BEGIN_SHA256, Batch, Content, content_sha256
 from meter.ledger.expansion import (
     KnownFactors,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from meter.model import Factor, LedgerBatch, Price
+    from meter.model import Factor, LedgerBatch, Price, StatementDraft
 
 _COUNTER_ROWS = 30_000
 
@@ -118,6 +119,8 @@ class Session:
         self._append(
             "run_budget", [rows.budget(v, seq, recorded) for b in batches for v in b.budgets]
         )
+        for draft in (one for batch in batches for one in batch.statements):
+            self._seal(draft, seq, recorded)
         self._append("price", [rows.price(v, seq) for v in self._new_prices(batches, recorded_us)])
         return self._expand(batches, seq, recorded_us)
 
@@ -172,6 +175,24 @@ class Session:
         batch = Batch(seq, node_id, len(lines), content, self._link_sha256, recorded)
         self._append("batch", [batch.row()])
         return batch.sha256
+
+    def _seal(self, draft: StatementDraft, seq: int, recorded: datetime) -> None:
+        """Issue a statement; raises UsageError if it does not know of a newer one."""
+        newest = self.con.execute(
+            load("recovery/newest_statement").sql, {"subject": draft.subject}
+        ).fetchone()
+        if (newest[0] if newest else None) != draft.replaces:
+            raise UsageError(
+                f"another statement of {draft.subject} was issued meanwhile", "seal it again"
+            )
+        last = self.con.execute(load("recovery/last_statement").sql).fetchone()
+        number, sha256 = last or (0, BEGIN_SHA256)
+        link = statements.Link(number, sha256, self._link_sha256)
+        made = statements.Statement.issue(draft, link, recorded)
+        known = self.con.execute(load("recovery/query_sets").sql).fetchall()
+        if (made.queries_sha256,) not in known:
+            self._append("query_set", [(made.queries_sha256, draft.texts, seq, recorded)])
+        self._append("statement", [made.row(seq, recorded)])
 
     def expire_readings(self, before_us: int) -> None:
         """Remove raw readings of before an instant."""

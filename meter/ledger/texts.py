@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from meter.errors import LedgerError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from importlib.resources.abc import Traversable
 
 _HEADER = re.compile(r"^--\s+(param|with|column)\s+(\w+)(?:\s+([^:]+?))?\s*(?::\s*(.*))?$")
@@ -35,31 +36,67 @@ def folder() -> Traversable:
     return inside if inside.is_dir() else package / ".." / "queries"
 
 
+class Library:
+    """Query texts by their names: the given ones, or the package's; it knows which were used."""
+
+    def __init__(self, sources: Mapping[str, str] | None = None) -> None:
+        self._sources = sources
+        self._used: dict[str, str] = {}
+        self._built: dict[str, Text] = {}
+
+    def load(self, name: str) -> Text:
+        """Like :func:`load`, of these texts."""
+        if name not in self._built:
+            self._built[name] = _build(name, self._source)
+        return self._built[name]
+
+    def used(self) -> dict[str, str]:
+        """The texts that were used until now, by their names, lines too."""
+        return dict(sorted(self._used.items()))
+
+    def _source(self, name: str) -> str:
+        if self._sources is None:
+            source = _read(name)
+        elif (found := self._sources.get(name)) is not None:
+            source = found
+        else:
+            raise LedgerError(
+                f"the texts given have no query named {name!r}",
+                "use the version of meter that they come from",
+            )
+        self._used[name] = source
+        return source
+
+
 @cache
 def load(name: str) -> Text:
     """Query ``queries/<name>.sql`` with its lines joined in front as common table expressions.
 
     Raises LedgerError when there is no such query.
     """
-    source = _read(name)
+    return _build(name, _read)
+
+
+def _build(name: str, read: Callable[[str], str]) -> Text:
+    source = read(name)
     params, columns, needs = _header(source)
     order: list[str] = []
     for need in needs:
-        _require(need, order)
+        _require(need, order, read)
     expressions = []
     for line in order:
-        text = _read(f"lines/{line}")
+        text = read(f"lines/{line}")
         params = {**_header(text)[0], **params}
         expressions.append(f"{line} AS (\n{text.rstrip()}\n)")
     prefix = "WITH " + ",\n".join(expressions) + "\n" if expressions else ""
     return Text(name, _first_line(source), prefix + source, params, columns, tuple(order))
 
 
-def _require(line: str, order: list[str]) -> None:
+def _require(line: str, order: list[str], read: Callable[[str], str]) -> None:
     if line in order:
         return
-    for need in _header(_read(f"lines/{line}"))[2]:
-        _require(need, order)
+    for need in _header(read(f"lines/{line}"))[2]:
+        _require(need, order, read)
     order.append(line)
 
 

@@ -1,7 +1,7 @@
 -- A factor, as commits brought it; what the audit chain hashes.
 -- param   after          BIGINT         : the commit before the first
 -- param   until          BIGINT         : the last commit
--- column  id             VARCHAR        : of the run
+-- column  id             VARCHAR        : of the factor
 -- column  kind           VARCHAR        : what it tells
 -- column  scope          VARCHAR        : zone, site id or world
 -- column  amount         DECIMAL(18,9)  : null withdraws

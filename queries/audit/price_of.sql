@@ -1,0 +1,47 @@
+-- One row, or none: the price of an id, whole.
+-- param   id             VARCHAR        : of the price
+-- column  id             VARCHAR        : of the run
+-- column  provider       VARCHAR        : who sells
+-- column  model          VARCHAR        : what is sold
+-- column  meter          VARCHAR        : what is counted
+-- column  region         VARCHAR        : null is any
+-- column  service_tier   VARCHAR        : null is any
+-- column  per            BIGINT         : units that the price is of
+-- column  currency       VARCHAR        : never added to another
+-- column  amount         DECIMAL(18,9)  : null withdraws
+-- column  low            DECIMAL(18,9)  : lower bound
+-- column  high           DECIMAL(18,9)  : upper bound
+-- column  source         VARCHAR        : who says so
+-- column  source_date    VARCHAR        : and when
+-- column  licence        VARCHAR        : of the source
+-- column  book           VARCHAR        : who states it
+-- column  evidence_rank  INTEGER        : highest first
+-- column  valid_from     TIMESTAMP      : null is always
+-- column  valid_to       TIMESTAMP      : null is always
+-- column  detail         VARCHAR        : anything else
+-- column  seq            BIGINT         : number of the commit
+-- column  recorded_at    TIMESTAMP      : when the ledger learned it; UTC, without zone
+SELECT
+    id,
+    provider,
+    model,
+    meter,
+    region,
+    service_tier,
+    per,
+    currency,
+    amount,
+    low,
+    high,
+    source,
+    source_date,
+    licence,
+    book,
+    evidence_rank,
+    valid_from,
+    valid_to,
+    detail,
+    seq,
+    recorded_at
+FROM price
+WHERE id = $id
