@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from meter.agent import views
 from meter.agent.problems import NotFoundError
+from meter.config import Intensity
 from meter.errors import LedgerError, MeterError, UsageError
+from meter.factors.feeds import Point, about_of, factors_of_points
 from meter.ledger import Ledger, profiles, reports
 from meter.ledger.learning import learn
+from meter.ledger.synced import synced
 from meter.model import LedgerBatch
 from meter.snapshot import Health, Snapshot
 from meter.units import NS_PER_S
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from meter.agent.loop import Loop
     from meter.agent.metering import Metering
     from meter.agent.reception import Reception
-    from meter.agent.requests import NewMark, NewRun, RunEnd
+    from meter.agent.requests import NewIntensity, NewMark, NewRun, RunEnd
     from meter.agent.shelf import Shelf
     from meter.ledger import Reader
     from meter.ledger.learning import Learned
@@ -215,6 +218,19 @@ class Desk:
         """Factor rows of some scopes that hold between two instants (UTC µs)."""
         with self._ledger.reader() as reader:
             return profiles.factor_rows(reader, scopes, span_us, as_of_us=as_of_us)
+
+    def sync(self, given: NewIntensity) -> dict[str, Any]:
+        """Write what a provider told, for this site; live counters book by what was news.
+
+        Raises LedgerError.
+        """
+        about = about_of(
+            Intensity(given.provider, given.zone, average=given.average, direct=given.direct)
+        )
+        points = [Point(p.from_us, p.to_us, p.value, p.state) for p in given.points]
+        found = synced(self._ledger, factors_of_points(points, about, self._metering.site_id))
+        self._shelf.take(found.factors)
+        return {"new": found.new, "corrected": found.corrected, "unchanged": found.unchanged}
 
     def _durable(self, future: Future[None], timeout_s: float, *, broken_s: float) -> bool:
         """Wait for a write, but less where the ledger says that it cannot be written."""

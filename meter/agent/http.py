@@ -10,7 +10,12 @@ from fastapi.responses import JSONResponse, Response
 from meter import __version__
 from meter.agent import problems
 from meter.agent.guard import Guard
-from meter.agent.requests import NewMark, NewRun, RunEnd  # noqa: TC001  FastAPI looks at them
+from meter.agent.requests import (  # noqa: TC001  FastAPI looks at them
+    NewIntensity,
+    NewMark,
+    NewRun,
+    RunEnd,
+)
 from meter.agent.server import UNIX_CLIENT
 from meter.instants import parse_us
 
@@ -73,6 +78,9 @@ class Desk(Protocol):
     ) -> list[dict[str, Any]]:
         """Factor rows of some scopes that hold between two instants (UTC µs)."""
 
+    def sync(self, given: NewIntensity) -> dict[str, Any]:
+        """Write what a provider of grid intensity told."""
+
     def status(self) -> dict[str, Any]:
         """The live state."""
 
@@ -97,6 +105,7 @@ def build(desk: Desk, page: Page, hosts: Collection[str]) -> ASGIApp:
     )
     problems.install(app)
     _add_runs(app, desk)
+    _add_intensity(app, desk)
     _add_comparison(app, desk)
     _add_health(app, desk, page)
     return Guard(app, hosts)
@@ -165,6 +174,13 @@ def _add_comparison(app: FastAPI, desk: Desk) -> None:
         span_us = parse_us(since, "from"), parse_us(until, "to")
         as_of_us = None if as_of is None else parse_us(as_of, "as_of")
         return JSONResponse({"factors": desk.factor_rows(scope, span_us, as_of_us)})
+
+
+def _add_intensity(app: FastAPI, desk: Desk) -> None:
+    @app.post("/v1/intensity")
+    def intensity(given: NewIntensity) -> Response:
+        """Take live grid intensity of this site, as `meter factors sync` fetched it."""
+        return JSONResponse(desk.sync(given))
 
 
 def _add_health(app: FastAPI, desk: Desk, page: Page) -> None:

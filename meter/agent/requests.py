@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from meter import limits
 from meter.errors import UsageError
 from meter.ids import new_id
+from meter.units import US_PER_HOUR, US_PER_QUARTER
 
 _BIGINT = 2**63 - 1
 
@@ -92,3 +93,30 @@ class NewMark(_Strict):
     epoch: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)] | None = None
     phase: Name | None = None
     tokens: Count | None = None
+
+
+class NewPoint(_Strict):
+    """The intensity of [from, to) in g/kWh, on quarter hours."""
+
+    from_us: Annotated[int, Field(ge=0, le=_BIGINT, multiple_of=US_PER_QUARTER)]
+    to_us: Annotated[int, Field(ge=0, le=_BIGINT, multiple_of=US_PER_QUARTER)]
+    value: Annotated[Decimal, Field(ge=0, le=3_000, decimal_places=9)]
+    state: str = Field("", max_length=200)
+
+    @model_validator(mode="after")
+    def _forward(self) -> NewPoint:
+        if not 0 < self.to_us - self.from_us <= US_PER_HOUR:
+            raise ValueError("to_us must be after from_us, by an hour at most")
+        if not self.state.isprintable():
+            raise ValueError("state must be printable")
+        return self
+
+
+class NewIntensity(_Strict):
+    """Points of a provider of live grid intensity, as `meter factors sync` fetched them."""
+
+    provider: Literal["electricity-maps", "watttime", "uk"]
+    zone: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
+    average: bool = False
+    direct: bool = False
+    points: Annotated[list[NewPoint], Field(min_length=1, max_length=2_000)]

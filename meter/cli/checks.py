@@ -164,6 +164,10 @@ def pricing(config: Config) -> Iterator[Check]:
     if config.gpu_time:
         rate = f"{_hour_of(config.gpu_time)} {config.gpu_time.currency}"
         yield Check(PRICING, "GPU time", State.OK, f"{rate} per GPU and hour")
+    if config.intensity:
+        live = config.intensity
+        finding = f"{live.provider}, zone {live.zone}, every {live.every_minutes} min"
+        yield Check(PRICING, "intensity", State.OK, finding)
 
 
 def _hour_of(gpu: GpuTime) -> str:

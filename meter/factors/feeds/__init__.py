@@ -8,14 +8,24 @@ from typing import TYPE_CHECKING
 from meter.errors import ConfigError
 from meter.factors.feeds.access import Access, access_of
 from meter.factors.feeds.feed import About, Feed, Point
-from meter.factors.feeds.quarters import factors_of_points
+from meter.factors.feeds.quarters import factors_of_points, on_quarters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from meter.config import Intensity
 
-__all__ = ["About", "Access", "Feed", "Point", "access_of", "factors_of_points", "feed_of"]
+__all__ = [
+    "About",
+    "Access",
+    "Feed",
+    "Point",
+    "about_of",
+    "access_of",
+    "factors_of_points",
+    "feed_of",
+    "on_quarters",
+]
 
 
 def feed_of(intensity: Intensity, access: Access, now_us: Callable[[], int] | None = None) -> Feed:
@@ -31,6 +41,21 @@ def feed_of(intensity: Intensity, access: Access, now_us: Callable[[], int] | No
     from meter.factors.feeds import uk_carbon_intensity as uk  # noqa: PLC0415 - see below
 
     return uk.UkCarbonIntensity(intensity.zone, url=intensity.url or uk.URL)
+
+
+def about_of(intensity: Intensity) -> About:
+    """What is true of every row of a provider; asks for no key."""
+    if intensity.provider == "electricity-maps":
+        from meter.factors.feeds import electricity_maps as maps  # noqa: PLC0415 - see below
+
+        return maps.about(intensity.zone, direct=intensity.direct)
+    if intensity.provider == "watttime":
+        from meter.factors.feeds import watttime  # noqa: PLC0415 - see below
+
+        return watttime.about(intensity.zone, average=intensity.average)
+    from meter.factors.feeds import uk_carbon_intensity as uk  # noqa: PLC0415 - see below
+
+    return uk.about(intensity.zone)
 
 
 # Imported late: ssl and urllib are for those who have a feed.

@@ -38,6 +38,18 @@ _LONGEST_US = 240 * US_PER_HOUR  # of one request, hourly
 _HISTORY_US = 24 * US_PER_HOUR
 
 
+def about(zone: str, *, direct: bool = False) -> About:
+    """What is true of a zone's rows."""
+    return About(
+        book=BOOK,
+        name="Electricity Maps",
+        zone=zone,
+        kind=FactorKind.GRID_INTENSITY,
+        basis=f"average, consumption, {'direct' if direct else 'life-cycle'}",
+        licence="terms of Electricity Maps (free plan: not commercial)",
+    )
+
+
 class ElectricityMaps:
     """A zone of Electricity Maps; the key goes into the header ``auth-token``."""
 
@@ -54,14 +66,7 @@ class ElectricityMaps:
         self._url = f"{url}/v3/carbon-intensity"
         self._type = "direct" if direct else "lifecycle"
         self._now_us = now_us
-        self.about = About(
-            book=BOOK,
-            name="Electricity Maps",
-            zone=zone,
-            kind=FactorKind.GRID_INTENSITY,
-            basis=f"average, consumption, {'direct' if direct else 'life-cycle'}",
-            licence="terms of Electricity Maps (free plan: not commercial)",
-        )
+        self.about = about(zone, direct=direct)
 
     def fetch(self, now_us: int) -> list[Point]:
         """The present hour, which is often estimated."""

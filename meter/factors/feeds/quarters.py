@@ -25,24 +25,28 @@ _NINE = Decimal("1E-9")
 def factors_of_points(
     points: Iterable[Point], about: About, site_id: str, recorded_us: int = 0
 ) -> list[Factor]:
-    """A row for each time, by time; of points of the same time the last counts.
+    """A row for each time, by time; without an instant the ledger gives it."""
+    return [_factor(point, about, site_id, recorded_us) for point in on_quarters(points)]
 
-    Points that begin or end inside a quarter hour are averaged over it, weighed by time.
+
+def on_quarters(points: Iterable[Point]) -> list[Point]:
+    """Points that begin and end on quarter hours, by time; of the same time the last counts.
+
+    What begins or ends inside a quarter hour is averaged over it, weighed by time.
     """
     newest = {(point.start_us, point.end_us): point for point in points}
-    whole = {(p.start_us, p.end_us): (p, "") for p in newest.values() if _aligned(p)}
-    parts = [point for point in newest.values() if not _aligned(point)]
-    for point, words in _pooled(parts):
-        whole.setdefault((point.start_us, point.end_us), (point, words))
-    return [_factor(*whole[key], about, site_id, recorded_us) for key in sorted(whole)]
+    whole = {key: point for key, point in newest.items() if _aligned(point)}
+    for point in _pooled(point for point in newest.values() if not _aligned(point)):
+        whole.setdefault((point.start_us, point.end_us), point)
+    return [whole[key] for key in sorted(whole)]
 
 
 def _aligned(point: Point) -> bool:
     return point.start_us % US_PER_QUARTER == 0 and point.end_us % US_PER_QUARTER == 0
 
 
-def _pooled(points: Iterable[Point]) -> list[tuple[Point, str]]:
-    """The mean of each quarter hour that something is known of, and words on how it was made."""
+def _pooled(points: Iterable[Point]) -> list[Point]:
+    """The mean of each quarter hour that something is known of, with words on how it was made."""
     by_quarter: defaultdict[int, list[tuple[int, Point]]] = defaultdict(list)
     for point in points:
         first = point.start_us - point.start_us % US_PER_QUARTER
@@ -53,7 +57,7 @@ def _pooled(points: Iterable[Point]) -> list[tuple[Point, str]]:
     return [_mean(start, shares) for start, shares in by_quarter.items()]
 
 
-def _mean(start: int, shares: list[tuple[int, Point]]) -> tuple[Point, str]:
+def _mean(start: int, shares: list[tuple[int, Point]]) -> Point:
     known_us = sum(overlap for overlap, _ in shares)
     total = sum((_EXACT.multiply(point.value, Decimal(us)) for us, point in shares), Decimal(0))
     value = _EXACT.quantize(_EXACT.divide(total, Decimal(known_us)), _NINE)
@@ -63,11 +67,11 @@ def _mean(start: int, shares: list[tuple[int, Point]]) -> tuple[Point, str]:
     words = f"mean of {len(shares)} points{length}, weighed by time"
     if known_us < US_PER_QUARTER:
         words += f"; {known_us // US_PER_S} of 900 s known"
-    return Point(start, start + US_PER_QUARTER, value, "; ".join(states)), words
+    return Point(start, start + US_PER_QUARTER, value, "; ".join([*states, words]))
 
 
-def _factor(point: Point, words: str, about: About, site_id: str, recorded_us: int) -> Factor:
-    detail = "; ".join(part for part in (point.state, words, about.detail) if part)
+def _factor(point: Point, about: About, site_id: str, recorded_us: int) -> Factor:
+    detail = "; ".join(part for part in (point.state, about.detail) if part)
     return identified(
         Factor(
             id="",

@@ -22,20 +22,25 @@ _ESTIMATED = "estimated by the provider"
 _FORECAST = "forecast by the provider"
 
 
+def about(zone: str = NATIONAL) -> About:
+    """What is true of the rows of the country or of a region."""
+    return About(
+        book=BOOK,
+        name=_NAME,
+        zone=zone,
+        kind=FactorKind.GRID_INTENSITY,
+        basis="average, consumption, direct",
+        licence="CC BY 4.0 (National Energy System Operator)",
+        detail="losses of the grid included",
+    )
+
+
 class UkCarbonIntensity:
     """Great Britain, or one of its regions by its number."""
 
     def __init__(self, zone: str = NATIONAL, *, url: str = URL) -> None:
         self._url = url
-        self.about = About(
-            book=BOOK,
-            name=_NAME,
-            zone=zone,
-            kind=FactorKind.GRID_INTENSITY,
-            basis="average, consumption, direct",
-            licence="CC BY 4.0 (National Energy System Operator)",
-            detail="losses of the grid included",
-        )
+        self.about = about(zone)
 
     def fetch(self, now_us: int) -> list[Point]:
         """The present half hour: what was estimated of it, else its forecast."""

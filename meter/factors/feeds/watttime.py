@@ -32,6 +32,18 @@ _LONGEST_STEP_US = US_PER_HOUR
 _FORECAST = "forecast by the provider"
 
 
+def about(zone: str, *, average: bool = False) -> About:
+    """What is true of a region's rows."""
+    return About(
+        book=BOOK,
+        name="WattTime",
+        zone=zone,
+        kind=FactorKind.GRID_INTENSITY if average else FactorKind.MARGINAL_INTENSITY,
+        basis="average, direct" if average else "marginal, direct",
+        licence="terms of WattTime",
+    )
+
+
 class WattTime:
     """A region of WattTime; user and password go to ``/login`` only, the token everywhere else."""
 
@@ -54,14 +66,7 @@ class WattTime:
         self._forecasting = not average  # of the average there is only what has been
         self._forecasts = self._forecasting
         self._signal = "co2_aoer" if average else "co2_moer"
-        self.about = About(
-            book=BOOK,
-            name="WattTime",
-            zone=zone,
-            kind=FactorKind.GRID_INTENSITY if average else FactorKind.MARGINAL_INTENSITY,
-            basis="average, direct" if average else "marginal, direct",
-            licence="terms of WattTime",
-        )
+        self.about = about(zone, average=average)
 
     def fetch(self, now_us: int) -> list[Point]:
         """What came lately, and the forecast of what is left of this quarter hour.
