@@ -4,7 +4,8 @@
 
     MeterError
      ├─ UsageError             wrong command line or request (exit 2, HTTP 422)
-     │   └─ LimitError         too many or too long
+     │   ├─ LimitError         too many or too long
+     │   └─ ConflictError      the same id with other content (HTTP 409)
      ├─ ConfigError            a key of the configuration file
      ├─ SourceError            a measuring source
      │   ├─ SourceAbsentError  no driver, no library, no permission: run without it
@@ -47,6 +48,10 @@ class UsageError(MeterError):
 
 class LimitError(UsageError):
     """More, or longer, than is taken; the message names the limit."""
+
+
+class ConflictError(UsageError):
+    """The same id was used with other content."""
 
 
 class ConfigError(MeterError):

@@ -86,7 +86,7 @@ def _header(document: Mapping[str, Any], width: int) -> list[str]:
     if run.get("exit_code"):
         status += f" (exit {run['exit_code']})"
     after = f", {status}"
-    if run.get("duration_s") is not None:
+    if run.get("duration_s"):  # how long a run took that was not metered may be unknown
         after += f" after {figures.duration(float(run['duration_s']))}"
     label = "  SIMULATED" if document.get("simulated") else ""
     project = figures.printable(run["project"], 24)

@@ -9,7 +9,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from meter.errors import AgentError, LedgerError, LimitError, MeterError, ReportError, UsageError
+from meter.errors import (
+    AgentError,
+    ConflictError,
+    LedgerError,
+    LimitError,
+    MeterError,
+    ReportError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,10 +31,6 @@ _SHOWN_ERRORS = 5
 
 class NotFoundError(UsageError):
     """What was asked for is not there."""
-
-
-class ConflictError(UsageError):
-    """The same id was used with other content."""
 
 
 _STATUS: tuple[tuple[type[MeterError], HTTPStatus], ...] = (

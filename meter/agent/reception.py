@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from meter.agent.askers import Askers
 from meter.agent.launchers import watched_pid
-from meter.agent.problems import ConflictError, NotFoundError
+from meter.agent.problems import NotFoundError
 from meter.agent.runs import Ending, LiveRun, Wanted, status_of
-from meter.errors import AgentError
+from meter.errors import AgentError, ConflictError
 from meter.model import Mark, Notice, Run, RunStatus, Severity
 from meter.units import NS_PER_S
 

@@ -1,4 +1,4 @@
-"""``meter runs``: the list of runs."""
+"""``meter runs``: the list of runs, and a run that was not metered."""
 
 from __future__ import annotations
 
@@ -10,9 +10,35 @@ from meter import figures
 from meter.cli import output
 from meter.cli.reads import keeping_nothing, reads
 from meter.cli.session import Session, debug_option, example, json_option, socket_option
+from meter.errors import UsageError
 
 
-@click.command("runs", epilog=example("meter runs --project chatbot --limit 5"))
+class Runs(click.Group):
+    """The list, and what can be done to it; commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The order of the help page."""
+        del ctx
+        return ["add"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command's module."""
+        del ctx
+        if cmd_name != "add":
+            return None
+        from meter.cli.past import add_command  # noqa: PLC0415
+
+        return add_command
+
+
+@click.group(
+    "runs",
+    cls=Runs,
+    invoke_without_command=True,
+    no_args_is_help=False,
+    subcommand_metavar="[add ...]",
+    epilog=example("meter runs --project chatbot --limit 5"),
+)
 @click.option("--project", metavar="P", help="Only runs of this project.")
 @click.option(
     "--limit",
@@ -25,9 +51,19 @@ from meter.cli.session import Session, debug_option, example, json_option, socke
 @json_option
 @socket_option
 @debug_option
-@click.pass_obj
-def runs_command(session: Session, *, project: str | None, limit: int, as_json: bool) -> None:
+@click.pass_context
+def runs_command(ctx: click.Context, *, project: str | None, limit: int, as_json: bool) -> None:
     """List runs, newest first."""
+    if ctx.invoked_subcommand is None:
+        _list(ctx.ensure_object(Session), project, limit, as_json=as_json)
+    elif project is not None or as_json:
+        raise UsageError(
+            "these options are of the list of runs",
+            f"write them after `meter runs {ctx.invoked_subcommand}`",
+        )
+
+
+def _list(session: Session, project: str | None, limit: int, *, as_json: bool) -> None:
     with reads(session.config) as source:
         found, kept = source.runs(limit, project), source.keeps()
     if not kept:

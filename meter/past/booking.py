@@ -1,0 +1,206 @@
+"""A statement about a past run as a batch for the ledger, written once however often it is sent."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from meter import limits
+from meter.errors import ConflictError, LedgerError, UsageError
+from meter.ids import new_id
+from meter.metering.past import Work, intervals
+from meter.model import (
+    Component,
+    Device,
+    Hold,
+    LedgerBatch,
+    Method,
+    Notice,
+    Run,
+    RunState,
+    RunStatus,
+    Severity,
+)
+from meter.past.facts import facts_of
+from meter.past.statement import checked_tags, effort_of
+from meter.units import NS_PER_US, US_PER_HOUR
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from meter.config import Config
+    from meter.ledger import Ledger
+    from meter.past.facts import Facts
+    from meter.past.statement import Effort, Statement
+
+ORIGIN = "past"
+"""Origin of the id of a run that was not metered."""
+NODE = "not metered"
+"""Stands for the nodes of such a run, which nobody has seen."""
+
+_PROJECT = "default"
+_MJ_PER_WH = 3_600_000
+_MOST_PER_HOUR = 10**18
+_DURABLE_S = 20.0
+_NOT_METERED = "This run was not metered. Its energy is modelled, as stated when it was added:"
+_ONLY_GPUS = "CPU, RAM and the rest of the servers are not in it."
+_NO_HOURS = "How long the run took is not stated: all of it stands in the hour of its start."
+_NO_DATE = "When the run was is not stated: it stands as if it had ended when it was added."
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """A run as it will be in the ledger."""
+
+    run_id: str
+    device_id: str
+    batch: LedgerBatch
+
+
+def booked(stated: Statement, config: Config, now_us: int) -> PastRun:
+    """The run that is stated, with everything that the statement leaves to the configuration.
+
+    Raises UsageError where the statement is wrong or may mean two things, FactorError where the
+    configuration is wrong.
+    """
+    limits.check_name("the name", stated.name)
+    run_id = new_id() if stated.id is None else limits.check_run_id("the id", stated.id)
+    effort = effort_of(stated, now_us)
+    facts = facts_of(stated, config, run_id, effort.span, now_us)
+    run = Run(
+        id=run_id,
+        name=stated.name,
+        project=_project(stated, config),
+        started_us=effort.span.start_us,
+        started_ns=0,
+        node_id=NODE,
+        site_id=facts.site.id,
+        tags=checked_tags(stated),
+        origin=ORIGIN,
+    )
+    energy_mj, low_mj, high_mj = (
+        _rounded(effort.gpu_hours * Fraction(watts) * _MJ_PER_WH) for watts in _watts(effort)
+    )
+    work = Work(
+        run_id=run_id,
+        device_id="",
+        start_us=effort.span.start_us,
+        end_us=effort.span.end_us,
+        energy_mj=energy_mj,
+        low_mj=low_mj,
+        high_mj=high_mj,
+        held_us=_rounded(effort.gpu_hours * US_PER_HOUR),
+    )
+    name = device_name(effort)
+    work = replace(work, device_id=f"past:{run_id}:{_digest(run, work, name, facts, effort)}")
+    _refuse_too_much(work)
+    return PastRun(run_id, work.device_id, _batch(run, work, name, facts, effort))
+
+
+def store(ledger: Ledger, past: PastRun, *, timeout_s: float = _DURABLE_S) -> bool:
+    """Write a run, once; False where it is in the ledger as stated. Done when it is durable.
+
+    Whoever shares the ledger between threads lets one at a time in here. Raises ConflictError for
+    an id that stands for something else, LedgerError if it cannot be written.
+    """
+    with ledger.reader() as reader:
+        if reader.rows("report/run", run_id=past.run_id):
+            held = {row["device_id"] for row in reader.rows("report/run_holds", run_id=past.run_id)}
+            if held == {past.device_id}:
+                return False
+            raise ConflictError(
+                f"there is a run {past.run_id} already, with other figures",
+                "give another id, or leave it out",
+            )
+    try:
+        ledger.write(past.batch, urgent=True).result(timeout_s)
+    except FutureTimeoutError:
+        reason = ledger.health().last_error or "it is busy"
+        raise LedgerError(
+            f"the ledger has not written the run in time ({reason}); it may do so later",
+            f"see `meter show {past.run_id}` before you add it again",
+        ) from None
+    return True
+
+
+def device_name(effort: Effort) -> str:
+    """What stands for the run's GPUs: ``2048 x A100 (modelled)``."""
+    gpu = effort.power.gpu or ("GPU" if effort.count else "GPUs")
+    return f"{effort.count} x {gpu} (modelled)" if effort.count else f"{gpu} (modelled)"
+
+
+def _batch(run: Run, work: Work, name: str, facts: Facts, effort: Effort) -> LedgerBatch:
+    length_ns = (work.end_us - work.start_us) * NS_PER_US
+    return LedgerBatch(
+        sites=(facts.site,),
+        devices=(Device(work.device_id, Component.GPU, name, Method.MODELLED),),
+        runs=(run,),
+        holds=(Hold(run.id, work.device_id, 0, length_ns),),
+        states=(RunState(run.id, RunStatus.COMPLETED, work.end_us),),
+        intervals=intervals(work),
+        site_id=facts.site.id,
+        factors=facts.factors,
+        notices=tuple(_notices(run.id, facts, effort)),
+    )
+
+
+def _notices(run_id: str, facts: Facts, effort: Effort) -> list[Notice]:
+    """What the reader has to know: first of all that nothing was measured."""
+    stated = f"{_plain(effort.gpu_hours)} GPU-hours times {effort.power.told}"
+    found = [Notice("not_metered", f"{_NOT_METERED} {stated}. {_ONLY_GPUS}", Severity.WARNING)]
+    if not effort.span.timed:
+        found.append(Notice("hours_unknown", _NO_HOURS))
+    if not effort.span.dated:
+        found.append(Notice("start_unknown", _NO_DATE, Severity.WARNING))
+    if facts.configured:
+        text = f"Not stated for this run, but configured: {', '.join(facts.configured)}."
+        found.append(Notice("from_configuration", text))
+    return [replace(notice, run_id=run_id) for notice in found]
+
+
+def _project(stated: Statement, config: Config) -> str:
+    if stated.project is None:
+        return config.project or _PROJECT
+    return limits.check_name("the project", stated.project)
+
+
+def _watts(effort: Effort) -> tuple[Decimal, Decimal, Decimal]:
+    watts = effort.power.watts
+    return watts.value, watts.low, watts.high
+
+
+def _refuse_too_much(work: Work) -> None:
+    """The ledger's lines have 18 digits for what one run does in one hour."""
+    length_us = max(US_PER_HOUR, work.end_us - work.start_us)
+    if max(work.high_mj, work.held_us) * US_PER_HOUR // length_us >= _MOST_PER_HOUR:
+        raise UsageError(
+            "that is too much for one hour of one run",
+            "state wall-hours, or start and end, so that it can be spread over its hours",
+        )
+
+
+def _digest(run: Run, work: Work, name: str, facts: Facts, effort: Effort) -> str:
+    """Twelve digits that are equal for equal statements: without instants that nobody stated."""
+    dates = (work.start_us, work.end_us) if effort.span.dated else (work.end_us - work.start_us,)
+    rows = sorted(
+        repr(replace(row, id="", recorded_us=0, valid_from_us=None, valid_to_us=None))
+        for row in facts.factors
+        if row.scope == facts.site.id
+    )
+    said = (
+        run.name, run.project, run.tags, name, facts.site.zone, dates,
+        work.energy_mj, work.low_mj, work.high_mj, work.held_us, rows,
+    )  # fmt: skip
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:12]
+
+
+def _rounded(value: Fraction) -> int:
+    """The nearest whole number, halves up."""
+    return (2 * value.numerator + value.denominator) // (2 * value.denominator)
+
+
+def _plain(hours: Fraction) -> str:
+    return f"{float(hours):,.3f}".rstrip("0").rstrip(".")

@@ -1,0 +1,151 @@
+"""Where a run was that was not metered, and the factor rows that hold for it alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from meter.errors import FactorError, UsageError
+from meter.factors import factors_of, site_of
+from meter.factors.books import OWN, identified
+from meter.factors.zones import zone_of
+from meter.model import Factor, FactorKind, Method, Site
+from meter.past.amounts import Range, band
+from meter.units import US_PER_HOUR
+
+if TYPE_CHECKING:
+    from meter.config import Banded, Config
+    from meter.past.statement import Span, Statement
+
+BOOK = "past run"
+"""The book of rows that were stated with a run."""
+SOURCE = "stated with the run"
+
+_PLACES = Decimal("1E-9")
+_CODE_LENGTH = 3
+_MOST_MONEY = Decimal(99_999)
+_PUE = Range("pue", "", Decimal(1), Decimal(5), "give facility energy / IT energy")
+_INTENSITY = Range(
+    "intensity", "g/kWh", Decimal(3), Decimal(3_000), "give grams: 0.385 kg/kWh are 385 g/kWh"
+)
+_PRICE = Range("price", "for a kWh", Decimal(0), _MOST_MONEY)
+_GPU_RATE = Range("gpu-rate", "for a GPU-hour", Decimal(0), _MOST_MONEY)
+_WORDS = {
+    FactorKind.PUE: "PUE",
+    FactorKind.ELECTRICITY_PRICE: "electricity tariff",
+    FactorKind.GPU_HOUR_RATE: "GPU-hour rate",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Site and rows of a run; ``configured`` names what is the configuration's, in words."""
+
+    site: Site
+    factors: tuple[Factor, ...]
+    configured: tuple[str, ...]
+
+
+def facts_of(stated: Statement, config: Config, run_id: str, span: Span, now_us: int) -> Facts:
+    """What holds for the run: what is stated of it, else what is configured for the site.
+
+    Raises UsageError for a wrong statement, FactorError for a wrong configuration.
+    """
+    site = _site(stated, config, run_id)
+    own = _stated(stated, site)
+    kinds = {row.kind for row in own}
+    taken = replace(
+        config,
+        pue=None if FactorKind.PUE in kinds else config.pue,
+        electricity=None if FactorKind.ELECTRICITY_PRICE in kinds else config.electricity,
+        gpu_time=None if FactorKind.GPU_HOUR_RATE in kinds else config.gpu_time,
+    )
+    rows = [row for row in factors_of(taken, site, now_us) if row.value is not None]
+    configured = dict.fromkeys(
+        _WORDS.get(row.kind, row.kind.value) for row in rows if row.scope == site.id
+    )
+    zone = [f"zone {site.zone}"] if site.zone and stated.zone is None else []
+    confined = (_confined(row, site, span) for row in [*rows, *own])
+    return Facts(
+        site,
+        tuple(identified(replace(row, recorded_us=now_us)) for row in confined if row),
+        (*zone, *configured),
+    )
+
+
+def _site(stated: Statement, config: Config, run_id: str) -> Site:
+    """A site for this run alone, so that no other run's factors are touched."""
+    if stated.intensity is not None:
+        zone = None
+    elif stated.zone is not None:
+        try:
+            zone = zone_of(stated.zone)
+        except FactorError as error:
+            raise UsageError(error.message, error.remedy) from None
+    else:
+        zone = site_of(config).zone
+    return Site(f"past:{run_id}", config.site_name if zone else "not known", zone)
+
+
+def _stated(stated: Statement, site: Site) -> list[Factor]:
+    found = []
+    if stated.pue is not None:
+        found.append(_row(FactorKind.PUE, band(stated.pue, _PUE), site, "1"))
+    if stated.intensity is not None:
+        amount = band(stated.intensity, _INTENSITY)
+        found.append(_row(FactorKind.GRID_INTENSITY, amount, site, "g/kWh"))
+    money = [text for text in (stated.price, stated.gpu_rate) if text is not None]
+    currency = _currency(stated.currency) if money or stated.currency is not None else ""
+    if stated.currency is not None and not money:
+        raise UsageError("a currency is given, but no price or gpu-rate", "leave it out")
+    if stated.price is not None:
+        amount = band(stated.price, _PRICE)
+        unit = f"{currency}/kWh"
+        found.append(_row(FactorKind.ELECTRICITY_PRICE, amount, site, unit, currency))
+    if stated.gpu_rate is not None:
+        amount = band(stated.gpu_rate, _GPU_RATE)
+        unit = f"{currency}/h"
+        found.append(_row(FactorKind.GPU_HOUR_RATE, amount, site, unit, currency))
+    return found
+
+
+def _currency(text: str | None) -> str:
+    if text is None:
+        raise UsageError("a price needs its currency", "give for example currency EUR")
+    if len(text) != _CODE_LENGTH or not (text.isascii() and text.isalpha() and text.isupper()):
+        raise UsageError(f"the currency {text[:20]!r} is no ISO 4217 code", "write for example EUR")
+    return text
+
+
+def _row(
+    kind: FactorKind, amount: Banded, site: Site, unit: str, currency: str | None = None
+) -> Factor:
+    return Factor(
+        id="",
+        kind=kind,
+        scope=site.id,
+        value=amount.value.quantize(_PLACES),
+        low=amount.low.quantize(_PLACES),
+        high=amount.high.quantize(_PLACES),
+        unit=unit,
+        source=SOURCE,
+        method=Method.SOURCED,
+        recorded_us=0,
+        rank=OWN,
+        currency=currency,
+        book=BOOK,
+    )
+
+
+def _confined(row: Factor, site: Site, span: Span) -> Factor | None:
+    """A row of the run's own site in the run's hours only; None where it does not hold there."""
+    if row.scope != site.id:
+        return row
+    first_us = span.start_us - span.start_us % US_PER_HOUR
+    last_us = -(-max(span.end_us, span.start_us + 1) // US_PER_HOUR) * US_PER_HOUR
+    start_us = max(first_us, row.valid_from_us or 0)
+    end_us = last_us if row.valid_to_us is None else min(last_us, row.valid_to_us)
+    if start_us >= end_us:
+        return None
+    return replace(row, valid_from_us=start_us, valid_to_us=end_us, book=BOOK)
