@@ -135,6 +135,20 @@ later corrections show in reports, not here. One page holds at most {MAX_SERIES}
 {rows}"""
 
 
+def below(name: str, group: Any, context: Any, shown: dict[str, Any]) -> list[tuple[str, str]]:
+    """The help of each command of a command, if it has any."""
+    import click
+
+    if not isinstance(group, click.Group):
+        return []
+    commands = {each: group.get_command(context, each) for each in group.list_commands(context)}
+    return [
+        (f"{name} {each}", command.get_help(command.make_context(each, [], context, **shown)))
+        for each, command in commands.items()
+        if command is not None
+    ]
+
+
 def cli_page() -> str:
     """Every command's help."""
     from meter.cli.app import COMMANDS, app
@@ -152,6 +166,7 @@ def cli_page() -> str:
             raise LookupError(name)
         context = command.make_context(name, [], group, **shown)
         parts.append((name, command.get_help(context)))
+        parts += below(name, command, context, shown)
     sections = [
         f"## {'meter ' * (name != 'meter')}{name}\n\n```text\n{text.rstrip()}\n```\n"
         for name, text in parts

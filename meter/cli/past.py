@@ -80,9 +80,6 @@ def add_command(
     """
     from meter.past import Statement  # noqa: PLC0415 - `meter runs` needs no factor books
 
-    variables = session.environment.variables
-    if told["zone"] is None and told["intensity"] is None:
-        told["zone"] = variables.get("METER_ZONE") or None  # an agent has another environment
     stated = Statement(**told, tags=tuple(tags))
     with writes(session.config) as target:
         document = _added(target, stated)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from meter import limits
 from meter.errors import ConflictError, LedgerError, UsageError
+from meter.factors.bundled import embodied_for
 from meter.ids import new_id
 from meter.metering.past import Work, intervals
 from meter.model import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from meter.config import Config
     from meter.ledger import Ledger
+    from meter.model import Factor
     from meter.past.facts import Facts
     from meter.past.statement import Effort, Statement
 
@@ -69,7 +71,7 @@ def booked(stated: Statement, config: Config, now_us: int) -> PastRun:
     limits.check_name("the name", stated.name)
     run_id = new_id() if stated.id is None else limits.check_run_id("the id", stated.id)
     effort = effort_of(stated, now_us)
-    facts = facts_of(stated, config, run_id, effort.span, now_us)
+    facts = facts_of(stated, config, run_id, effort.span)
     run = Run(
         id=run_id,
         name=stated.name,
@@ -142,9 +144,14 @@ def _batch(run: Run, work: Work, name: str, facts: Facts, effort: Effort) -> Led
         states=(RunState(run.id, RunStatus.COMPLETED, work.end_us),),
         intervals=intervals(work),
         site_id=facts.site.id,
-        factors=facts.factors,
+        factors=(*facts.factors, *embodied_for(name, 0), *_power_rows(effort)),
         notices=tuple(_notices(run.id, facts, effort)),
     )
+
+
+def _power_rows(effort: Effort) -> tuple[Factor, ...]:
+    """The fact that the energy stands on, so that the ledger has it too."""
+    return () if effort.power.fact is None else (effort.power.fact,)
 
 
 def _notices(run_id: str, facts: Facts, effort: Effort) -> list[Notice]:

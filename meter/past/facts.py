@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from meter.errors import FactorError, UsageError
 from meter.factors import factors_of, site_of
-from meter.factors.books import OWN, identified
+from meter.factors.books import OWN
 from meter.factors.zones import zone_of
+from meter.identified import identified
 from meter.model import Factor, FactorKind, Method, Site
 from meter.past.amounts import Range, band
 from meter.units import US_PER_HOUR
@@ -35,6 +36,12 @@ _WORDS = {
     FactorKind.PUE: "PUE",
     FactorKind.ELECTRICITY_PRICE: "electricity tariff",
     FactorKind.GPU_HOUR_RATE: "GPU-hour rate",
+    FactorKind.WUE: "water",
+    FactorKind.TND_UPLIFT: "grid losses",
+    FactorKind.EMBODIED_BOARD: "embodied carbon",
+    FactorKind.EMBODIED_SERVER: "embodied carbon",
+    FactorKind.MARKET_INTENSITY: "contractual instruments",
+    FactorKind.MARKET_EXCLUDED: "contractual instruments",
 }
 
 
@@ -47,8 +54,11 @@ class Facts:
     configured: tuple[str, ...]
 
 
-def facts_of(stated: Statement, config: Config, run_id: str, span: Span, now_us: int) -> Facts:
+def facts_of(stated: Statement, config: Config, run_id: str, span: Span) -> Facts:
     """What holds for the run: what is stated of it, else what is configured for the site.
+
+    A run that was elsewhere, as its own zone or intensity tells, has neither the site's contracts
+    nor its water, grid losses and embodied carbon. The rows leave their instant to the ledger.
 
     Raises UsageError for a wrong statement, FactorError for a wrong configuration.
     """
@@ -61,7 +71,9 @@ def facts_of(stated: Statement, config: Config, run_id: str, span: Span, now_us:
         electricity=None if FactorKind.ELECTRICITY_PRICE in kinds else config.electricity,
         gpu_time=None if FactorKind.GPU_HOUR_RATE in kinds else config.gpu_time,
     )
-    rows = [row for row in factors_of(taken, site, now_us) if row.value is not None]
+    if stated.zone is not None or stated.intensity is not None:
+        taken = replace(taken, wue=None, tnd_loss=None, embodied=None, instruments=())
+    rows = [row for row in factors_of(taken, site, 0) if row.value is not None]
     configured = dict.fromkeys(
         _WORDS.get(row.kind, row.kind.value) for row in rows if row.scope == site.id
     )
@@ -69,7 +81,7 @@ def facts_of(stated: Statement, config: Config, run_id: str, span: Span, now_us:
     confined = (_confined(row, site, span) for row in [*rows, *own])
     return Facts(
         site,
-        tuple(identified(replace(row, recorded_us=now_us)) for row in confined if row),
+        tuple(identified(row) for row in confined if row),
         (*zone, *configured),
     )
 

@@ -14,7 +14,7 @@ from meter.units import US_PER_HOUR, US_PER_QUARTER
 BIG = 10**18
 starts = st.integers(0, 2**52)
 lengths = st.one_of(
-    st.just(0), st.integers(1, 400 * US_PER_HOUR), st.sampled_from([1, US_PER_QUARTER, US_PER_HOUR])
+    st.just(0), st.integers(1, 30 * US_PER_HOUR), st.sampled_from([1, US_PER_QUARTER, US_PER_HOUR])
 )
 
 

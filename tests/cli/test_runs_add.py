@@ -1,0 +1,151 @@
+"""``meter runs add``: the list goes on beside it, JSON alone, refusals of one line with exit 2."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.places import Place
+from tests.cli.test_commands import fails, in_process
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ADD = ("runs", "add", "--name", "old", "--gpu-hours", "1000", "--watts", "400")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def added(place: Place, capsys: pytest.CaptureFixture[str], *words: str) -> dict:
+    assert place.call(*ADD, *words, "--json") == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    return json.loads(said.out)
+
+
+def test_it_makes_the_ledger_and_prints_the_runs_document(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = added(place, capsys, "--pue", "1.1", "--intensity", "385", "--tag", "a=b")
+    assert made["schema"] == "meter.run/1"
+    assert made["energy"]["it"]["value"] == 1_440_000_000
+    assert made["energy"]["it"]["method"] == "modelled"
+    assert made["run"]["tags"] == {"a": "b"}
+    assert place.call("show", made["run"]["id"], "--json") == 0
+    assert json.loads(capsys.readouterr().out)["energy"] == made["energy"]
+
+
+def test_the_summary_says_that_it_was_not_metered(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert place.call(*ADD, "--start", "2026-03-01") == 0
+    shown = capsys.readouterr().out
+    assert "meter: old [default], completed\n" in shown
+    assert "GPU 400 kWh modelled" in shown
+    assert "This run was not metered." in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_the_list_shows_it_and_keeps_its_own_options(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = added(place, capsys, "--project", "chat")
+    assert place.call("runs") == 0
+    assert "400 kWh" in capsys.readouterr().out
+    assert place.call("runs", "--project", "chat", "--limit", "1", "--json") == 0
+    (row,) = json.loads(capsys.readouterr().out)["runs"]
+    assert (row["run_id"], row["method"]) == (made["run"]["id"], "modelled")
+
+
+def test_an_id_makes_it_the_same_run_and_other_content_a_conflict(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = added(place, capsys, "--id", "old-1")
+    again = added(place, capsys, "--id", "old-1")
+    assert {**first, "as_of": 0} == {**again, "as_of": 0}
+    code, line = fails(place, capsys, *ADD, "--id", "old-1", "--pue", "1.3")
+    assert code == 2
+    assert "there is a run old-1 already, with other figures" in line
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--count", "8"), "gpu-hours and count are both given"),
+        (("--gpu", "H100"), "watts and gpu are both given"),
+        (("--zone", "FRA", "--intensity", "56"), "intensity and zone are both given"),
+        (("--zone", "Francia"), "did you mean FRA (France)"),
+        (("--intensity", "0.385"), "give grams: 0.385 kg/kWh are 385 g/kWh"),
+        (("--tag", "x"), "--tag 'x' is not KEY=VALUE"),
+        (("--start", "2999-01-01"), "the run lies in the future"),
+        (("--pue", "x"), "pue 'x' is no number"),
+    ],
+)
+def test_what_is_ambiguous_or_absurd_is_wrong_usage_and_writes_nothing(
+    place: Place, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    added(place, capsys)
+    code, line = fails(place, capsys, *ADD, *words)
+    assert code == 2
+    assert said in line
+    assert place.call("runs", "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)["runs"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("runs", "add"), "--name"),
+        (("runs", "ad"), "no such command 'ad'"),
+        (("runs", "--json", *ADD[1:]), "write them after `meter runs add`"),
+        (("runs", "--project", "p", *ADD[1:]), "write them after `meter runs add`"),
+    ],
+)
+def test_what_click_refuses_is_one_line_too(
+    place: Place, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    code, line = fails(place, capsys, *words)
+    assert code == 2
+    assert said in line
+
+
+def test_the_power_of_a_gpu_is_its_models_with_bounds_and_source(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("runs", "add", "--name", "old", "--wall-hours", "10", "--count", "8", "--json")
+    assert place.call(*words, "--gpu", "a100") == 0
+    made = json.loads(capsys.readouterr().out)
+    it = made["energy"]["it"]
+    assert it["value"] == 80 * 400 * 3600
+    assert it["low"] < it["value"] <= it["high"]
+    assert made["energy"]["devices"][0]["name"] == "8 x A100 (modelled)"
+    (notice,) = [n for n in made["notices"] if n["code"] == "not_metered"]
+    assert "the power limit of the A100 (NVIDIA" in notice["text"]
+    code, line = fails(place, capsys, *words, "--gpu", "A1000")
+    assert code == 2
+    assert "there is no power for the GPU 'A1000': did you mean A10" in line
+
+
+def test_the_configuration_stands_for_what_is_not_stated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "meter.toml"
+    config.write_text('[site]\nzone = "FRA"\npue = 1.3\n')
+    place = Place(tmp_path, METER_CONFIG=str(config), METER_ZONE="SWE")
+    made = added(place, capsys)
+    rows = {row["kind"]: row for row in made["factors"]}
+    assert (rows["pue"]["value"], rows["grid_intensity"]["scope"]) == (1.3, "SWE")
+    made = added(place, capsys, "--zone", "pol", "--pue", "1.1")
+    rows = {row["kind"]: row for row in made["factors"]}
+    assert (rows["pue"]["value"], rows["grid_intensity"]["scope"]) == (1.1, "POL")
+
+
+def test_as_a_process_only_json_is_on_stdout(place: Place) -> None:
+    done = in_process(place, *ADD, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["run"]["name"] == "old"
