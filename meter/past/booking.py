@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from meter import limits
 from meter.errors import ConflictError, LedgerError, UsageError
-from meter.factors.bundled import embodied_for
 from meter.ids import new_id
 from meter.metering.past import Work, intervals
 from meter.model import (
@@ -71,7 +70,8 @@ def booked(stated: Statement, config: Config, now_us: int) -> PastRun:
     limits.check_name("the name", stated.name)
     run_id = new_id() if stated.id is None else limits.check_run_id("the id", stated.id)
     effort = effort_of(stated, now_us)
-    facts = facts_of(stated, config, run_id, effort.span)
+    name = device_name(effort)
+    facts = facts_of(stated, config, run_id, effort.span, name)
     run = Run(
         id=run_id,
         name=stated.name,
@@ -96,7 +96,6 @@ def booked(stated: Statement, config: Config, now_us: int) -> PastRun:
         high_mj=high_mj,
         held_us=_rounded(effort.gpu_hours * US_PER_HOUR),
     )
-    name = device_name(effort)
     work = replace(work, device_id=f"past:{run_id}:{_digest(run, work, name, facts, effort)}")
     _refuse_too_much(work)
     return PastRun(run_id, work.device_id, _batch(run, work, name, facts, effort))
@@ -144,7 +143,7 @@ def _batch(run: Run, work: Work, name: str, facts: Facts, effort: Effort) -> Led
         states=(RunState(run.id, RunStatus.COMPLETED, work.end_us),),
         intervals=intervals(work),
         site_id=facts.site.id,
-        factors=(*facts.factors, *embodied_for(name, 0), *_power_rows(effort)),
+        factors=(*facts.factors, *_power_rows(effort)),
         notices=tuple(_notices(run.id, facts, effort)),
     )
 

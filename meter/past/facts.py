@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from meter.errors import FactorError, UsageError
 from meter.factors import factors_of, site_of
 from meter.factors.books import OWN
+from meter.factors.bundled import embodied_for
 from meter.factors.zones import zone_of
 from meter.identified import identified
 from meter.model import Factor, FactorKind, Method, Site
@@ -54,7 +55,7 @@ class Facts:
     configured: tuple[str, ...]
 
 
-def facts_of(stated: Statement, config: Config, run_id: str, span: Span) -> Facts:
+def facts_of(stated: Statement, config: Config, run_id: str, span: Span, device_name: str) -> Facts:
     """What holds for the run: what is stated of it, else what is configured for the site.
 
     A run that was elsewhere, as its own zone or intensity tells, has neither the site's contracts
@@ -78,7 +79,8 @@ def facts_of(stated: Statement, config: Config, run_id: str, span: Span) -> Fact
         _WORDS.get(row.kind, row.kind.value) for row in rows if row.scope == site.id
     )
     zone = [f"zone {site.zone}"] if site.zone and stated.zone is None else []
-    confined = (_confined(row, site, span) for row in [*rows, *own])
+    known = [replace(row, scope=site.id) for row in embodied_for(device_name, 0)]
+    confined = (_confined(row, site, span) for row in [*rows, *own, *known])
     return Facts(
         site,
         tuple(identified(row) for row in confined if row),
