@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-
-import pytest
 
 from tests.agent.agents import Agent, agent, until
 from tests.agent.shifted import SHIFT
@@ -221,13 +218,19 @@ def test_what_was_missed_is_filled_in_when_the_agent_starts(tmp_path: Path) -> N
     assert all(row.licence for row in rows)
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="nothing is closed to root")
-def test_a_key_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_a_key_file_that_is_not_there_is_told_and_one_that_others_read(tmp_path: Path) -> None:
     path = tmp_path / "key"
-    path.write_text(KEY)
-    path.chmod(0)
     place = Place(tmp_path, "http://127.0.0.1:9", METER_INTENSITY_KEY="")
-    place.config.write_text(place.config.read_text() + f'key_file = "{path}"\n', encoding="utf-8")
+    text = place.config.read_text(encoding="utf-8")
+    place.config.write_text(f'{text}key_file = "{path}"\n', encoding="utf-8")
     with place.agent() as running:
-        _, status = running.ask("GET", "/v1/status")
-        assert "intensity_off" in codes(status)
+        assert "intensity_off" in codes(running.ask("GET", "/v1/status")[1])
+        running.stop()
+    path.write_text(KEY)
+    path.chmod(0o644)
+    with place.agent() as running:
+        assert "intensity_key_exposed" in codes(running.ask("GET", "/v1/status")[1])
+        until(lambda: feed(running)["last_error"], "nobody there")
+        assert running.stop() == 0
+    path.unlink()
+    assert_nowhere(tmp_path)
