@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
 from importlib.resources import files
 
 import pytest
@@ -11,6 +13,7 @@ from jsonschema import Draft202012Validator
 from agent.agents import agent as node_agent
 from agent.agents import until
 from cli.places import Place, agent
+from meter.cli.whatif_text import text
 from meter.ledger import Ledger
 from meter.ledger.ledger import Pace
 from meter.model import FactorKind, LedgerBatch
@@ -136,6 +139,38 @@ def test_another_currency_is_never_mixed(place, capsys):
     (electricity,) = [one for one in scenario["cost"] if one["kind"] == "electricity"]
     assert electricity["amount"]["value"] == "0.144"
     assert scenario["energy"]["facility"]["value"] == pytest.approx(1.05 * 4_320_000)
+
+
+def test_a_zone_that_only_the_ledger_knows_is_taken_with_its_tariff(place, capsys):
+    grid = hourly(START_US, [1_000] * 2, scope="DE-LU")
+    prices = hourly(
+        START_US, [3] * 2, kind=FactorKind.ELECTRICITY_PRICE, scope="DE-LU", currency="EUR"
+    )
+    learn(place, *grid, *prices)
+    document = compared(place, capsys, "--zone", "DE-LU")
+    (scenario,) = document["scenarios"]
+    (electricity,) = [one for one in scenario["cost"] if one["kind"] == "electricity"]
+    assert electricity["amount"]["value"] == "0.36"
+    assert scenario["carbon"]["location"]["value"] == pytest.approx(1.2 * 1.2 * 100)
+    (kept,) = [one for one in document["notices"] if one["code"] == "kept_from_home"]
+    assert "tariff" not in kept["text"]
+    assert "--pue" in kept["text"]
+
+
+def test_a_comparison_as_of_an_instant_uses_what_was_known_then(place, capsys):
+    before = compared(place, capsys, *FROM)
+    now_us = time.time_ns() // 1_000
+    learn(place, *(replace(row, recorded_us=now_us) for row in hourly(HORIZON_US, DAY)))
+    assert compared(place, capsys, *FROM)["starts"][0]["cleanest"] is not None
+    assert compared(place, capsys, *FROM, "--as-of", before["as_of"]) == before
+
+
+def test_without_block_characters_the_lines_are_ascii(place, capsys):
+    learn(place, *hourly(HORIZON_US, DAY))
+    shown = text(compared(place, capsys, *FROM), 80, blocks=False)
+    assert shown.isascii()
+    assert "@" in shown
+    assert "█" in text(compared(place, capsys, *FROM), 80, blocks=True)
 
 
 def test_another_start_moves_the_energy_to_that_hours_intensity(place, capsys):
