@@ -64,6 +64,7 @@ class Rates:
     @classmethod
     def at(cls, factors: Iterable[Factor], site: Site, at_us: int) -> Rates:
         """Rates of the UTC quarter hour that starts at ``at_us``, by the rules of the reports."""
+        factors = tuple(factors)
         force = in_force(factors, site, at_us)
         price = force.get(FactorKind.ELECTRICITY_PRICE)
         grid = force.get(FactorKind.GRID_INTENSITY)
@@ -76,12 +77,18 @@ class Rates:
             )
         if grid:
             energy += _with_overhead(grid, pue, carbon=True, kind="electricity", unit="location")
+        instruments = _covering(factors, site, at_us)
+        for factor, part in _market(factors, site, instruments, grid):
+            energy += _with_overhead(
+                factor, pue, carbon=True, kind="electricity", unit="market", part=part
+            )
         held = (
             [Rate(carbon=False, kind="gpu_time", unit=gpu.currency or "", rate=_rate(gpu))]
             if gpu
             else []
         )
         used = tuple(factor for factor in (price, grid, pue, gpu) if factor)
+        used += tuple(factor for factor, _ in instruments)
         return cls(at_us, tuple(energy), tuple(held), used)
 
     def of_energy(self, energy_mj: int) -> tuple[Booked, ...]:
@@ -100,16 +107,60 @@ def in_force(factors: Iterable[Factor], site: Site, at_us: int) -> dict[FactorKi
     that stand the highest rank wins, then the newest, then the lowest id. Kinds of which several
     hold at a time (exchange rates, instruments, parts of devices) are not looked at.
     """
-    standing: dict[tuple[FactorKind, str, int, str], Factor] = {}
-    scopes = {site.id, site.zone, "world"}
-    for factor in sorted(factors, key=lambda one: (-one.recorded_us, one.id)):
-        if factor.scope in scopes and factor.kind in SINGLE and _holds(factor, at_us):
-            standing.setdefault((factor.kind, factor.scope, factor.rank, factor.book), factor)
     found: dict[FactorKind, Factor] = {}
-    for factor in sorted(standing.values(), key=lambda f: (-f.rank, -f.recorded_us, f.id)):
-        if factor.value is not None:
-            found.setdefault(factor.kind, factor)
+    for factor in _standing(
+        one
+        for one in factors
+        if one.kind in SINGLE and _holds(one, at_us) and one.scope in _scopes(site)
+    ):
+        found.setdefault(factor.kind, factor)
     return found
+
+
+def _scopes(site: Site) -> set[str | None]:
+    return {site.id, site.zone, "world"}
+
+
+def _standing(factors: Iterable[Factor]) -> list[Factor]:
+    """The newest of each scope, item, rank and book, the best evidence first."""
+    newest: dict[tuple[FactorKind, str, str | None, int, str], Factor] = {}
+    for factor in sorted(factors, key=lambda one: (-one.recorded_us, one.id)):
+        key = (factor.kind, factor.scope, factor.item, factor.rank, factor.book)
+        newest.setdefault(key, factor)
+    kept = [factor for factor in newest.values() if factor.value is not None]
+    return sorted(kept, key=lambda one: (-one.rank, -one.recorded_us, one.id))
+
+
+def _instruments(factors: Iterable[Factor], site: Site) -> list[Factor]:
+    scopes = _scopes(site)
+    return [
+        one for one in factors
+        if one.kind is FactorKind.MARKET_INTENSITY and one.scope in scopes
+    ]  # fmt: skip
+
+
+def _covering(factors: Iterable[Factor], site: Site, at_us: int) -> list[tuple[Factor, Decimal]]:
+    """The instruments that hold then, each with the part of the consumption that it covers."""
+    left, found = Decimal(1), []
+    for factor in _standing(f for f in _instruments(factors, site) if _holds(f, at_us)):
+        part = min(left, factor.share or Decimal(0))
+        if part > 0:
+            found.append((factor, part))
+            left -= part
+    return found
+
+
+def _market(
+    factors: Iterable[Factor],
+    site: Site,
+    covering: list[tuple[Factor, Decimal]],
+    grid: Factor | None,
+) -> list[tuple[Factor, Decimal]]:
+    """What market-based carbon is made of; where any instrument is given the grid has the rest."""
+    if not _standing(_instruments(factors, site)):
+        return []
+    left = 1 - sum((part for _, part in covering), Decimal(0))
+    return [*covering, *([(grid, left)] if grid is not None and left else [])]
 
 
 def _holds(factor: Factor, at_us: int) -> bool:
@@ -125,9 +176,17 @@ def _rate(factor: Factor) -> Decimal:
 
 
 def _with_overhead(
-    factor: Factor, pue: Factor | None, *, carbon: bool, kind: str, unit: str
+    factor: Factor,
+    pue: Factor | None,
+    *,
+    carbon: bool,
+    kind: str,
+    unit: str,
+    part: Decimal | None = None,
 ) -> list[Rate]:
     rate = _rate(factor)
+    if part is not None:
+        rate = _EXACT.quantize(_EXACT.multiply(rate, part), _FIFTEEN)
     found = [Rate(carbon, kind, unit, rate)]
     if pue is not None and pue.value is not None:
         over = _EXACT.quantize(_EXACT.multiply(rate, pue.value - 1), _FIFTEEN)

@@ -1,6 +1,7 @@
 -- What one instrument emits for its part of a site's consumption in a quarter of a UTC hour, or the grid for the rest.
 -- with    known_factor
 -- with    site_factor
+-- with    market_site
 -- column  site_id    VARCHAR         : of the site
 -- column  hour       TIMESTAMP       : UTC, without zone
 -- column  quarter    INTEGER         : of the hour; 0 is all of an hour that no border cuts
@@ -76,11 +77,7 @@ FROM (
         g.weakness,
         g.factor_id
     FROM site_factor AS g
-    INNER JOIN (
-        SELECT DISTINCT k.site_id
-        FROM known_factor AS k
-        WHERE k.kind = 'market_intensity'
-    ) AS m ON g.site_id = m.site_id
+    INNER JOIN market_site AS m ON g.site_id = m.site_id
     LEFT JOIN (
         SELECT
             k.site_id,

@@ -1,4 +1,5 @@
 -- Embodied CO2e of the GPU time of a model of GPU, of one kind, at a site in a quarter of a UTC hour.
+-- A factor's item is whole words of the model's name; of several that match the longest wins.
 -- with    device_now
 -- with    known_factor
 -- column  site_id    VARCHAR         : of the site
@@ -47,7 +48,7 @@ FROM (
         SELECT DISTINCT name
         FROM device_now
         WHERE component = 'gpu'
-    ) AS d ON k.item IS NULL OR position(k.item IN d.name) > 0
+    ) AS d ON k.item IS NULL OR position(' ' || k.item || ' ' IN ' ' || replace(d.name, '-', ' ') || ' ') > 0
     WHERE k.kind IN ('embodied_board', 'embodied_server')
 ) AS b
 WHERE b.place = 1

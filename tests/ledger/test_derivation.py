@@ -177,6 +177,8 @@ def test_embodied_carbon_is_of_the_time_held_and_of_the_longest_name_that_matche
     world = {"scope": "world", "rank": 200, "book": "bundled"}
     found = document_of(
         fact(FactorKind.EMBODIED_BOARD, "9.9", item="H10", **world),
+        fact(FactorKind.EMBODIED_BOARD, "9.8", item="NVIDIA H", **world),
+        fact(FactorKind.EMBODIED_BOARD, "9.7", item="H1000", **world),
         fact(FactorKind.EMBODIED_BOARD, "4.7", item="H100", **world),
         fact(FactorKind.EMBODIED_BOARD, "1.1", item="A100", **world),
         fact(FactorKind.EMBODIED_SERVER, "20.3", item=None, **world),

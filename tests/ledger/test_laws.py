@@ -12,12 +12,24 @@ from hypothesis import strategies as st
 
 from meter.config import Window
 from meter.factors import Rates, factors_of
+from meter.factors.books import identified
 from meter.ledger.instants import hour_of
 from meter.ledger.reader import Reader
 from meter.ledger.session import Session
 from meter.metering.intervals import IntervalBuilder
 from meter.metering.wall import WallAnchor
-from meter.model import Basis, Component, Hold, Interval, Kind, LedgerBatch, Method, Segment
+from meter.model import (
+    Basis,
+    Component,
+    Factor,
+    FactorKind,
+    Hold,
+    Interval,
+    Kind,
+    LedgerBatch,
+    Method,
+    Segment,
+)
 from tests.ledger.facts import (
     BOOT_NS,
     HOUR_US,
@@ -88,7 +100,7 @@ def ledger_of(batches, read):
 
 def totals(reader, name):
     found = defaultdict(lambda: (Decimal(0), Decimal(0), Decimal(0)))
-    for row in reader.rows(f"totals/by_{name}"):
+    for row in reader.rows(f"totals/by_{name}", kind=None):
         key = row["kind"], row["currency"]
         parts = row["amount"], row["low"], row["high"]
         with localcontext(prec=60):
@@ -134,10 +146,27 @@ def test_neither_order_of_arrival_nor_registering_twice_changes_a_total(config, 
     assert ledger_of(shuffled, lambda reader: totals(reader, "hour")) == once
 
 
+@st.composite
+def instruments(draw) -> Factor:
+    value, rank = Decimal(draw(st.integers(0, 900))), draw(st.sampled_from([440, 430, 210]))
+    first = START_US + draw(st.integers(0, 50)) * HOUR_US
+    return identified(Factor(
+        "", FactorKind.MARKET_INTENSITY, "lab", value, value, value, "g/kWh", "test",
+        Method.SOURCED, START_US, rank, book="import", item=draw(st.sampled_from("abc")),
+        share=Decimal(draw(st.integers(1, 1_000_000))).scaleb(-6), valid_from_us=first,
+        valid_to_us=first + draw(st.integers(1, 30)) * HOUR_US,
+    ))  # fmt: skip
+
+
 @slow
-@given(tariffs, st.lists(intervals(), min_size=1, max_size=8))
-def test_live_booking_and_the_lines_of_reports_are_equal_to_the_digit(config, made):
+@given(
+    tariffs,
+    st.lists(intervals(), min_size=1, max_size=8),
+    st.lists(instruments(), max_size=4, unique_by=lambda one: (one.item, one.rank)),
+)
+def test_live_booking_and_the_lines_of_reports_are_equal_to_the_digit(config, made, given_):
     batches, factors = facts(config, made)
+    batches, factors = [*batches, LedgerBatch(factors=tuple(given_))], (*factors, *given_)
     booked = defaultdict(Decimal)
     for one in made:
         rates = Rates.at(factors, site("FRA"), hour_of(one.start_us))
@@ -145,11 +174,15 @@ def test_live_booking_and_the_lines_of_reports_are_equal_to_the_digit(config, ma
         if one.device_id in GPUS and one.kind is Kind.RUN and not one.correction:
             amounts += rates.of_gpu_time(one.end_us - one.start_us)
         for each in amounts:
-            kind = each.kind.replace("electricity", "location") if each.carbon else each.kind
+            kind = each.kind.replace("electricity", each.unit) if each.carbon else each.kind
             with localcontext(prec=60):
                 booked[kind, None if each.carbon else each.unit] += each.value.scaleb(9)
     found = ledger_of(batches, lambda reader: totals(reader, "run"))
-    lines = {key: row[0] for key, row in found.items() if not key[0].startswith("energy")}
+    lines = defaultdict(Decimal)
+    for (kind, currency), row in found.items():
+        if not kind.startswith("energy"):
+            with localcontext(prec=60):
+                lines[kind.replace("_default", ""), currency] += row[0]
     assert {k: v for k, v in lines.items() if v} == {k: v for k, v in booked.items() if v}
 
 
