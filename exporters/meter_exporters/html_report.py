@@ -33,6 +33,8 @@ _CARBON_ROWS = (
     ("embodied_server", "of which the rest of the servers"),
 )
 _PARTS = frozenset({"market_default", "embodied_board", "embodied_server"})
+_MOST_CHANGES = 30
+_LONG = 120
 _METHODS = ("measured", "simulated", "sourced", "modelled", "assumed")
 
 
@@ -107,6 +109,7 @@ def _context(document: Mapping[str, Any], series: Sequence[Mapping[str, Any]]) -
         "Markup": Markup,
         "version": __version__,
         "fingerprint": _fingerprint(document),
+        **_statement(document),
     }
 
 
@@ -180,7 +183,33 @@ def _microseconds(text: str) -> int:
     return round(datetime.fromisoformat(text).timestamp() * 1e6)
 
 
+def _statement(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The statement that a sealed report is, and what it changes of the one before."""
+    statement = document.get("statement")
+    found = (statement or {}).get("difference") or ()
+    changes = [
+        {"path": one["path"], "old": _changed(one, "old"), "new": _changed(one, "new")}
+        for one in found[:_MOST_CHANGES]
+    ]
+    return {
+        "statement": statement,
+        "changes": changes,
+        "changes_left": max(0, len(found) - _MOST_CHANGES),
+    }
+
+
+def _changed(change: Mapping[str, Any], side: str) -> str:
+    if side not in change:
+        return "none"
+    value = change[side]
+    if isinstance(value, dict):
+        parts = [value[key] for key in ("kind", "value", "unit", "text") if key in value]
+        value = ", ".join(map(str, parts)) or json.dumps(value)
+    return figures.printable(value if isinstance(value, str) else json.dumps(value), _LONG)
+
+
 def _fingerprint(document: Mapping[str, Any]) -> str:
-    """SHA-256 of the document in canonical JSON, so that report and JSON can be matched."""
-    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    """SHA-256 of the document in canonical JSON, as a statement has it, without the statement."""
+    sealed = {key: value for key, value in document.items() if key != "statement"}
+    canonical = json.dumps(sealed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode("utf-8", "backslashreplace")).hexdigest()

@@ -16,7 +16,9 @@ from meter.config import Intensity
 from meter.errors import LedgerError, MeterError, UsageError
 from meter.factors.feeds import Point, about_of, factors_of_points
 from meter.ledger import Ledger, profiles, reports
+from meter.ledger.auditor import Auditor
 from meter.ledger.learning import learn
+from meter.ledger.sealing import seal
 from meter.ledger.synced import synced
 from meter.model import LedgerBatch
 from meter.snapshot import Health, Snapshot
@@ -203,6 +205,19 @@ class Desk:
         learned = learn(self._ledger, factors, prices)
         self._shelf.take(learned.factors)
         return learned
+
+    def seal(
+        self, run: str, as_of_us: int | None, reason: str | None
+    ) -> tuple[dict[str, Any], bool]:
+        """Issue a statement of a run that has ended; whether one was issued."""
+        sealed = seal(self._ledger, self._found(run), as_of_us=as_of_us, reason=reason)
+        return sealed.json(), sealed.issued
+
+    @contextlib.contextmanager
+    def audit(self) -> Iterator[Auditor]:
+        """An auditor of the ledger."""
+        with self._ledger.reader() as reader:
+            yield Auditor(reader)
 
     def profile(self, run_id: str, as_of_us: int | None = None) -> dict[str, Any]:
         """A run's energy by device and quarter hour, the open minute of a live run included."""

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from meter import __version__
 from meter.agent import problems
 from meter.agent.guard import Guard
+from meter.agent.http_audit import Auditing, add_audit
 from meter.agent.requests import (  # noqa: TC001  FastAPI looks at them
     NewIntensity,
     NewMark,
@@ -47,7 +48,7 @@ _MOST_SCOPES = 100
 _CURRENCY = "^[A-Z]{3}$"
 
 
-class Desk(Protocol):
+class Desk(Auditing, Protocol):
     """What the routes ask; every method may block and is called from any thread."""
 
     def register(self, run: NewRun, peer_pid: int | None) -> tuple[dict[str, Any], bool]:
@@ -107,6 +108,7 @@ def build(desk: Desk, page: Page, hosts: Collection[str]) -> ASGIApp:
     _add_runs(app, desk)
     _add_intensity(app, desk)
     _add_comparison(app, desk)
+    add_audit(app, desk)
     _add_health(app, desk, page)
     return Guard(app, hosts)
 

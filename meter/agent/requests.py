@@ -75,6 +75,14 @@ class NewRun(_Strict):
         return self
 
 
+class NewStatement(_Strict):
+    """A statement wanted of a run: by what was known at an instant, with a reason to restate."""
+
+    run: Annotated[str, Field(min_length=1, max_length=limits.NAME_CHARS)]
+    as_of: Annotated[str, Field(max_length=40)] | None = None
+    reason: Name | None = None
+
+
 class RunEnd(_Strict):
     """A run that has ended, now unless an instant is given."""
 

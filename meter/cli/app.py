@@ -38,6 +38,7 @@ COMMANDS: dict[str, Entry] = {
     "show": Entry("meter.cli.show", "Show one run in the terminal."),
     "report": Entry("meter.cli.report", "Write a run's report to a file."),
     "whatif": Entry("meter.cli.whatif", "Compare a run with the same run elsewhere."),
+    "verify": Entry("meter.cli.verify", "Check that nothing in the ledger was changed."),
     "doctor": Entry("meter.cli.doctor", "Tell what can be measured here and what is missing."),
     "demo": Entry("meter.cli.demo", "See the whole path on simulated GPUs."),
 }

@@ -59,6 +59,17 @@ def table(
     return "\n".join(line.rstrip() for line in lines)
 
 
+def wrapped(text: str, indent: str, *, hanging: str = "") -> list[str]:
+    """Lines of a text that fit the terminal; later ones have ``hanging`` more in front."""
+    return textwrap.wrap(
+        text,
+        width(),
+        initial_indent=indent,
+        subsequent_indent=indent + hanging,
+        break_on_hyphens=False,
+    )
+
+
 def _row(cells: Sequence[str], sizes: Sequence[int], right: Sequence[int]) -> str:
     padded = [
         cell.rjust(size) if index in right else cell.ljust(size)

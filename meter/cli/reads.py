@@ -250,12 +250,12 @@ def reads(config: Config) -> Iterator[Reads]:
     with ExitStack() as stack:
 
         def from_file() -> Reads:
-            return FileReads(stack.enter_context(_open(config)))
+            return FileReads(stack.enter_context(open_ledger(config)))
 
         while True:
             agent = agent_reads(config)
             if agent is not None:
-                yield Handover(agent, lambda: _patiently(from_file, config))
+                yield Handover(agent, lambda: patiently(from_file, config))
                 return
             try:
                 found = from_file()
@@ -268,7 +268,7 @@ def reads(config: Config) -> Iterator[Reads]:
             return
 
 
-def _patiently(open_file: Callable[[], Reads], config: Config) -> Reads:
+def patiently(open_file: Callable[[], T], config: Config) -> T:
     """The file once the agent that is ending has let go of it."""
     deadline = time.monotonic() + CLOSING_S
     while True:
@@ -280,7 +280,8 @@ def _patiently(open_file: Callable[[], Reads], config: Config) -> Reads:
             time.sleep(0.2)
 
 
-def _open(config: Config) -> Reader:
+def open_ledger(config: Config) -> Reader:
+    """A reader of the ledger's file. Raises LedgerError."""
     path = config.home / LEDGER_NAME
     if not path.exists():
         raise LedgerError(

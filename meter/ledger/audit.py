@@ -57,7 +57,7 @@ class Page:
 
     batches: int
     row_count: int
-    last: int  # commit of the last link that was looked at
+    last: int | None  # commit of the last link that was looked at
     sha256s: tuple[str, ...]
     findings: tuple[Finding, ...]
 
