@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
 
+    from meter.agent.archive import Archive
     from meter.agent.loop import Loop
     from meter.agent.metering import Metering
     from meter.agent.reception import Reception
-    from meter.agent.requests import NewIntensity, NewMark, NewRun, RunEnd
+    from meter.agent.requests import NewIntensity, NewMark, NewPastRun, NewRun, RunEnd
     from meter.agent.shelf import Shelf
     from meter.ledger import Reader
     from meter.ledger.learning import Learned
@@ -66,6 +67,7 @@ class Desk:
         ledger: Ledger,
         shelf: Shelf,
         version: str,
+        archive: Archive,
         feed: Callable[[], FeedView] | None = None,
     ) -> None:
         self._loop = loop
@@ -73,10 +75,12 @@ class Desk:
         self._reception = reception
         self._ledger = ledger
         self._shelf = shelf
+        self._archive = archive
         self._feed = feed
         self._listed = threading.Event()
         self._ending = 0  # requests that wait for the end of a run to be durable
         self._ending_lock = threading.Lock()
+        self._reading = threading.Lock()
         self._cuts: dict[str, tuple[int, Future[None]]] = {}
         self._shown = Snapshot(self._now_ns(), Health(version, fresh=False))
 
@@ -173,9 +177,15 @@ class Desk:
         """Note an instant inside a run."""
         return self._loop.ask(lambda: self._reception.mark(run_id, mark))
 
+    def add_past(self, run: NewPastRun) -> tuple[dict[str, Any], bool]:
+        """Book a run that was not metered; its document, and whether it was new."""
+        with self._staying():
+            run_id, new = self._archive.add(run)
+            return self._document(run_id, durable=True), new
+
     def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
         """The newest runs."""
-        with self._ledger.reader() as reader:
+        with self._reader() as reader:
             return reports.run_list(reader, limit=limit, project=project)
 
     def document(
@@ -183,7 +193,7 @@ class Desk:
     ) -> dict[str, Any]:
         """A run's document, the open minute of a live run included; or as known at an instant."""
         if as_of_us is not None:
-            with self._ledger.reader() as reader:
+            with self._reader() as reader:
                 found = _find(reader, run_id)
                 return reports.run_document(reader, found, as_of_us=as_of_us, currency=currency)
         found = run_id if run_id in self._metering.runs else self._found(run_id)
@@ -192,7 +202,7 @@ class Desk:
 
     def series(self, run_id: str) -> list[dict[str, Any]]:
         """A run's power over time."""
-        with self._ledger.reader() as reader:
+        with self._reader() as reader:
             points = reports.run_series(reader, _find(reader, run_id))
         names = ("device_id", "at_us", "power_w", "energy_j")
         return [{name: getattr(point, name) for name in names} for point in points]
@@ -224,14 +234,14 @@ class Desk:
         found = run_id if run_id in self._metering.runs else self._found(run_id)
         if as_of_us is None and found in self._metering.runs:
             _wait(self._cut(found), _DURABLE_S)
-        with self._ledger.reader() as reader:
+        with self._reader() as reader:
             return profiles.run_profile(reader, found, as_of_us=as_of_us)
 
     def factor_rows(
         self, scopes: Sequence[str], span_us: tuple[int, int], as_of_us: int | None = None
     ) -> list[dict[str, Any]]:
         """Factor rows of some scopes that hold between two instants (UTC µs)."""
-        with self._ledger.reader() as reader:
+        with self._reader() as reader:
             return profiles.factor_rows(reader, scopes, span_us, as_of_us=as_of_us)
 
     def sync(self, given: NewIntensity) -> dict[str, Any]:
@@ -272,8 +282,14 @@ class Desk:
             with self._ending_lock:
                 self._ending -= 1
 
+    @contextlib.contextmanager
+    def _reader(self) -> Iterator[Reader]:
+        """One question at a time: the memory that the ledger may use is no more than for one."""
+        with self._reading, self._ledger.reader() as reader:
+            yield reader
+
     def _found(self, text: str) -> str:
-        with self._ledger.reader() as reader:
+        with self._reader() as reader:
             return _find(reader, text)
 
     def _cut(self, run_id: str) -> Future[None]:
@@ -293,11 +309,11 @@ class Desk:
     ) -> dict[str, Any]:
         if durable:
             # where the ledger broke meanwhile, what waits for it can still be told
-            with contextlib.suppress(LedgerError), self._ledger.reader() as reader:
+            with contextlib.suppress(LedgerError), self._reader() as reader:
                 return reports.run_document(reader, run_id, currency=currency)
         document = unsaved(self._metering, run_id, self._shelf.factors())
         if document is None:
-            with self._ledger.reader() as reader:
+            with self._reader() as reader:
                 document = reports.run_document(reader, run_id)
         document["notices"].append(_notice(LEDGER_BEHIND, self._behind()))
         return document

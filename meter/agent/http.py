@@ -14,6 +14,7 @@ from meter.agent.http_audit import Auditing, add_audit
 from meter.agent.requests import (  # noqa: TC001  FastAPI looks at them
     NewIntensity,
     NewMark,
+    NewPastRun,
     NewRun,
     RunEnd,
 )
@@ -39,6 +40,10 @@ _REGISTERED: dict[int | str, dict[str, Any]] = {
         "(`ledger_unavailable`, `ledger_behind`)"
     },
 }
+_BOOKED: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Booked before, with the same content: nothing was written"},
+    201: {"description": "Booked, and durable"},
+}
 _MARKED = (
     "Noted; not durable yet. It is written with its energy once the devices' curves have come "
     "past it, about two seconds later"
@@ -59,6 +64,9 @@ class Desk(Auditing, Protocol):
 
     def mark(self, run_id: str, mark: NewMark) -> dict[str, Any]:
         """Note an instant inside a run."""
+
+    def add_past(self, run: NewPastRun) -> tuple[dict[str, Any], bool]:
+        """Book a run that was not metered; its document, and whether it was new."""
 
     def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
         """The newest runs."""
@@ -119,6 +127,12 @@ def _add_runs(app: FastAPI, desk: Desk) -> None:
         """Register a run that has begun, or check whether one would be taken."""
         answer, durable = desk.register(run, _peer_pid(request))
         return JSONResponse(answer, 200 if run.check else 201 if durable else 202)
+
+    @app.post("/v1/runs/past", status_code=201, responses=_BOOKED)
+    def past(run: NewPastRun) -> Response:
+        """Book a run that was not metered, from what is stated of it, and give its document."""
+        document, new = desk.add_past(run)
+        return JSONResponse(document, 201 if new else 200)
 
     @app.get("/v1/runs")
     def runs(

@@ -32,6 +32,10 @@ def _checked_id(value: str) -> str:
 
 Name = Annotated[str, AfterValidator(_checked_name)]
 RunId = Annotated[str, AfterValidator(_checked_id)]
+Told = Annotated[
+    Annotated[str, Field(max_length=200)] | int | Annotated[float, Field(allow_inf_nan=False)],
+    AfterValidator(str),
+]
 Instant = Annotated[int, Field(ge=0, le=_BIGINT)]
 Count = Annotated[int, Field(ge=0, le=_BIGINT)]
 
@@ -101,6 +105,32 @@ class NewMark(_Strict):
     epoch: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)] | None = None
     phase: Name | None = None
     tokens: Count | None = None
+
+
+class NewPastRun(_Strict):
+    """A run that was not metered, as `meter runs add` states it; amounts are numbers or texts.
+
+    Watts, pue, intensity (g/kWh), price (of a kWh) and gpu_rate may have bounds:
+    ``"VALUE:LOW:HIGH"``.
+    """
+
+    name: Name
+    gpu_hours: Told | None = None
+    wall_hours: Told | None = None
+    count: Told | None = None
+    watts: Told | None = None
+    gpu: Told | None = None
+    start: Told | None = None
+    end: Told | None = None
+    pue: Told | None = None
+    intensity: Told | None = None
+    zone: Told | None = None
+    price: Told | None = None
+    gpu_rate: Told | None = None
+    currency: Told | None = None
+    project: Name | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+    id: RunId | None = None
 
 
 class NewPoint(_Strict):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from meter import __version__
 from meter.agent import http, memory
+from meter.agent.archive import Archive
 from meter.agent.desk import IN_MEMORY, Desk
 from meter.agent.feeding import Feeding, Surroundings
 from meter.agent.launchers import Launchers
@@ -150,6 +151,7 @@ class Agent:
             ledger,
             self._shelf,
             __version__,
+            Archive(ledger, config, keeps=house.keeps),
             None if self._feeding is None else self._feeding.view,
         )
         page = importlib.import_module(EXPOSITION).Exposition(self._desk.snapshot)

@@ -13,7 +13,7 @@ from meter.past.amounts import Range, number, whole
 from meter.past.power import Power, power_of
 from meter.units import US_PER_HOUR
 
-_LONGEST_H = Decimal(5 * 8766)
+_LONGEST_H = Decimal(366 * 24)  # longer ones are booked in parts: 96 rows a day
 _US_PER_DAY = 24 * US_PER_HOUR
 
 GPU_HOURS = Range("gpu-hours", "h", Decimal("0.000001"), Decimal(10) ** 9)
@@ -138,7 +138,9 @@ def _check_span(span: Span, now_us: int) -> None:
             "the run lies in the future", "book it when it is over, or meter it with `meter run`"
         )
     if span.end_us - span.start_us > _LONGEST_H * US_PER_HOUR:
-        raise UsageError("the run takes more than five years", "check start and end")
+        raise UsageError(
+            "the run takes more than a year", "check start and end, or book it in parts"
+        )
 
 
 def checked_tags(stated: Statement) -> tuple[tuple[str, str], ...]:

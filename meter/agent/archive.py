@@ -1,0 +1,42 @@
+"""Runs that were not metered, booked at the agent: one at a time, so that none is booked twice."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from meter.errors import LedgerError
+
+if TYPE_CHECKING:
+    from meter.agent.requests import NewPastRun
+    from meter.config import Config
+    from meter.ledger import Ledger
+
+
+class Archive:
+    """Takes statements about past runs; may be called from any thread."""
+
+    def __init__(self, ledger: Ledger, config: Config, *, keeps: bool) -> None:
+        self._ledger = ledger
+        self._config = config
+        self._keeps = keeps
+        self._lock = threading.Lock()
+
+    def add(self, given: NewPastRun) -> tuple[str, bool]:
+        """Book a run, durably; its id, and whether it was new.
+
+        Raises UsageError, ConflictError for another run of that id, LedgerError.
+        """
+        from meter.past import Statement, booked, store  # noqa: PLC0415 - rarely asked for
+
+        if not self._keeps:
+            raise LedgerError(
+                "the ledger is in memory: nothing would be kept", "set METER_HOME elsewhere"
+            )
+        told = given.model_dump(exclude={"tags"})
+        stated = replace(Statement(**told), tags=tuple(given.tags.items()))
+        with self._lock:
+            past = booked(stated, self._config, time.time_ns() // 1_000)
+            return past.run_id, store(self._ledger, past)
