@@ -226,7 +226,7 @@ class Desk:
     @contextlib.contextmanager
     def audit(self) -> Iterator[Auditor]:
         """An auditor of the ledger."""
-        with self._ledger.reader() as reader:
+        with self._reader() as reader:
             yield Auditor(reader)
 
     def profile(self, run_id: str, as_of_us: int | None = None) -> dict[str, Any]:
