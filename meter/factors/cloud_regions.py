@@ -1,0 +1,151 @@
+"""The Green Software Foundation's Cloud_Region_Metadata.csv as rows; pure.
+
+The file is the user's: its licence is no reason to bundle it. Columns as in the project's
+Cloud_Region_Metadata_specification.md, version 1.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from meter.factors.rows import Cell, Fault, Row, RowsError, Sheet, shown
+from meter.factors.tables import csv_rows
+from meter.model import FactorKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+HEADER = frozenset({"year", "cloud-provider", "cloud-region"})
+"""Columns that such a file has."""
+
+_PROVIDERS = {
+    "amazon web services": "aws",
+    "google cloud": "gcp",
+    "google cloud platform": "gcp",
+    "microsoft azure": "azure",
+    "oracle cloud infrastructure": "oci",
+}
+_SOURCE = "Green Software Foundation, Cloud Region Metadata"
+_LICENCE = "all rights reserved (Joint Development Foundation): own use"
+_YEAR = re.compile(r"(19|20)\d{2}")
+_AT_A_SITE = "250"  # above a zone's year, below its hours and a site's own values
+_CLAIM = "a provider's claim: it states no quality criteria, so it counts for nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class _Figure:
+    column: str
+    kind: FactorKind
+    unit: str
+    basis: str | None = None
+    detail: str | None = None
+
+
+_CONSUMPTION = _Figure(
+    "grid-carbon-intensity-average-consumption-annual",
+    FactorKind.GRID_INTENSITY,
+    "g/kWh",
+    "average, consumption, life-cycle",
+)
+_PRODUCTION = _Figure(
+    "grid-carbon-intensity-average-production-annual",
+    FactorKind.GRID_INTENSITY,
+    "g/kWh",
+    "average, production, life-cycle",
+)
+_OTHERS = (
+    _Figure("power-usage-effectiveness", FactorKind.PUE, "1"),
+    _Figure("water-usage-effectiveness", FactorKind.WUE, "L/kWh"),
+    _Figure(
+        "grid-carbon-intensity-marginal-consumption-annual",
+        FactorKind.MARGINAL_INTENSITY,
+        "g/kWh",
+        "marginal, consumption",
+    ),
+    _Figure(
+        "provider-carbon-intensity-market-annual",
+        FactorKind.MARKET_EXCLUDED,
+        "g/kWh",
+        detail=_CLAIM,
+    ),
+)
+
+
+def cloud_region_rows(text: str, *, region: str | None = None, site: str | None = None) -> Sheet:
+    """Rows of each provider's region and year; those of one ``region`` as a site's, if asked.
+
+    A region's newest year holds until a newer one is known. Raises RowsError.
+    """
+    given = csv_rows(text)
+    years = _years(given)
+    rows = [
+        found
+        for row in given
+        if region is None or _scope(row) == region
+        for found in _figures(row, years, site)
+    ]
+    if not rows:
+        known = sorted({_scope(row) for row in given})[:5]
+        reason = f"has no figure of {shown(region)}: regions are for example {', '.join(known)}"
+        raise RowsError([Fault(reason if region else "has no figures")])
+    return Sheet(tuple(rows))
+
+
+def _years(rows: Iterable[Row]) -> dict[str, list[int]]:
+    """The years of each region, after a check of each row's."""
+    found: dict[str, list[int]] = {}
+    faults = []
+    for row in rows:
+        year = str(row.cells.get("year", ""))
+        if _YEAR.fullmatch(year):
+            found.setdefault(_scope(row), []).append(int(year))
+        else:
+            faults.append(Fault(f"{shown(year)} is no year", None, row.line, "year"))
+        faults += [
+            Fault("is missing", None, row.line, name)
+            for name in ("cloud-provider", "cloud-region")
+            if name not in row.cells
+        ]
+    if faults:
+        raise RowsError(faults)
+    return found
+
+
+def _scope(row: Row) -> str:
+    provider = str(row.cells.get("cloud-provider", "")).strip().lower()
+    short = _PROVIDERS.get(provider) or re.sub(r"[^a-z0-9]", "", provider)
+    return f"{short}:{str(row.cells.get('cloud-region', '')).strip().lower()}"
+
+
+def _figures(row: Row, years: dict[str, list[int]], site: str | None) -> Iterator[Row]:
+    grid = _CONSUMPTION if _CONSUMPTION.column in row.cells else _PRODUCTION
+    for figure in (grid, *_OTHERS):
+        if figure.column in row.cells:
+            yield Row(_cells(row, figure, years, site), row.line)
+
+
+def _cells(
+    row: Row, figure: _Figure, years: dict[str, list[int]], site: str | None
+) -> dict[str, Cell]:
+    scope, year = _scope(row), int(str(row.cells["year"]))
+    later = [one for one in years[scope] if one > year]
+    cells: dict[str, Cell] = {
+        "kind": figure.kind.value,
+        "scope": site or scope,
+        "value": row.cells[figure.column],
+        "unit": figure.unit,
+        "source": _SOURCE,
+        "source_date": str(year),
+        "licence": _LICENCE,
+        "valid_from": f"{year}-01-01",
+        "detail": f"{scope}, {figure.column}" + (f": {figure.detail}" if figure.detail else ""),
+    }
+    if later:
+        cells["valid_to"] = f"{min(later)}-01-01"
+    if figure.basis:
+        cells["basis"] = figure.basis
+    if site:
+        cells["rank"] = _AT_A_SITE
+    return cells

@@ -1,0 +1,94 @@
+"""Rows of a sheet as prices of hosted meters; all faults at once; pure."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from meter.factors.books import YEARLY
+from meter.factors.cells import Cells, bounds, duplicates
+from meter.factors.factor_rows import BOOK, EXPORTED, Known, nine
+from meter.factors.rows import ROWS, Fault, Row, RowsError, refused
+from meter.model import Price
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COLUMNS = (
+    "provider", "model", "meter", "per", "currency", "value", "low", "high", "region",
+    "service_tier", "source", "source_date", "licence", "valid_from", "valid_to", "rank", "detail",
+    "book", "recorded_at",
+)  # fmt: skip
+"""Columns of a sheet of prices."""
+
+_MOST_PER = 10**12
+_MOST_PRICE = Decimal(10) ** 8
+_MOST_RANK = 999
+
+
+def prices_of_rows(rows: Sequence[Row], known: Known) -> list[Price]:
+    """The prices that rows state, without id and instant: these the ledger gives.
+
+    Raises RowsError with every fault of every row.
+    """
+    if len(rows) > ROWS:
+        raise refused(f"{len(rows):,} rows are too many; the limit is {ROWS:,}: split them")
+    faults: list[Fault] = []
+    prices: dict[int, Price] = {}
+    for index, row in enumerate(rows):
+        cells = Cells(row, index, known.now_us)
+        price = _price(cells, known)
+        faults += cells.faults
+        if price is not None:
+            prices[index] = price
+    keys = {index: _key(price) for index, price in prices.items()}
+    faults += duplicates(keys, rows)
+    if faults:
+        raise RowsError(sorted(faults, key=lambda fault: fault.row or 0))
+    return list(prices.values())
+
+
+def _key(price: Price) -> tuple[object, ...]:
+    what = (price.provider, price.model, price.meter, price.region, price.service_tier)
+    return (*what, price.currency, price.rank, price.valid_from_us, price.valid_to_us)
+
+
+def _price(cells: Cells, known: Known) -> Price | None:
+    cells.columns((*COLUMNS, *EXPORTED))
+    cells.book()
+    provider = cells.text("provider", required=True) or ""
+    model = cells.text("model", required=True) or ""
+    meter = cells.text("meter", required=True) or ""
+    per = cells.whole("per", 1, _MOST_PER)
+    if cells.raw("per") is None:
+        cells.wrong("per", "is missing: the number of units that the price is of")
+    currency = cells.currency("currency")
+    if cells.raw("currency") is None:
+        cells.wrong("currency", "is missing: a price needs one, such as USD")
+    value, low, high = bounds(cells)
+    if low is not None and low < 0:
+        cells.wrong("value" if cells.raw("low") is None else "low", f"{low} is below 0")
+    if high is not None and high >= _MOST_PRICE:
+        cells.wrong("value" if cells.raw("high") is None else "high", f"{high} is absurd")
+    start, end = cells.validity()
+    found: dict[str, Any] = {
+        "region": cells.text("region"),
+        "service_tier": cells.text("service_tier"),
+        "source": cells.text("source", required=True) or "",
+        "source_date": cells.source_date(),
+        "licence": cells.text("licence", required=True),
+        "rank": cells.whole("rank", 1, _MOST_RANK) or YEARLY,
+        "detail": cells.text("detail", most=1_000),
+        "recorded_us": cells.recorded(known.newest_us),
+    }
+    if cells.faults or per is None or currency is None:
+        return None
+    return Price(
+        id="", provider=provider, model=model, meter=meter, per=per, currency=currency,
+        value=_nine(value), low=_nine(low), high=_nine(high),
+        valid_from_us=start, valid_to_us=end, book=BOOK, **found,
+    )  # fmt: skip
+
+
+def _nine(value: Decimal | None) -> Decimal | None:
+    return None if value is None else nine(value)

@@ -1,0 +1,86 @@
+"""A residual mix as rows: what a zone emits a kWh that nobody has claimed; pure."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from meter.factors.cells import Cells
+from meter.factors.rows import Cell, Fault, Row, RowsError, Sheet, shown
+from meter.factors.tables import csv_rows
+from meter.model import FactorKind
+
+ZONES = ("zone", "country")
+VALUES = ("g_per_kwh", "gCO2/kWh")
+"""Names that the columns of zone and value go by; the third is ``year``."""
+
+_KNOWN = (*ZONES, *VALUES, "year", "source", "source_date", "licence")
+_YEAR = re.compile(r"(19|20)\d{2}")
+_FAR_US = 1 << 62
+_AIB = "AIB"
+
+
+def is_residual_mix(header: list[str]) -> bool:
+    """Whether a table's columns are those of a residual mix."""
+    return "year" in header and any(n in header for n in ZONES) and any(n in header for n in VALUES)
+
+
+def residual_mix_rows(text: str) -> Sheet:
+    """The market-based intensity of each zone and year; the newest year holds until the next.
+
+    A zone without residual mix, a value of 0, is told and left out. Raises RowsError.
+    """
+    given = csv_rows(text)
+    faults: list[Fault] = []
+    read: list[tuple[str, int, str, Row]] = []
+    for index, row in enumerate(given):
+        cells = Cells(row, index, _FAR_US)
+        read += _read(cells)
+        faults += cells.faults
+    if faults:
+        raise RowsError(faults)
+    empty = sorted({zone for zone, _, value, _ in read if Decimal(value) == 0})
+    used = [one for one in read if Decimal(one[2]) != 0]
+    if not used:
+        raise RowsError([Fault("has no residual mix but 0")])
+    years: dict[str, list[int]] = {}
+    for zone, year, _, _ in used:
+        years.setdefault(zone.casefold(), []).append(year)
+    rows = tuple(_row(*one, years[one[0].casefold()]) for one in used)
+    told = f"Left out, because a residual mix of 0 is none: {', '.join(empty)}." if empty else ""
+    return Sheet(rows, (told,) if told else ())
+
+
+def _read(cells: Cells) -> list[tuple[str, int, str, Row]]:
+    cells.columns(_KNOWN)
+    zone_column = next((name for name in ZONES if cells.raw(name) is not None), ZONES[0])
+    value_column = next((name for name in VALUES if cells.raw(name) is not None), VALUES[0])
+    zone = cells.text(zone_column, required=True)
+    value = cells.number(value_column, required=True)
+    year = cells.text("year", required=True)
+    if year is not None and not _YEAR.fullmatch(year):
+        cells.wrong("year", f"{shown(year)} is no year")
+    if cells.faults or zone is None or value is None or year is None:
+        return []
+    return [(zone, int(year), str(value), cells.row)]
+
+
+def _row(zone: str, year: int, value: str, row: Row, years: list[int]) -> Row:
+    later = [one for one in years if one > year]
+    cells: dict[str, Cell] = {
+        "kind": FactorKind.MARKET_INTENSITY.value,
+        "scope": zone,
+        "value": value,
+        "unit": "g/kWh",
+        "share": "1",
+        "rank": "210",
+        "source_date": str(year),
+        "valid_from": f"{year}-01-01",
+        "detail": f"residual mix of {year}",
+    }
+    cells |= {n: row.cells[n] for n in ("source", "source_date", "licence") if n in row.cells}
+    if later:
+        cells["valid_to"] = f"{min(later)}-01-01"
+    if _AIB in str(cells.get("source", "")):  # its figures are of combustion alone
+        cells["basis"] = "average, direct"
+    return Row(cells, row.line)

@@ -1,0 +1,216 @@
+"""CSV and YAML as rows with their lines; pure: text in, rows out, nothing of it is checked."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+from meter.factors.rows import BYTES, CELL_CHARS, ROWS, Cell, Fault, Row, RowsError, refused, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import yaml
+
+_NULL = "tag:yaml.org,2002:null"
+_YAML_BYTES = 2 << 20  # a slow format: more is for CSV
+_DEFAULTS = "defaults"
+
+
+def text_of(content: bytes) -> str:
+    """A file's text, without the mark that some programs begin it with.
+
+    Raises RowsError for what is too large, or is no UTF-8.
+    """
+    if len(content) > BYTES:
+        raise refused(f"the file has {len(content):,} bytes; the limit is {BYTES:,}: split it")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise refused("is not UTF-8: save it as UTF-8 text", line) from None
+    if "\0" in text:
+        raise refused("is no text file", text[: text.index("\0")].count("\n") + 1)
+    return text
+
+
+def is_csv(text: str) -> bool:
+    """Whether a text is a table rather than YAML or JSON: its first line has several cells."""
+    head = next((line for line in text.splitlines() if _says_something(line)), "")
+    return not head.lstrip().startswith(("{", "[", "-")) and any(c in head for c in ",;\t")
+
+
+def header_of(text: str) -> list[str]:
+    """The names of a table's columns."""
+    return next((cells for _, cells in _lines(text)), [])
+
+
+def csv_rows(text: str) -> list[Row]:
+    """A table's rows. Commas or semicolons part its cells; empty lines and ``#`` lines are none.
+
+    Raises RowsError for what is no table.
+    """
+    faults: list[Fault] = []
+    rows: list[Row] = []
+    names: list[str] = []
+    for line, cells in _lines(text):
+        if not names:
+            names = _names(cells, line)
+            continue
+        if len(rows) >= ROWS:
+            raise refused(f"has more than {ROWS:,} rows: split it", line)
+        if len(cells) != len(names):
+            reason = f"has {len(cells)} cells where the header has {len(names)}"
+            faults.append(Fault(reason, None, line))
+            continue
+        rows.append(Row(_cells(zip(names, cells, strict=True), line), line))
+    if faults:
+        raise RowsError(faults)
+    if not rows:
+        raise refused("has no rows")
+    return rows
+
+
+def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Each row with the line that it begins on."""
+    first = next((line for line in text.splitlines() if _says_something(line)), "")
+    delimiter = max(",;\t", key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    before = 0
+    try:
+        for cells in reader:
+            line, before = before + 1, reader.line_num
+            if any(cell.strip() for cell in cells) and not cells[0].startswith("#"):
+                yield line, [cell.strip() for cell in cells]
+    except csv.Error as error:
+        raise refused(f"is no CSV ({error})", before + 1) from None
+
+
+def _says_something(line: str) -> bool:
+    return bool(line.strip(" \t,;")) and not line.startswith("#")
+
+
+def _names(cells: Sequence[str], line: int) -> list[str]:
+    for index, name in enumerate(cells):
+        if not name:
+            raise refused(f"column {index + 1} has no name in the header", line)
+        if name in cells[:index]:
+            raise refused(f"the header has {shown(name)} twice", line)
+    return list(cells)
+
+
+def _cells(pairs: Iterator[tuple[str, str]], line: int) -> dict[str, Cell]:
+    found: dict[str, Cell] = {}
+    for name, cell in pairs:
+        if len(cell) > CELL_CHARS:
+            raise refused(f"has more than {CELL_CHARS:,} characters", line, name)
+        if cell:
+            found[name] = cell
+    return found
+
+
+def yaml_rows(text: str, key: str) -> list[Row]:
+    """Rows of YAML or JSON: a list of mappings, by itself or under ``key``.
+
+    ``defaults`` beside it holds what each row has unless it says otherwise. Scalars are taken as
+    they are written, so that no number is rounded. Raises RowsError.
+    """
+    import yaml  # noqa: PLC0415 - only YAML pays for it
+
+    if len(text.encode()) > _YAML_BYTES:
+        raise refused(f"has more than {_YAML_BYTES:,} bytes of YAML: write it as CSV")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        root = yaml.compose(text, Loader=loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        reason = getattr(error, "problem", None) or "cannot be read"
+        raise refused(f"is no YAML ({reason})", mark.line + 1 if mark else None) from None
+    except RecursionError:
+        raise refused("is nested too deeply") from None
+    if root is None:
+        raise refused("has no rows")
+    return _Nodes().rows(root, key)
+
+
+class _Nodes:
+    """Reads composed nodes; one that is met twice is an alias, which rows do not need."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+
+    def rows(self, root: yaml.Node, key: str) -> list[Row]:
+        """Rows of a document."""
+        defaults: Row | None = None
+        if root.id == "mapping":
+            parts = self._pairs(root)
+            for name, node in parts.items():
+                if name not in {key, _DEFAULTS}:
+                    raise refused(f"{shown(name)} is not known here: name {key}", _line(node))
+            if key not in parts:
+                raise refused(f"has no list of {key}", _line(root))
+            if _DEFAULTS in parts:
+                defaults = self._row(parts[_DEFAULTS])
+            root = parts[key]
+        if root.id != "sequence":
+            raise refused(f"{key} must be a list of rows", _line(root))
+        if len(root.value) > ROWS:
+            raise refused(f"has more than {ROWS:,} rows: split it")
+        rows = [self._row(node) for node in root.value]
+        if not rows:
+            raise refused("has no rows")
+        if defaults is None:
+            return rows
+        return [
+            Row({**defaults.cells, **row.cells}, row.line, {**defaults.lines, **row.lines})
+            for row in rows
+        ]
+
+    def _row(self, node: yaml.Node) -> Row:
+        if node.id != "mapping":
+            raise refused("a row must be a mapping of columns", _line(node))
+        cells: dict[str, Cell] = {}
+        lines: dict[str, int] = {}
+        for name, value in self._pairs(node).items():
+            lines[name] = _line(value)
+            if value.id == "mapping":
+                cells[name] = {
+                    inner: self._plain(part) for inner, part in self._pairs(value).items()
+                }
+            elif value.id != "scalar":
+                raise refused("must be one value", _line(value), name)
+            elif value.tag != _NULL and value.value.strip():
+                if len(value.value) > CELL_CHARS:
+                    raise refused(f"has more than {CELL_CHARS:,} characters", _line(value), name)
+                cells[name] = value.value.strip()
+        return Row(cells, _line(node), lines)
+
+    def _plain(self, node: yaml.Node) -> object:
+        """What stands inside the windows of a tariff."""
+        if node.id == "scalar":
+            return node.value
+        if node.id == "sequence":
+            self._once(node)
+            return [self._plain(one) for one in node.value]
+        return {name: self._plain(one) for name, one in self._pairs(node).items()}
+
+    def _pairs(self, node: yaml.Node) -> dict[str, yaml.Node]:
+        self._once(node)
+        found: dict[str, yaml.Node] = {}
+        for key, value in node.value:
+            if key.id != "scalar":
+                raise refused("a name must be text", _line(key))
+            if key.value in found:
+                raise refused("stands twice in one row", _line(key), key.value)
+            found[key.value] = value
+        return found
+
+    def _once(self, node: yaml.Node) -> None:
+        if id(node) in self._seen:
+            raise refused("has an alias (*name): write each row out, or use defaults", _line(node))
+        self._seen.add(id(node))
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
