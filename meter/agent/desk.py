@@ -17,7 +17,6 @@ from meter.errors import LedgerError, MeterError, UsageError
 from meter.factors.feeds import Point, about_of, factors_of_points
 from meter.ledger import Ledger, profiles, reports
 from meter.ledger.auditor import Auditor
-from meter.ledger.learning import learn
 from meter.ledger.sealing import seal
 from meter.ledger.synced import synced
 from meter.model import LedgerBatch
@@ -35,8 +34,7 @@ if TYPE_CHECKING:
     from meter.agent.requests import NewIntensity, NewMark, NewPastRun, NewRun, RunEnd
     from meter.agent.shelf import Shelf
     from meter.ledger import Reader
-    from meter.ledger.learning import Learned
-    from meter.model import Factor, Price
+    from meter.model import Factor
     from meter.snapshot import FeedView
 
 IN_MEMORY = Path(":memory:")
@@ -206,15 +204,6 @@ class Desk:
             points = reports.run_series(reader, _find(reader, run_id))
         names = ("device_id", "at_us", "power_w", "energy_j")
         return [{name: getattr(point, name) for name in names} for point in points]
-
-    def learn(self, factors: Sequence[Factor] = (), prices: Sequence[Price] = ()) -> Learned:
-        """Write rows of the books, all or none; live counters book by what was news.
-
-        Raises LedgerError.
-        """
-        learned = learn(self._ledger, factors, prices)
-        self._shelf.take(learned.factors)
-        return learned
 
     def seal(
         self, run: str, as_of_us: int | None, reason: str | None

@@ -10,7 +10,7 @@ from meter.agent.problems import problem
 from meter.limits import BODY_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,33 +20,41 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?")
 class Guard:
     """ASGI middleware; ``hosts`` are the names that a request over TCP may ask for.
 
+    ``larger`` names paths whose bodies may have more bytes than others'.
     Names, because a name can be rebound to our address by whoever owns it; an address cannot.
     """
 
     def __init__(
-        self, app: ASGIApp, hosts: Collection[str], *, body_bytes: int = BODY_BYTES
+        self,
+        app: ASGIApp,
+        hosts: Collection[str],
+        *,
+        body_bytes: int = BODY_BYTES,
+        larger: Mapping[str, int] | None = None,
     ) -> None:
         self._app = app
         self._hosts = frozenset(host.lower() for host in hosts)
         self._body_bytes = body_bytes
+        self._larger = dict(larger or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or hand on with the whole body read."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        refusal = self._refusal(scope)
+        most = self._larger.get(scope["path"], self._body_bytes)
+        refusal = self._refusal(scope, most)
         if refusal is not None:
             await problem(*refusal, {"Connection": "close"})(scope, receive, send)
             return
-        body = await self._body(receive)
+        body = await self._body(receive, most)
         if body is None:
-            text = f"the body is larger than {self._body_bytes} bytes"
+            text = f"the body is larger than {most} bytes"
             await problem(413, text, {"Connection": "close"})(scope, receive, send)
             return
         await self._app(scope, _replay(body, receive), send)
 
-    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+    def _refusal(self, scope: Scope, most: int) -> tuple[int, str] | None:
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         hosts = [value for name, value in headers if name == b"host"]
         over_tcp = bool(scope.get("server")) and scope["server"][1] is not None
@@ -57,8 +65,8 @@ class Guard:
                 return 403, "requests from other sites are refused"
             if name == b"origin" and value.partition(b"://")[2] not in hosts:
                 return 403, "requests from other sites are refused"
-            if name == b"content-length" and int(value) > self._body_bytes:
-                return 413, f"the body is larger than {self._body_bytes} bytes"
+            if name == b"content-length" and int(value) > most:
+                return 413, f"the body is larger than {most} bytes"
         return None
 
     def _known(self, host: str) -> bool:
@@ -74,7 +82,7 @@ class Guard:
             return False
         return True
 
-    async def _body(self, receive: Receive) -> bytes | None:
+    async def _body(self, receive: Receive, most: int) -> bytes | None:
         """The whole body, None if it is too large or the client left."""
         chunks: list[bytes] = []
         size = 0
@@ -84,7 +92,7 @@ class Guard:
                 return b""
             chunk = message.get("body", b"")
             size += len(chunk)
-            if size > self._body_bytes:
+            if size > most:
                 return None
             chunks.append(chunk)
             if not message.get("more_body"):

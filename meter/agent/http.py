@@ -11,6 +11,7 @@ from meter import __version__
 from meter.agent import problems
 from meter.agent.guard import Guard
 from meter.agent.http_audit import Auditing, add_audit
+from meter.agent.http_books import LARGER, add_books
 from meter.agent.requests import (  # noqa: TC001  FastAPI looks at them
     NewIntensity,
     NewMark,
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from starlette.types import ASGIApp
+
+    from meter.agent.http_books import Books
 
 _PROBLEM: dict[int | str, dict[str, Any]] = {
     "4XX": {
@@ -107,8 +110,8 @@ class Page(Protocol):
         """Body and content type."""
 
 
-def build(desk: Desk, page: Page, hosts: Collection[str]) -> ASGIApp:
-    """The app behind its guard."""
+def build(desk: Desk, page: Page, hosts: Collection[str], books: Books | None = None) -> ASGIApp:
+    """The app behind its guard; without ``books`` it has no routes of them."""
     app = FastAPI(
         title="meter agent", version=__version__, docs_url=None, redoc_url=None, responses=_PROBLEM
     )
@@ -118,7 +121,9 @@ def build(desk: Desk, page: Page, hosts: Collection[str]) -> ASGIApp:
     _add_comparison(app, desk)
     add_audit(app, desk)
     _add_health(app, desk, page)
-    return Guard(app, hosts)
+    if books is not None:
+        add_books(app, books)
+    return Guard(app, hosts, larger=LARGER)
 
 
 def _add_runs(app: FastAPI, desk: Desk) -> None:

@@ -18,6 +18,7 @@ from meter.errors import (
     ReportError,
     UsageError,
 )
+from meter.factors.rows import SHOWN, RowsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,10 +63,23 @@ def install(app: FastAPI) -> None:
 
 
 def _ours(_: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, RowsError):
+        return _rows(error)
     for kind, status in _STATUS:
         if isinstance(error, kind):
             return problem(status, str(error), code=kind.__name__)
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+
+
+def _rows(error: RowsError) -> JSONResponse:
+    """Each row that is wrong, the first so many: whoever sent them has to find them."""
+    told = [
+        {"row": fault.row, "column": fault.column, "reason": fault.reason}
+        for fault in error.faults[:SHOWN]
+    ]
+    return problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY, str(error), code="RowsError", errors=told, more=error.more
+    )
 
 
 def _invalid(_: Request, error: Exception) -> JSONResponse:

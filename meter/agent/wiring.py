@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from meter import __version__
 from meter.agent import http, memory
 from meter.agent.archive import Archive
+from meter.agent.books_desk import BooksDesk
 from meter.agent.desk import IN_MEMORY, Desk
 from meter.agent.feeding import Feeding, Surroundings
 from meter.agent.launchers import Launchers
@@ -156,7 +157,8 @@ class Agent:
         )
         page = importlib.import_module(EXPOSITION).Exposition(self._desk.snapshot)
         host = config.listen.rpartition(":")[0].strip("[]")
-        app = http.build(self._desk, page, set(tcp_hosts(host, socket.gethostname())))
+        hosts = set(tcp_hosts(host, socket.gethostname()))
+        app = http.build(self._desk, page, hosts, BooksDesk(ledger, self._shelf))
         self._server = Server(app, SERVER)
 
     def run(self, lines: Sequence[bytes]) -> None:

@@ -67,6 +67,12 @@ class Reads(Protocol):
     ) -> list[dict[str, Any]]:
         """Factor rows of some scopes that hold between two instants (UTC µs)."""
 
+    def listed(self, book: str, asked: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Rows of the book of factors or prices; ``asked`` as in a query of /v1/factors."""
+
+    def history(self, factor: str) -> list[dict[str, Any]]:
+        """A factor and each row about the same thing, newest first."""
+
 
 class AgentReads:
     """Reads through an agent's socket."""
@@ -122,11 +128,21 @@ class AgentReads:
         found: list[dict[str, Any]] = self._get(f"/v1/rates?{urlencode(asked)}")["factors"]
         return found
 
+    def listed(self, book: str, asked: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Rows of the book of factors or prices."""
+        found: list[dict[str, Any]] = self._get(f"/v1/{book}?{urlencode(asked)}")[book]
+        return found
+
+    def history(self, factor: str) -> list[dict[str, Any]]:
+        """A factor and each row about the same thing."""
+        found: list[dict[str, Any]] = self._get(f"/v1/factors/{quote(factor)}")["history"]
+        return found
+
     def _get(self, path: str) -> dict[str, Any]:
         status, answer = request(self._socket, "GET", path, timeout_s=_TIMEOUT_S)
         if status == _NOT_FOUND:
             said = problem_text(status, answer)
-            raise UsageError(said, "" if "`meter runs`" in said else "see `meter runs`")
+            raise UsageError(said, "" if "`meter " in said else "see `meter runs`")
         if not 200 <= status < 300:
             raise AgentError(f"the agent refuses: {problem_text(status, answer)}", "see its log")
         return answer
@@ -181,6 +197,19 @@ class FileReads:
         as_of_us = parse_us(as_of, "--as-of") if as_of else None
         return profiles.factor_rows(self._reader, scopes, span_us, as_of_us=as_of_us)
 
+    def listed(self, book: str, asked: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Rows of the book of factors or prices."""
+        from meter.ledger import books  # noqa: PLC0415
+
+        listing = books.factors if book == "factors" else books.prices
+        return listing(self._reader, books.Asked.of_query(asked))
+
+    def history(self, factor: str) -> list[dict[str, Any]]:
+        """A factor and each row about the same thing."""
+        from meter.ledger import books  # noqa: PLC0415
+
+        return books.history(self._reader, factor)
+
 
 def point_of(point: Any) -> dict[str, Any]:
     """A point of a series as the exporters take it."""
@@ -234,6 +263,14 @@ class Handover:
     ) -> list[dict[str, Any]]:
         """Factor rows of some scopes that hold between two instants."""
         return self._ask(lambda source: source.factor_rows(scopes, span_us, as_of))
+
+    def listed(self, book: str, asked: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Rows of the book of factors or prices."""
+        return self._ask(lambda source: source.listed(book, asked))
+
+    def history(self, factor: str) -> list[dict[str, Any]]:
+        """A factor and each row about the same thing."""
+        return self._ask(lambda source: source.history(factor))
 
     def _ask(self, question: Callable[[Reads], T]) -> T:
         try:

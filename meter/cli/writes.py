@@ -4,24 +4,44 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from meter.cli.reads import CLOSING_S, LEDGER_NAME, held
 from meter.errors import AgentError, LedgerLockedError, UsageError
+from meter.factors.rows import Fault, RowsError
 from meter.launch.client import NoAgentError, problem_text, request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from meter.config import Config
+    from meter.factors.rows import Row
     from meter.ledger import Ledger
 
+T = TypeVar("T")
+
+_UNPROCESSABLE = 422
 _TIMEOUT_S = 60.0
 _AGAIN_S = 0.2
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of rows: ids of those that were news, and how many the ledger knew."""
+
+    ids: tuple[str, ...]
+    known: int
+
+
 class Writes(Protocol):
     """What can be written, through an agent or to a file."""
+
+    def factors(self, rows: Sequence[Row]) -> Taken:
+        """Take factors, all or none. Raises RowsError."""
+
+    def prices(self, rows: Sequence[Row]) -> Taken:
+        """Take prices, all or none. Raises RowsError."""
 
 
 class AgentWrites:
@@ -30,16 +50,36 @@ class AgentWrites:
     def __init__(self, config: Config) -> None:
         self.config = config
 
+    def factors(self, rows: Sequence[Row]) -> Taken:
+        """Take factors."""
+        return self._rows("factors", rows)
+
+    def prices(self, rows: Sequence[Row]) -> Taken:
+        """Take prices."""
+        return self._rows("prices", rows)
+
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """The agent's answer. Raises UsageError where it refuses what was sent, AgentError."""
-        socket = str(self.config.socket)
-        status, answer = request(socket, "POST", path, body, timeout_s=_TIMEOUT_S)
+        status, answer = self.ask(path, body)
         if 200 <= status < 300:
             return answer
         said = problem_text(status, answer)
         if 400 <= status < 500:
             raise UsageError(f"the agent refuses: {said}")
         raise AgentError(f"the agent cannot write: {said}", "see its log")
+
+    def ask(self, path: str, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Status and answer. Raises AgentError where there is none."""
+        return request(str(self.config.socket), "POST", path, body, timeout_s=_TIMEOUT_S)
+
+    def _rows(self, book: str, rows: Sequence[Row]) -> Taken:
+        body = {book: [dict(row.cells) for row in rows]}
+        status, answer = self.ask(f"/v1/{book}", body)
+        if status == _UNPROCESSABLE and answer.get("errors"):
+            raise _rows_error(answer, rows)
+        if not 200 <= status < 300:
+            raise AgentError(f"the agent refuses: {problem_text(status, answer)}", "see its log")
+        return Taken(tuple(answer["ids"]), answer["known"])
 
 
 class FileWrites:
@@ -48,6 +88,46 @@ class FileWrites:
     def __init__(self, config: Config, ledger: Ledger) -> None:
         self.config = config
         self.ledger = ledger
+
+    def factors(self, rows: Sequence[Row]) -> Taken:
+        """Take factors."""
+        from meter.intake import take_factors  # noqa: PLC0415 - DuckDB is imported when needed
+
+        learned = take_factors(self.ledger, rows, [self.config.site_name]).factors
+        return Taken(tuple(one.id for one in learned), len(rows) - len(learned))
+
+    def prices(self, rows: Sequence[Row]) -> Taken:
+        """Take prices."""
+        from meter.intake import take_prices  # noqa: PLC0415
+
+        learned = take_prices(self.ledger, rows).prices
+        return Taken(tuple(one.id for one in learned), len(rows) - len(learned))
+
+
+def _rows_error(answer: Mapping[str, Any], rows: Sequence[Row]) -> RowsError:
+    """The agent's faults, with the lines of the file."""
+    faults = [_fault(one, rows) for one in answer["errors"]]
+    return RowsError(faults, more=int(answer.get("more") or 0))
+
+
+def _fault(told: Mapping[str, Any], rows: Sequence[Row]) -> Fault:
+    index, column = told.get("row"), told.get("column")
+    row = rows[index] if isinstance(index, int) and 0 <= index < len(rows) else None
+    line = row.lines.get(column or "", row.line) if row else None
+    return Fault(str(told.get("reason")), index, line, column)
+
+
+def repeated(config: Config, what: Callable[[Writes], T]) -> T:
+    """What is written, once more where the agent went away meanwhile.
+
+    Only for what may be written twice. Raises AgentError, LedgerError.
+    """
+    try:
+        with writes(config) as found:
+            return what(found)
+    except NoAgentError:
+        with writes(config) as found:
+            return what(found)
 
 
 @contextmanager

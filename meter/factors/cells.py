@@ -193,7 +193,8 @@ def bounds(
 
     All None where the value is withdrawn or wrong.
     """
-    if cells.raw("value") == WITHDRAWN:
+    exported = cells.raw("value") is None and cells.raw("status") == WITHDRAWN
+    if cells.raw("value") == WITHDRAWN or exported:
         for name in ("low", "high"):
             if cells.raw(name) is not None:
                 cells.wrong(name, "a value that is withdrawn has no bounds")

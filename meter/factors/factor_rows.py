@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from meter.errors import FactorError
@@ -179,11 +180,11 @@ class _Reader:
         try:
             return zone_of(found)
         except FactorError as error:
-            sites = ", ".join(sorted(self._known.sites)[:5]) or "none yet"
+            near = get_close_matches(found, self._known.sites, 3, 0.4) or sorted(self._known.sites)
             self.cells.wrong(
                 "scope",
-                f"{shown(found)} is no zone ({error.remedy}), no site known here ({sites}), "
-                "no cloud region (aws:us-east-1), and not world",
+                f"{shown(found)} is no zone ({error.remedy.rstrip('?')}), no site known here "
+                f"({', '.join(near[:3])}), no cloud region (such as aws:us-east-1), and not world",
             )
             return found
 
@@ -245,10 +246,10 @@ class _Reader:
 
     def _in_range(self, kind: FactorKind, column: str, number: Decimal) -> None:
         quantity, cells = QUANTITIES[kind], self.cells
-        written = cells.raw(column) or cells.raw("value")
-        is_told = f"{written} {cells.raw('unit') or quantity.unit or ''}".strip()
-        kept = f"{_plainly(number)} {quantity.unit}".strip()
-        meant = is_told if is_told == kept else f"{is_told}, that is {kept},"
+        given = "" if quantity.unit == "1" else str(cells.raw("unit") or quantity.unit)
+        told = f"{cells.raw(column) or cells.raw('value')} {given}".rstrip()
+        kept = f"{_plainly(number)} {'' if quantity.unit == '1' else quantity.unit}".rstrip()
+        meant = told if quantity.money or told == kept else f"{told}, that is {kept},"
         if number < quantity.least:
             cells.wrong(column, f"{meant} is below {quantity.least}")
         elif number > quantity.most:
@@ -259,7 +260,8 @@ class _Reader:
 
     def _looks_like_kilograms(self, value: Decimal) -> None:
         """A grid of less than a gram is a slip of unit; combustion alone may be so little."""
-        if "direct" in str(self.cells.raw("basis") or "").lower():
+        exported = self.cells.raw("id") is not None
+        if exported or "direct" in str(self.cells.raw("basis") or "").lower():
             return
         kilograms = self.cells.raw("value")
         self.cells.wrong(

@@ -52,7 +52,7 @@ def factor_sheet(content: bytes, wanted: Wanted) -> Sheet:
             raise UsageError("bills are of a site", "name it with --site")
         return bill_rows(text, site=wanted.site, timezone=wanted.timezone)
     if form == "residual-mix":
-        return _with(residual_mix_rows(text), wanted.told)
+        return residual_mix_rows(text, wanted.told)
     rows = csv_rows(text) if is_csv(text) else yaml_rows(text, "factors")
     told = {**wanted.told, **({"scope": wanted.site} if wanted.site else {})}
     return _with(Sheet(tuple(rows)), told)

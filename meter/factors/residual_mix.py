@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from meter.factors.cells import Cells
 from meter.factors.rows import Cell, Fault, Row, RowsError, Sheet, shown
 from meter.factors.tables import csv_rows
 from meter.model import FactorKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ZONES = ("zone", "country")
 VALUES = ("g_per_kwh", "gCO2/kWh")
@@ -25,10 +29,11 @@ def is_residual_mix(header: list[str]) -> bool:
     return "year" in header and any(n in header for n in ZONES) and any(n in header for n in VALUES)
 
 
-def residual_mix_rows(text: str) -> Sheet:
+def residual_mix_rows(text: str, told: Mapping[str, str] | None = None) -> Sheet:
     """The market-based intensity of each zone and year; the newest year holds until the next.
 
-    A zone without residual mix, a value of 0, is told and left out. Raises RowsError.
+    ``told`` are source, its date and licence where rows do not tell them. A zone without residual
+    mix, a value of 0, is told and left out. Raises RowsError.
     """
     given = csv_rows(text)
     faults: list[Fault] = []
@@ -46,9 +51,9 @@ def residual_mix_rows(text: str) -> Sheet:
     years: dict[str, list[int]] = {}
     for zone, year, _, _ in used:
         years.setdefault(zone.casefold(), []).append(year)
-    rows = tuple(_row(*one, years[one[0].casefold()]) for one in used)
-    told = f"Left out, because a residual mix of 0 is none: {', '.join(empty)}." if empty else ""
-    return Sheet(rows, (told,) if told else ())
+    rows = tuple(_row(*one, years[one[0].casefold()], told or {}) for one in used)
+    said = f"Left out, because a residual mix of 0 is none: {', '.join(empty)}." if empty else ""
+    return Sheet(rows, (said,) if said else ())
 
 
 def _read(cells: Cells) -> list[tuple[str, int, str, Row]]:
@@ -65,7 +70,9 @@ def _read(cells: Cells) -> list[tuple[str, int, str, Row]]:
     return [(zone, int(year), str(value), cells.row)]
 
 
-def _row(zone: str, year: int, value: str, row: Row, years: list[int]) -> Row:
+def _row(
+    zone: str, year: int, value: str, row: Row, years: list[int], told: Mapping[str, str]
+) -> Row:
     later = [one for one in years if one > year]
     cells: dict[str, Cell] = {
         "kind": FactorKind.MARKET_INTENSITY.value,
@@ -78,7 +85,8 @@ def _row(zone: str, year: int, value: str, row: Row, years: list[int]) -> Row:
         "valid_from": f"{year}-01-01",
         "detail": f"residual mix of {year}",
     }
-    cells |= {n: row.cells[n] for n in ("source", "source_date", "licence") if n in row.cells}
+    given = {**told, **row.cells}
+    cells |= {n: given[n] for n in ("source", "source_date", "licence") if n in given}
     if later:
         cells["valid_to"] = f"{min(later)}-01-01"
     if _AIB in str(cells.get("source", "")):  # its figures are of combustion alone

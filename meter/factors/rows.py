@@ -64,19 +64,20 @@ class Fault:
 class RowsError(FactorError):
     """Rows that are wrong: nothing of them was written."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
+    def __init__(self, faults: Sequence[Fault], *, more: int = 0) -> None:
         self.faults = tuple(faults)
-        count = f"{len(faults)} faults" if len(faults) > 1 else "1 fault"
+        self.more = more + max(len(faults) - SHOWN, 0)
+        count = len(faults) + more
         super().__init__(
-            f"the rows have {count}, the first: {faults[0].text('rows')}",
+            f"the rows have {count:,} fault{'s' if count > 1 else ''}, the first: "
+            f"{faults[0].text('rows')}",
             "nothing was written; correct them and send all again",
         )
 
     def told(self, name: str) -> list[str]:
         """The faults as lines, the first so many, then a count."""
         told = [fault.text(name) for fault in self.faults[:SHOWN]]
-        more = len(self.faults) - SHOWN
-        return [*told, f"{name}: and {more:,} more"] if more > 0 else told
+        return [*told, f"{name}: and {self.more:,} more"] if self.more else told
 
 
 def refused(reason: str, line: int | None = None, column: str | None = None) -> RowsError:

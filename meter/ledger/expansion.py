@@ -32,13 +32,14 @@ def hours_of(intervals: Iterable[Interval]) -> set[int]:
 
 def expanded(factors: Iterable[Factor], hours: Iterable[int]) -> list[Hour]:
     """Each factor that lines use, with each of the hours or quarters that it holds in."""
-    ordered = sorted(hours)
+    ordered = dict.fromkeys(sorted(hours))
     found: list[Hour] = []
     for factor in factors:
         if factor.kind not in HOURLY_KINDS:
             continue
         windows = LocalWindows.of_json(factor.windows) if factor.windows else None
-        for hour in ordered:
+        short = _short_hours(factor)  # a year of hourly rows must not look at all hours each
+        for hour in ordered if short is None else filter(ordered.__contains__, short):
             found += ((factor.id, hour, part) for part in _parts(factor, windows, hour))
     return found
 
@@ -121,13 +122,15 @@ def _short_hours(factor: Factor) -> range | None:
 
 
 def learned_factor(factor: Factor, at_us: int) -> Factor:
-    """The factor as learned at an instant, if it does not tell when: then its id is made here."""
-    return factor if factor.recorded_us else identified(replace(factor, recorded_us=at_us))
+    """The factor as learned at an instant, if it does not tell when; with an id."""
+    found = factor if factor.recorded_us else replace(factor, recorded_us=at_us)
+    return found if found.id else identified(found)
 
 
 def learned_price(price: Price, at_us: int) -> Price:
-    """The price as learned at an instant, if it does not tell when: then its id is made here."""
-    return price if price.recorded_us else identified_price(replace(price, recorded_us=at_us))
+    """The price as learned at an instant, if it does not tell when; with an id."""
+    found = price if price.recorded_us else replace(price, recorded_us=at_us)
+    return found if found.id else identified_price(found)
 
 
 def statements_to_write(known: KnownFactors, given: Sequence[Factor]) -> list[Factor]:

@@ -1,0 +1,57 @@
+"""The books as an agent answers for them; any thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from meter.agent.problems import NotFoundError
+from meter.errors import UsageError
+from meter.intake import rows_of_json, take_factors, take_prices
+from meter.ledger import books
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from meter.agent.shelf import Shelf
+    from meter.ledger import Ledger
+    from meter.ledger.books import Asked
+
+
+class BooksDesk:
+    """Lists the books, and takes rows into them."""
+
+    def __init__(self, ledger: Ledger, shelf: Shelf) -> None:
+        self._ledger = ledger
+        self._shelf = shelf
+
+    def factors(self, asked: Asked) -> list[dict[str, Any]]:
+        """Rows of the factor book."""
+        with self._ledger.reader() as reader:
+            return books.factors(reader, asked)
+
+    def prices(self, asked: Asked) -> list[dict[str, Any]]:
+        """Rows of the price book."""
+        with self._ledger.reader() as reader:
+            return books.prices(reader, asked)
+
+    def history(self, text: str) -> list[dict[str, Any]]:
+        """Every row about the same thing as a factor. Raises NotFoundError."""
+        try:
+            with self._ledger.reader() as reader:
+                return books.history(reader, text)
+        except UsageError as error:
+            raise NotFoundError(error.message, error.remedy) from None
+
+    def take_factors(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Learn factors, all or none; ids of what was news. Live counters book by them.
+
+        Raises RowsError, LedgerError.
+        """
+        learned = take_factors(self._ledger, rows_of_json(rows), [self._shelf.site.id])
+        self._shelf.take(learned.factors)
+        return [factor.id for factor in learned.factors]
+
+    def take_prices(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Learn prices, all or none; ids of what was news. Raises RowsError, LedgerError."""
+        learned = take_prices(self._ledger, rows_of_json(rows))
+        return [price.id for price in learned.prices]

@@ -1,0 +1,97 @@
+"""Files of the books: read, taken, and what is said of it; rows written as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from meter.cli import output
+from meter.cli.writes import Taken, repeated
+from meter.errors import FactorError
+from meter.factors.rows import BYTES, RowsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from meter.cli.writes import Writes
+    from meter.config import Config
+    from meter.factors.imports import Wanted
+    from meter.factors.rows import Row, Sheet
+
+WITHDRAWN = "withdrawn"
+
+
+def told_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that say what a file does not tell of its rows."""
+    for option in (
+        click.option("--licence", metavar="TEXT", help="Licence of rows that name none."),
+        click.option("--source-date", metavar="DATE", help="Source date of rows without one."),
+        click.option("--source", metavar="TEXT", help="Source of rows that name none."),
+    ):
+        function = option(function)
+    return function
+
+
+def told_of(**given: str | None) -> dict[str, str]:
+    """What of it was said."""
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def take(
+    config: Config,
+    file: IO[bytes],
+    read: tuple[Callable[[bytes, Wanted], Sheet], Wanted],
+    write: Callable[[Writes, Sequence[Row]], Taken],
+) -> tuple[Sheet, Taken]:
+    """Read a file and write its rows, all or none.
+
+    Every fault is a line on stderr. Raises FactorError where there are any.
+    """
+    name = getattr(file, "name", "-")
+    try:
+        reader, wanted = read
+        sheet = reader(file.read(BYTES + 1), wanted)
+        return sheet, repeated(config, lambda writes: write(writes, sheet.rows))
+    except RowsError as error:
+        for line in error.told(name):
+            click.echo(f"meter: {line}", err=True)
+        count = len(error.faults[:20]) + error.more
+        faults = "1 fault" if count == 1 else f"{count:,} faults"
+        raise FactorError(
+            f"nothing of {name} was imported, it has {faults}", "correct the file, import it again"
+        ) from None
+
+
+def say(sheet: Sheet, taken: Taken, *, what: str, as_json: bool) -> None:
+    """What became of a file's rows."""
+    if as_json:
+        told = {"new": len(taken.ids), "known": taken.known, "ids": list(taken.ids)}
+        output.print_json({**told, "notices": list(sheet.notices)})
+        return
+    for notice in sheet.notices:
+        click.echo(f"meter: {notice}", err=True)
+    known = f", {taken.known:,} known already" if taken.known else ""
+    news = f"{len(taken.ids):,} new {what}{known}" if taken.ids else f"No news: all {what} known"
+    click.echo(f"{news}.")
+
+
+def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows as a table that can be imported again."""
+    made = io.StringIO()
+    writer = csv.writer(made, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        cells = {**row, "value": WITHDRAWN} if row["value"] is None else row
+        writer.writerow([_cell(cells.get(column)) for column in columns])
+    return made.getvalue().rstrip("\n")
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        from meter.figures import decimal_of  # noqa: PLC0415
+
+        return f"{decimal_of(value).normalize():f}"
+    return "" if value is None else str(value)

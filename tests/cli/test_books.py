@@ -1,0 +1,138 @@
+"""``meter factors`` and ``meter prices``: from a file to the book and back, or nothing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from meter.cli.reads import LEDGER_NAME
+from tests.cli.places import Place
+from tests.factors.sheets import FACTOR, PRICE, table
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path)
+
+
+def factors_of(place, capsys, *words) -> list[dict]:
+    assert place.call("factors", "list", "--json", *words) == 0
+    return json.loads(capsys.readouterr().out)["factors"]
+
+
+def test_a_file_is_imported_listed_shown_and_exported(place, tmp_path, capsys):
+    sheet = tmp_path / "grid.csv"
+    sheet.write_bytes(table(FACTOR, {**FACTOR, "scope": "DEU", "value": "356"}))
+    assert place.call("factors", "import", str(sheet)) == 0
+    assert capsys.readouterr().out == "2 new factors.\n"
+    assert place.call("factors", "import", str(sheet)) == 0
+    assert capsys.readouterr().out == "No news: all factors known.\n"
+    found = factors_of(place, capsys, "--scope", "FRA")
+    assert [(row["value"], row["book"], row["status"]) for row in found] == [
+        (56.0, "import", "standing")
+    ]
+    assert place.call("factors", "list") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any("FRA" in line and "56 g/kWh" in line for line in lines)
+    assert place.call("factors", "list", "--csv") == 0
+    exported = tmp_path / "out.csv"
+    exported.write_text(capsys.readouterr().out)
+    assert place.call("factors", "import", str(exported), "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "new": 0, "known": 2, "ids": [], "notices": [],
+    }  # fmt: skip
+
+
+def test_a_correction_supersedes_and_is_shown_with_its_history(place, tmp_path, capsys):
+    sheet = tmp_path / "grid.csv"
+    for value in ("56", "52"):
+        sheet.write_bytes(table({**FACTOR, "value": value}))
+        assert place.call("factors", "import", str(sheet)) == 0
+    capsys.readouterr()
+    new, old = factors_of(place, capsys, "--all")
+    assert (new["status"], old["status"]) == ("standing", "superseded")
+    assert place.call("factors", "show", old["id"].rpartition(":")[2]) == 0
+    shown = capsys.readouterr().out
+    assert new["id"] in shown
+    assert "All rows about this" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert place.call("factors", "show", old["id"], "--json") == 0
+    assert json.loads(capsys.readouterr().out)["factor"]["superseded_by"] == new["id"]
+    as_of = ("--as-of", old["recorded_at"])
+    assert [row["value"] for row in factors_of(place, capsys, *as_of)] == [56.0]
+
+
+def test_each_fault_is_a_line_and_nothing_is_written(place, tmp_path, capsys):
+    sheet = tmp_path / "bad.csv"
+    sheet.write_bytes(table(FACTOR, {**FACTOR, "scope": "DEU", "value": "x", "licence": ""}))
+    assert place.call("factors", "import", str(sheet)) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    first, second, last = err.splitlines()
+    assert first == f"meter: {sheet}:3:value: 'x' is no number"
+    assert second == f"meter: {sheet}:3:licence: is missing"
+    assert f"nothing of {sheet} was imported, it has 2 faults" in last
+    assert factors_of(place, capsys) == []
+
+
+def test_before_any_ledger_the_bundled_book_is_listed(place, capsys):
+    found = factors_of(place, capsys, "--kind", "grid_intensity")
+    assert len(found) > 200
+    assert {row["book"] for row in found} == {"bundled"}
+    assert not (place.home / LEDGER_NAME).exists()
+    assert place.call("prices", "list") == 0
+    assert "meter prices import" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("factors", "import", "no-such-file.csv"),
+        ("factors", "list", "--kind", "grid"),
+        ("factors", "list", "--csv", "--json"),
+        ("factors", "lst"),
+        ("prices", "import"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_2(place, words, capsys):
+    assert place.call(*words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+
+
+def test_show_of_what_is_not_there_says_how_to_find_it(place, tmp_path, capsys):
+    sheet = tmp_path / "grid.csv"
+    sheet.write_bytes(table(FACTOR))
+    assert place.call("factors", "import", str(sheet)) == 0
+    assert place.call("factors", "show", "nothing") == 2
+    assert "meter factors list" in capsys.readouterr().err
+
+
+def test_what_rows_do_not_say_may_be_said_once(place, tmp_path, capsys):
+    sheet = tmp_path / "mix.csv"
+    sheet.write_text("zone,year,g_per_kwh\nDEU,2024,600\nAUT,2024,0\n")
+    told = ("--source", "AIB", "--licence", "by permission")
+    assert place.call("factors", "import", str(sheet), *told) == 0
+    assert "AUT" in capsys.readouterr().err
+    (row,) = factors_of(place, capsys, "--kind", "market_intensity")
+    assert (row["source"], row["licence"], row["basis"]) == (
+        "AIB", "by permission", "average, direct",
+    )  # fmt: skip
+
+
+def test_prices_are_imported_and_listed(place, tmp_path, capsys):
+    sheet = tmp_path / "prices.csv"
+    sheet.write_bytes(table(PRICE, {**PRICE, "meter": "train_token", "value": "25"}))
+    assert place.call("prices", "import", str(sheet)) == 0
+    assert capsys.readouterr().out == "2 new prices.\n"
+    assert place.call("prices", "list") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any("train_token" in line and "25 USD/1M" in line for line in lines)
+    assert place.call("prices", "list", "--csv") == 0
+    sheet.write_text(capsys.readouterr().out)
+    assert place.call("prices", "import", str(sheet)) == 0
+    assert capsys.readouterr().out == "No news: all prices known.\n"

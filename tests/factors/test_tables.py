@@ -1,0 +1,96 @@
+"""Files as rows: what programs write, what people slip on, and what is no file of rows."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meter.factors.rows import BYTES, RowsError
+from meter.factors.tables import csv_rows, is_csv, text_of, yaml_rows
+from tests.factors.sheets import FACTOR, PRICE, factors, faults, prices, table
+
+
+def test_what_spreadsheets_write_reads_the_same():
+    plain = table(FACTOR).decode()
+    expected = factors(plain)
+    for variant in (
+        "\ufeff" + plain,
+        plain.replace("\n", "\r\n"),
+        plain + "\n\n,,,,,,\n",
+        "# made by hand\n" + plain,
+        table(FACTOR, delimiter=";").decode(),
+        table(FACTOR, delimiter="\t").decode(),
+    ):
+        assert factors(variant) == expected, variant
+
+
+def test_json_and_yaml_read_as_csv_does():
+    rows = [FACTOR, {**FACTOR, "scope": "DEU"}]
+    expected = factors(table(*rows))
+    assert factors(json.dumps({"factors": rows})) == expected
+    assert factors(json.dumps(rows, indent=2)) == expected
+    assert prices(json.dumps([{**PRICE, "per": 1_000_000, "value": 2.5}])) == prices(table(PRICE))
+
+
+def test_scalars_of_yaml_are_taken_as_written():
+    (found,) = factors(json.dumps([FACTOR]).replace('"56"', "56.123456789"))
+    assert str(found.value) == "56.123456789"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("", None, "no rows"),
+        ("kind,scope\n", None, "has no rows"),
+        ("kind,kind\na,b\n", 1, "twice"),
+        ("kind,\na,b\n", 1, "column 2 has no name"),
+        ("kind,scope\na,b\nc\n", 3, "has 1 cells where the header has 2"),
+        ('kind,scope\n"a,b\n', 2, "is no CSV"),
+        ("kind,scope\na\0,b\n", 2, "no text file"),
+        (f"kind,scope\n{'x' * 5_000},b\n", 2, "more than 4,000 characters"),
+        ("factors: 3\n", 1, "list of rows"),
+        ("rows: []\n", 1, "not known here"),
+        ("factors:\n  - kind: pue\n    kind: wue\n", 3, "twice"),
+        ("factors:\n  - &a {kind: pue}\n  - *a\n", 2, "alias"),
+        ("factors:\n  - [1, 2]\n", 2, "mapping of columns"),
+        ("factors:\n  - {kind: [1]}\n", 2, "one value"),
+        ("factors:\n\t- x\n", 2, "no YAML"),
+        ("[" * 3_000, None, ""),
+        ("- !!python/object:os.system {a: b}\n", 1, ""),
+    ],
+)
+def test_what_is_no_sheet_is_told_with_its_line(text, line, says):
+    found = faults(text)
+    assert found, text
+    assert says in found[0].reason
+    if line is not None:
+        assert found[0].line == line
+
+
+def test_what_is_too_large_or_no_utf8_is_refused():
+    with pytest.raises(RowsError, match="limit"):
+        text_of(b"x" * (BYTES + 1))
+    with pytest.raises(RowsError, match=r"3.*UTF-8"):
+        text_of("a\nb\nZürich".encode("latin-1"))
+    with pytest.raises(RowsError, match="YAML"):
+        yaml_rows("- a\n" * (1 << 20), "factors")
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_rows_or_an_error_of_ours(text):
+    try:
+        clean = text_of(text.encode("utf-8", "surrogatepass"))
+        rows = csv_rows(clean) if is_csv(clean) else yaml_rows(clean, "factors")
+    except RowsError as error:
+        assert error.faults
+    else:
+        assert rows
+
+
+@given(st.lists(st.sampled_from(["FRA", "DEU", "ESP", "PRT"]), min_size=2, unique=True))
+def test_the_order_of_rows_changes_nothing(zones):
+    rows = [{**FACTOR, "scope": zone} for zone in zones]
+    assert set(factors(table(*rows))) == set(factors(table(*reversed(rows))))
