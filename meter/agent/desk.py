@@ -209,7 +209,9 @@ class Desk:
         self, run: str, as_of_us: int | None, reason: str | None
     ) -> tuple[dict[str, Any], bool]:
         """Issue a statement of a run that has ended; whether one was issued."""
-        sealed = seal(self._ledger, self._found(run), as_of_us=as_of_us, reason=reason)
+        run_id = self._found(run)
+        with self._reading:
+            sealed = seal(self._ledger, run_id, as_of_us=as_of_us, reason=reason)
         return sealed.json(), sealed.issued
 
     @contextlib.contextmanager

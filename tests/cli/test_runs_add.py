@@ -149,3 +149,10 @@ def test_as_a_process_only_json_is_on_stdout(place: Place) -> None:
     done = in_process(place, *ADD, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["run"]["name"] == "old"
+
+
+def test_its_help_fits_and_has_an_example(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    assert place.call("runs", "add", "--help") == 0
+    shown = capsys.readouterr().out
+    assert "Example:\n    meter runs add" in shown
+    assert max(map(len, shown.splitlines())) <= 80
