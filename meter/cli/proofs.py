@@ -9,10 +9,10 @@ from meter.cli.reads import agent_reads, open_ledger, patiently
 from meter.cli.writes import AgentWrites, writes
 from meter.errors import AgentError
 from meter.instants import parse_us
-from meter.launch.client import problem_text, request
+from meter.launch.client import NoAgentError, problem_text, request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from meter.config import Config
@@ -58,17 +58,47 @@ class AgentProofs:
         return answer
 
 
+class _Handover:
+    """The agent's answers while it lives, the file's once it went away."""
+
+    def __init__(self, agent: Proofs, open_file: Callable[[], Proofs]) -> None:
+        self._source = agent
+        self._open_file = open_file
+
+    def overview(self) -> dict[str, Any]:
+        """How far the chains go, and what is wrong with them as a whole."""
+        return self._ask(lambda source: source.overview())
+
+    def batches(self, after: int) -> dict[str, Any]:
+        """The next batches after a commit, checked."""
+        return self._ask(lambda source: source.batches(after))
+
+    def proof(self, number: int) -> dict[str, Any]:
+        """A statement, checked."""
+        return self._ask(lambda source: source.proof(number))
+
+    def _ask(self, question: Callable[[Proofs], dict[str, Any]]) -> dict[str, Any]:
+        try:
+            return question(self._source)
+        except NoAgentError:
+            self._source = self._open_file()
+            return question(self._source)
+
+
 @contextmanager
 def proofs(config: Config) -> Iterator[Proofs]:
-    """The agent if it answers, else the file. Raises AgentError, LedgerError."""
-    if agent_reads(config) is not None:
-        yield AgentProofs(config.socket)
-        return
+    """The agent while it answers, else the file. Raises AgentError, LedgerError."""
     with ExitStack() as stack:
-        reader = patiently(lambda: stack.enter_context(open_ledger(config)), config)
-        from meter.ledger.auditor import Auditor  # noqa: PLC0415
 
-        yield Auditor(reader)
+        def from_file() -> Proofs:
+            from meter.ledger.auditor import Auditor  # noqa: PLC0415
+
+            return Auditor(stack.enter_context(open_ledger(config)))
+
+        if agent_reads(config) is None:
+            yield patiently(from_file, config)
+        else:
+            yield _Handover(AgentProofs(config.socket), lambda: patiently(from_file, config))
 
 
 def seal(config: Config, run: str, as_of: str | None, reason: str | None) -> dict[str, Any]:
@@ -76,6 +106,13 @@ def seal(config: Config, run: str, as_of: str | None, reason: str | None) -> dic
 
     Raises UsageError where it may not be issued, AgentError, LedgerError.
     """
+    try:
+        return _seal(config, run, as_of, reason)
+    except NoAgentError:  # a private agent ended meanwhile; what it sealed is not sealed again
+        return _seal(config, run, as_of, reason)
+
+
+def _seal(config: Config, run: str, as_of: str | None, reason: str | None) -> dict[str, Any]:
     with writes(config) as target:
         if isinstance(target, AgentWrites):
             asked = {"run": run, "as_of": as_of, "reason": reason}

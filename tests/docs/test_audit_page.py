@@ -1,0 +1,51 @@
+"""The audit page: its sessions run, and its code for third parties finds what was changed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import duckdb
+
+from docs.test_readme import Block, blocks, session
+from ledger.test_statements import RUN, ledger, seal, tariff, write  # noqa: F401
+from tests.ledger.conftest import open_ledger  # noqa: F401
+
+PAGE = {block.info: block for block in blocks("docs/audit.md")}
+
+
+def outsider(path):
+    """The page's own code, in a Python without meter."""
+    return subprocess.run(
+        [sys.executable, "-P", "-c", PAGE["python"].body, str(path)],
+        cwd=path.parent, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+
+def test_third_parties_compute_the_same_hashes_and_find_a_change(ledger):  # noqa: F811
+    seal(ledger, RUN)
+    write(ledger, tariff("0.30"))
+    seal(ledger, RUN, reason="corrected tariff")
+    ledger.close()
+    done = outsider(ledger.path)
+    assert done.stdout == "whole, up to 7\n", done.stderr
+    for change, said in (
+        ("UPDATE statement SET reason = 'none' WHERE number = 2", "batch 7 was changed"),
+        ("UPDATE interval SET energy_mj = 1", "batch 3 was changed"),
+        ("DELETE FROM hold", "batch 1 covers"),
+    ):
+        con = duckdb.connect(str(ledger.path))
+        con.execute(change)
+        con.close()
+        done = outsider(ledger.path)
+        assert done.returncode == 1
+        assert said in done.stderr
+
+
+def test_the_session_of_the_page_does_what_it_shows(tmp_path):
+    session(PAGE["console session"], tmp_path)
+
+
+def test_the_correction_and_the_restatement_do_what_the_page_shows(tmp_path):
+    first, later = PAGE["console session"], PAGE["console later"]
+    session(Block(first.page, first.line, first.info, first.body + later.body), tmp_path)
