@@ -18,6 +18,7 @@ from meter.cli.session import (
     json_option,
     socket_option,
 )
+from meter.cli.sync import sync_command
 from meter.errors import UsageError
 from meter.factors.factor_rows import COLUMNS
 from meter.factors.imports import FACTOR_FORMATS, Wanted, factor_sheet
@@ -243,3 +244,6 @@ def import_command(
         session.config, file, (factor_sheet, wanted), lambda writes, rows: writes.factors(rows)
     )
     say(sheet, taken, what="factors", as_json=as_json)
+
+
+factors_command.add_command(sync_command)
