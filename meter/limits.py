@@ -16,6 +16,8 @@ TAG_KEY_CHARS = 64
 TAG_VALUE_CHARS = 256
 GPUS_CHARS = 4_096
 """Longest list of devices in ``--gpus``."""
+BUDGETS = 20
+"""Most budgets of one run: one of each unit."""
 LINGER_S = 86_400.0
 BODY_BYTES = 1 << 20
 """Largest body of a request."""

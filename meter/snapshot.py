@@ -44,6 +44,15 @@ class HostView:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetView:
+    """A budget and the part of it that is used; None: nothing is booked in its unit."""
+
+    unit: str
+    amount: Decimal
+    used_ratio: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunView:
     """A run that lives, or ended a short while ago."""
 
@@ -53,6 +62,7 @@ class RunView:
     started_us: int
     simulated: bool = False
     ended: bool = False
+    budgets: tuple[BudgetView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,8 +87,17 @@ def _run_starts(snapshot: Snapshot) -> Iterator[Row]:
         yield (run.id,), run.started_us / US_PER_S
 
 
-def _nothing(_: Snapshot) -> Iterator[Row]:
-    return iter(())
+def _run_budgets(snapshot: Snapshot) -> Iterator[Row]:
+    for run in snapshot.runs:
+        for budget in run.budgets:
+            yield (run.id, budget.unit), float(budget.amount)
+
+
+def _run_budgets_used(snapshot: Snapshot) -> Iterator[Row]:
+    for run in snapshot.runs:
+        for budget in run.budgets:
+            if budget.used_ratio is not None:
+                yield (run.id, budget.unit), float(budget.used_ratio)
 
 
 def _watts(gpu: GpuView) -> float | None:
@@ -169,7 +178,12 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "meter_run_budget", "gauge", "Budget of a run, in the unit of its label.", ("run", "unit"),
-        _nothing,
+        _run_budgets,
+    ),
+    Family(
+        "meter_run_budget_used_ratio", "gauge",
+        "Part of a run's budget that is used, above 1 when it was more than all.",
+        ("run", "unit"), _run_budgets_used,
     ),
     _factor(
         "meter_grid_intensity_grams_per_kwh",

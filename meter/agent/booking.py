@@ -89,6 +89,10 @@ class Books:
             self._owed.pop(key, None)
             self._changed.discard(key)
 
+    def of_run(self, run_id: str) -> dict[Key, Decimal]:
+        """The counters of a run."""
+        return {key: self._totals[key] for key in self._runs.get(run_id, ())}
+
     def book(
         self,
         parts: Iterable[Part],

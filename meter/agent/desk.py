@@ -181,6 +181,10 @@ class Desk:
             run_id, new = self._archive.add(run)
             return self._document(run_id, durable=True), new
 
+    def budgets(self, run_id: str) -> dict[str, Any]:
+        """What a run that lives here has used of its budgets."""
+        return self._loop.ask(lambda: self._reception.budgets(run_id))
+
     def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
         """The newest runs."""
         with self._reader() as reader:

@@ -9,6 +9,7 @@ from meter.model import LedgerBatch
 
 if TYPE_CHECKING:
     from meter.model import (
+        Budget,
         Counter,
         Device,
         Factor,
@@ -40,6 +41,7 @@ class Draft:
     factors: list[Factor] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     counters: list[Counter] = field(default_factory=list)
+    budgets: list[Budget] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
@@ -62,4 +64,5 @@ class Draft:
             factors=tuple(self.factors),
             notices=tuple(self.notices),
             counters=tuple(self.counters),
+            budgets=tuple(self.budgets),
         )

@@ -71,6 +71,9 @@ class Desk(Auditing, Protocol):
     def add_past(self, run: NewPastRun) -> tuple[dict[str, Any], bool]:
         """Book a run that was not metered; its document, and whether it was new."""
 
+    def budgets(self, run_id: str) -> dict[str, Any]:
+        """What a run that lives has used of its budgets."""
+
     def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
         """The newest runs."""
 
@@ -165,6 +168,11 @@ def _add_runs(app: FastAPI, desk: Desk) -> None:
     def series(run_id: str) -> Response:
         """Give a run's power over time."""
         return JSONResponse({"series": desk.series(run_id)})
+
+    @app.get("/v1/runs/{run_id}/budgets")
+    def budgets(run_id: str) -> Response:
+        """Tell what a live run has used of its budgets, and whether its job is to end."""
+        return JSONResponse(desk.budgets(run_id))
 
     @app.patch("/v1/runs/{run_id}")
     def end(run_id: str, end: RunEnd, request: Request) -> Response:

@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
 from meter.agent.booking import Books
+from meter.agent.budgeting import BudgetWatch
 from meter.agent.draft import Draft
 from meter.agent.recovery import Recovered
 from meter.agent.roll import Roll, unread_notice
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from meter.agent.tracks import Track
     from meter.metering.intervals import Part
     from meter.model import (
+        Budget,
         Counter,
         Device,
         Factor,
@@ -112,6 +114,7 @@ class Metering:
         self.runs: dict[str, LiveRun] = {}
         self.ended: dict[str, tuple[LiveRun, int]] = {}
         self.books = Books(recovered.counters)
+        self.budgets = BudgetWatch(recovered.told)
         self.builder = IntervalBuilder(WallAnchor(self.started_ns, clock.wall_us()))
         self.heard_ns: int | None = None
         self.dropped = 0
@@ -221,10 +224,17 @@ class Metering:
         self.runs[live.run.id] = live
         self.ended.pop(live.run.id, None)
         self._draft.runs.append(live.run)
+        self._draft.budgets += live.budgets.values()
         self._draft.states.append(RunState(live.run.id, RunStatus.RUNNING, live.run.started_us))
         self.attach(live)
         for notice in (*self.place.notices, *self.roll.absences()):
             self._say(replace(notice, run_id=live.run.id, at_us=live.run.started_us))
+
+    def allow(self, live: LiveRun, more: Iterable[Budget]) -> None:
+        """Give a run the budgets of units that it has none of; the first one of a unit stands."""
+        fresh = {budget.unit: budget for budget in more if budget.unit not in live.budgets}
+        live.budgets.update(fresh)
+        self._draft.budgets += fresh.values()
 
     def attach(self, live: LiveRun) -> None:
         """Give a run the devices that it asked for and does not hold yet."""
@@ -307,6 +317,10 @@ class Metering:
         self._mark_all()
         self._draft.intervals += self.builder.close(now_ns)
         finished = self._finish(now_ns)
+        at_us = self.anchor.us(now_ns)
+        self._draft.notices += self.budgets.look(
+            [*self.runs.values(), *finished], self.books, at_us
+        )
         if cut is not None:
             self._draft.intervals += self.builder.close(now_ns, run_id=cut)
         self._follow_wall(now_ns)

@@ -10,12 +10,13 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from meter.agent import budgeting
 from meter.agent.askers import Askers
 from meter.agent.launchers import watched_pid
 from meter.agent.problems import NotFoundError
 from meter.agent.runs import Ending, LiveRun, Wanted, status_of
 from meter.errors import AgentError, ConflictError
-from meter.model import Mark, Notice, Run, RunStatus, Severity
+from meter.model import Budget, Mark, Notice, Run, RunStatus, Severity
 from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Reception:
             raise AgentError("the devices are not known yet", "try again in a moment")
         live = self._known(new)
         wanted = Wanted(new.gpus, new.cuda_visible_devices, new.cuda_device_order)
-        fresh = LiveRun(self._run(new), wanted)
+        fresh = LiveRun(self._run(new), wanted, budgets=_budgets(new))
         selection = self._metering.selection(fresh)  # refuses before anything is noted
         held = dict(selection.holds)
         if not new.check:
@@ -131,9 +132,16 @@ class Reception:
             epoch=new.epoch,
             phase=new.phase,
             tokens=new.tokens,
+            fraction=new.fraction,
         )
         self._metering.mark(live, at_ns, mark)
         return {"run": run_id, "at_us": mark.at_us}
+
+    def budgets(self, run_id: str) -> dict[str, Any]:
+        """What a run has used of its budgets; raises NotFoundError."""
+        live, books = self._live(run_id, ended=True), self._metering.books
+        found = [use.plain() for use in budgeting.uses(live, books)]
+        return {"run": run_id, "budgets": found, "stop": budgeting.stops(live, books)}
 
     def look_after(self, now_ns: int) -> None:
         """End what launchers left behind."""
@@ -210,6 +218,7 @@ class Reception:
                 f"the run {live.run.id} lives already, in another project",
                 "give another METER_RUN_ID",
             )
+        self._metering.allow(live, fresh.budgets.values())
         wanted, live.wanted = live.wanted, fresh.wanted
         self._metering.attach(live)
         live.wanted = wanted
@@ -234,3 +243,9 @@ class Reception:
         text = "The launcher vanished; the run ends where it did."
         self._metering.note(Notice("run_abandoned", text, Severity.WARNING, run_id=live.run.id))
         self._end(live, at_ns, RunStatus.ABANDONED, None)
+
+
+def _budgets(new: NewRun) -> dict[str, Budget]:
+    return {
+        one.unit: Budget(new.id, one.amount, one.unit, new.stop_over_budget) for one in new.budgets
+    }

@@ -17,6 +17,7 @@ from meter.sampling.curve import CurveStart
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from meter.agent.budgeting import Told
     from meter.ledger import Reader
     from meter.model import Counter, Interval, Node, RawReading, Segment
 
@@ -36,11 +37,13 @@ class Recovered:
     written_mj: Mapping[str, int] = field(default_factory=dict)
     counters: tuple[Counter, ...] = ()
     intervals: tuple[Interval, ...] = ()  # of another boot
+    told: tuple[Told, ...] = ()  # notices on budgets
 
 
 def recover(reader: Reader, node: Node, alive: Mapping[str, list[int]]) -> Recovered:
     """Read the ledger; ``alive`` are the launchers that live, by run (empty: nobody to watch)."""
     counters = tuple(recovery.counters(reader))
+    told = tuple(recovery.told_of_budgets(reader))
     last = recovery.last_readings(reader)
     newest = max(last.values(), key=lambda row: row.at_us, default=None)
     anchor = WallAnchor(newest.at_ns, newest.at_us) if newest else WallAnchor(0, 0)
@@ -50,14 +53,18 @@ def recover(reader: Reader, node: Node, alive: Mapping[str, list[int]]) -> Recov
     until = {d: anchor.ns(us) for d, us in recovery.written_until(reader).items() if d in last}
     runs, abandoned = [], []
     for run, holds in recovery.open_runs(reader, node.id):
-        live = LiveRun(run, _AS_HELD, {h.device_id: h.share for h in holds if h.end_ns is None})
+        shares = {h.device_id: h.share for h in holds if h.end_ns is None}
+        budgets = {one.unit: one for one in recovery.budgets(reader, run.id)}
+        live = LiveRun(run, _AS_HELD, shares, budgets=budgets)
         if same_boot and run.id in alive:
             runs.append(live)
         else:
             abandoned.append((live, _last_ns(live, last)))
     if not same_boot:
         intervals = _written_out(anchor, until, segments, abandoned)
-        return Recovered(abandoned=tuple(abandoned), counters=counters, intervals=tuple(intervals))
+        return Recovered(
+            abandoned=tuple(abandoned), counters=counters, intervals=tuple(intervals), told=told
+        )
     devices = _devices(reader)
     return Recovered(
         starts={d: _start(r, devices.get(d)) for d, r in last.items()},
@@ -67,6 +74,7 @@ def recover(reader: Reader, node: Node, alive: Mapping[str, list[int]]) -> Recov
         abandoned=tuple(abandoned),
         written_mj={live.run.id: _written_mj(reader, live.run.id) for live in runs},
         counters=counters,
+        told=told,
     )
 
 

@@ -52,6 +52,13 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class NewBudget(_Strict):
+    """What a run may use: an amount of kWh, kgCO2e or a currency."""
+
+    amount: Annotated[Decimal, Field(gt=0, max_digits=18, decimal_places=9)]
+    unit: Annotated[str, Field(pattern="^(kWh|kgCO2e|[A-Z]{3})$")]
+
+
 class NewRun(_Strict):
     """A run that has begun; instants are CLOCK_BOOTTIME ns and UTC µs, now unless given."""
 
@@ -69,6 +76,8 @@ class NewRun(_Strict):
     origin: str = Field("generated", max_length=64)
     resume: bool = False
     check: bool = False  # only say what would be answered
+    budgets: list[NewBudget] = Field(default_factory=list, max_length=limits.BUDGETS)
+    stop_over_budget: bool = False  # the launcher asks for it, and ends its job itself
 
     @model_validator(mode="after")
     def _bounded(self) -> NewRun:
@@ -76,6 +85,10 @@ class NewRun(_Strict):
             limits.check_tags(self.tags)
         except UsageError as error:
             raise ValueError(str(error)) from None
+        if len({budget.unit for budget in self.budgets}) < len(self.budgets):
+            raise ValueError("two budgets of one unit: give one of each")
+        if self.stop_over_budget and not self.budgets:
+            raise ValueError("stop_over_budget without a budget: give one")
         return self
 
 
@@ -105,6 +118,7 @@ class NewMark(_Strict):
     epoch: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)] | None = None
     phase: Name | None = None
     tokens: Count | None = None
+    fraction: Annotated[Decimal, Field(ge=0, le=1, max_digits=18, decimal_places=9)] | None = None
 
 
 class NewPastRun(_Strict):

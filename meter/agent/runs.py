@@ -12,7 +12,7 @@ from meter.model import Hold, RunStatus
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from meter.model import Mark, Run
+    from meter.model import Budget, Mark, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ class LiveRun:
     marks: list[tuple[int, Mark]] = field(default_factory=list)  # with their CLOCK_BOOTTIME
     ending: Ending | None = None
     worst: RunStatus = RunStatus.COMPLETED  # of launchers that have left
+    budgets: dict[str, Budget] = field(default_factory=dict)  # by unit
 
     @property
     def account(self) -> Account:

@@ -8,8 +8,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from meter import __version__
+from meter.agent import budgeting
 from meter.model import Component, FactorKind
-from meter.snapshot import Collector, FactorGauge, GpuView, Health, HostView, RunView, Snapshot
+from meter.snapshot import (
+    BudgetView,
+    Collector,
+    FactorGauge,
+    GpuView,
+    Health,
+    HostView,
+    RunView,
+    Snapshot,
+)
 from meter.units import NS_PER_S, US_PER_S
 
 if TYPE_CHECKING:
@@ -180,7 +190,14 @@ def _runs(metering: Metering) -> Iterator[RunView]:
     live = [(run, False) for run in metering.runs.values()]
     for run, ended in live + [(run, True) for run, _ in metering.ended.values()]:
         known = run.run
-        yield RunView(known.id, known.name, known.project, known.started_us, known.simulated, ended)
+        yield RunView(
+            known.id, known.name, known.project, known.started_us, known.simulated, ended,
+            tuple(_budget(use) for use in budgeting.uses(run, metering.books)),
+        )  # fmt: skip
+
+
+def _budget(use: budgeting.Use) -> BudgetView:
+    return BudgetView(use.unit, use.amount, None if use.used is None else use.ratio)
 
 
 def _factors(metering: Metering, rates: Rates) -> Iterator[FactorGauge]:
@@ -229,4 +246,5 @@ def _live(live: LiveRun, metering: Metering) -> dict[str, Any]:
         "energy_j": metering.builder.energy_mj(live.run.id) / 1_000,
         "devices": list(live.shares),
         "ending": live.ending is not None,
+        "budgets": [use.plain() for use in budgeting.uses(live, metering.books)],
     }

@@ -40,6 +40,8 @@ def accompany(launch: Launch, job: Job) -> int:
     supervisor = Supervisor(job.pid, beside)
     keeper = None
     if launch.link is not None:
+        if launch.options.stop_over_budget:
+            launch.link.over_budget = lambda: _stop(launch, supervisor)
         keeper = Keeper(launch.link, live=launch.options.live)
         keeper.start()
     status = supervisor.wait()
@@ -51,6 +53,13 @@ def accompany(launch: Launch, job: Job) -> int:
     except Exception as error:  # noqa: BLE001  the job's end is all that counts
         say(f"meter: no summary: {type(error).__name__}: {error}")
     return status
+
+
+def _stop(launch: Launch, supervisor: Supervisor) -> None:
+    """A budget is used up, and the user wants the job to end then."""
+    supervisor.ask_to_end()
+    if not launch.options.quiet:
+        say("meter: a budget is used up: the job is asked to end (SIGTERM)")
 
 
 def _finish(launch: Launch, supervisor: Supervisor, keeper: Keeper, status: int) -> None:

@@ -37,6 +37,7 @@ _SENT = (
     "gpus",
     "summary_json",
     "linger_s",
+    "budgets",
     "quiet",
     "strict",
     "debug",

@@ -32,6 +32,8 @@ RESPAWNS = 3
 _CONNECT_S = 1.0
 _JOINED_S = 0.02
 _LIVE_S = 10.0
+_BUDGET_S = 1.0
+_BUDGET_ANSWER_S = 2.0
 _START_S = 10.0
 _RACE_S = 2.0
 _NOT_FOUND = 404
@@ -74,6 +76,7 @@ class Link:
         self.answer: dict[str, Any] | None = None
         self.document: dict[str, Any] | None = None
         self.failure: str | None = None
+        self.over_budget: Callable[[], None] | None = None  # called once, when one is used up
         self._environment = environment
         self._tell = tell
         self._debug = debug
@@ -154,11 +157,15 @@ class Link:
         ``ended`` gives the body that ends the run. Never raises AgentError: see ``failure``.
         """
         alive = self._guarded(self._late_start)
+        beats = [_Beat(_LIVE_S, self._show)] if live else []
+        if self.over_budget is not None:
+            beats.append(_Beat(_BUDGET_S, self._look_at_budget))
         while not _readable(wake, 0):
             descriptors = self._watched() if alive else []
-            ready = _wait([wake, *descriptors], _LIVE_S if live and alive else None)
-            if not ready and live:
-                self._guarded(self._show)
+            ready = _wait([wake, *descriptors], _until_next(beats) if alive else None)
+            if not ready:
+                for beat in [beat for beat in beats if beat.is_due()]:
+                    self._guarded(beat.step)
             if wake not in ready and ready:
                 alive = self._guarded(partial(self._attend, ready))
         self._guarded(lambda: self._settle(ended()))
@@ -230,6 +237,18 @@ class Link:
             energy = document.get("energy", {}).get("it") or {}
             self._tell(f"meter: {float(energy.get('value') or 0) / 3.6e6:.6f} kWh so far")
 
+    def _look_at_budget(self) -> None:
+        """Tell once that a budget is used up; without an answer nothing is known."""
+        if self.over_budget is None or self.answer is None:
+            return
+        try:
+            status, told = self._ask("GET", None, _BUDGET_ANSWER_S, "/budgets")
+        except AgentError:
+            return  # the next one may come
+        if status == 200 and told.get("stop"):
+            over, self.over_budget = self.over_budget, None
+            over()
+
     # -- at the end -----------------------------------------------------------------------
 
     def _settle(self, end: dict[str, Any]) -> None:
@@ -258,9 +277,11 @@ class Link:
         self.spec["resume"] = True
         self.answer = None
 
-    def _ask(self, method: str, body: dict[str, Any] | None, timeout_s: float) -> Any:
+    def _ask(
+        self, method: str, body: dict[str, Any] | None, timeout_s: float, below: str = ""
+    ) -> Any:
         deadline = time.monotonic() + timeout_s
-        path = f"/v1/runs/{self.spec['id']}"
+        path = f"/v1/runs/{self.spec['id']}{below}"
         exchange = Exchange(self._environment.socket, method, path, body, timeout_s=timeout_s)
         try:
             return exchange.answer(deadline - time.monotonic())
@@ -324,6 +345,32 @@ class Link:
             self._exchange.close()
             self._exchange = None
         self.answer = None
+
+
+class _Beat:
+    """Something done every so often while the job runs."""
+
+    __slots__ = ("_due_s", "_every_s", "step")
+
+    def __init__(self, every_s: float, step: Callable[[], None]) -> None:
+        self.step = step
+        self._every_s = every_s
+        self._due_s = time.monotonic() + every_s
+
+    def left_s(self) -> float:
+        """Seconds until it is due."""
+        return max(0.0, self._due_s - time.monotonic())
+
+    def is_due(self) -> bool:
+        """Whether it is due; then it is due again a period from now."""
+        if self.left_s() > 0:
+            return False
+        self._due_s = time.monotonic() + self._every_s
+        return True
+
+
+def _until_next(beats: list[_Beat]) -> float | None:
+    return min((beat.left_s() for beat in beats), default=None)
 
 
 def _pidfd_of(pid: int) -> int:

@@ -116,8 +116,11 @@ class Launch:
     def _pass_through(self) -> NoReturn:
         """We are inside a metered job: its run counts all that is started here."""
         run = self.environment.run_id
-        if self.options.debug or (self.options.summary_json and not self.options.quiet):
+        asked = self.options.summary_json or self.options.budgets
+        if self.options.debug or (asked and not self.options.quiet):
             say(f"meter: inside run {run}: it counts this command, its launcher sums it up")
+            if self.options.budgets:
+                say("meter: --budget is not watched here: give it to the outer `meter run`")
         self._become_job()
 
     def _open(self, *, nested_over: bool) -> None:

@@ -22,6 +22,9 @@ _SUMMARY = {
 }
 _NOTES = {
     "run": """\
+A budget is an amount of Wh, kWh or MWh of the IT energy, of gCO2e, kgCO2e or
+tCO2e of location-based carbon with the site's overhead, or of a currency: all
+costs in it. It never changes the exit code.
 The exit code is the command's own; a signal that ends it ends meter too. 2 is
 wrong usage, before the command starts; 126 and 127 as in a shell.
 The command finds METER_RUN_ID, METER_SOCKET and METER_LAUNCHER_PID in its
@@ -43,6 +46,7 @@ class Options:
     """What was asked for; ``command`` is the job with its arguments."""
 
     __slots__ = (
+        "budgets",
         "command",
         "debug",
         "gpus",
@@ -53,6 +57,7 @@ class Options:
         "name",
         "project",
         "quiet",
+        "stop_over_budget",
         "strict",
         "summary_json",
         "tags",
@@ -67,6 +72,8 @@ class Options:
         self.gpus: str | None = None
         self.summary_json: str | None = None
         self.linger_s = 0.0
+        self.budgets: dict[str, str] = {}  # amount by unit, as kept
+        self.stop_over_budget = False
         self.quiet = self.live = self.strict = self.debug = self.help = False
 
     def set_project(self, value: str) -> None:
@@ -107,6 +114,15 @@ class Options:
             ) from None
         self.linger_s = limits.check_linger(seconds)
 
+    def add_budget(self, value: str) -> None:
+        """--budget, each time."""
+        from meter import budgets
+
+        amount, unit = budgets.parse("--budget", value)
+        if unit in self.budgets:
+            raise UsageError(f"--budget is given twice in {unit}", "give one of each unit")
+        self.budgets[unit] = f"{amount:f}"
+
 
 _VALUES: dict[str, tuple[str, str, Callable[[Options, str], None]]] = {
     "--project": ("P", "project that the run is booked to", Options.set_project),
@@ -114,16 +130,18 @@ _VALUES: dict[str, tuple[str, str, Callable[[Options, str], None]]] = {
     "--tag": ("K=V", f"label of the run; up to {limits.TAGS} of them", Options.add_tag),
     "--gpus": ("LIST", "devices to meter: indices, UUIDs, prefixes", Options.set_gpus),
     "--summary-json": ("FILE", "write the run document there", Options.set_summary_json),
+    "--budget": ("AMOUNT", "say when it is used up: 50USD, 20kWh, 5kgCO2e", Options.add_budget),
     "--linger": ("S", "keep the agent S seconds for a last scrape", Options.set_linger),
 }
 _SWITCHES = {
     "--quiet": "print no summary and no notices",
     "--live": "print the energy so far every 10 s",
+    "--stop-over-budget": "send the command SIGTERM, once, when a budget is used up",
     "--strict": "exit 2 before the start when metering fails",
     "--debug": "say what is done, with tracebacks",
     "--help": "show this text",
 }
-_RUN_ONLY = ("--live",)
+_RUN_ONLY = ("--live", "--stop-over-budget")
 
 
 def parse(mode: str, words: Sequence[str]) -> Options:
@@ -164,7 +182,13 @@ def _take(options: Options, word: str, left: list[str]) -> None:
             value = left.pop(0)
         _VALUES[flag][2](options, value)
     elif flag in _SWITCHES and _known(options.mode, flag) and not equals:
-        setattr(options, flag[2:], True)
+        setattr(options, flag[2:].replace("-", "_"), True)
+    elif flag == "--stop-over-budget" and not equals:
+        raise UsageError(
+            "--stop-over-budget is not for `meter exec`: the command takes its place, and nobody"
+            " is left who may end it",
+            "use `meter run`",
+        )
     else:
         raise UsageError(
             f"unknown option {word[:40]!r}",
@@ -178,5 +202,7 @@ def _known(mode: str, flag: str) -> bool:
 
 def _check(options: Options) -> None:
     limits.check_tags(options.tags)
+    if options.stop_over_budget and not options.budgets:
+        raise UsageError("--stop-over-budget has no budget", "add for example --budget 20kWh")
     if not options.command:
         raise UsageError("no command is given", _EXAMPLE[options.mode].removeprefix("Example: "))

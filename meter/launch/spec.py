@@ -39,7 +39,7 @@ def registration(
     options: Options, environment: Environment, identity: tuple[str, str], pid: int
 ) -> dict[str, Any]:
     """Body of ``POST /v1/runs``, as of now."""
-    return {
+    body: dict[str, Any] = {
         "id": identity[0],
         "origin": identity[1],
         "name": options.name or _name_of(options.command),
@@ -54,6 +54,10 @@ def registration(
         "command": _name_of(options.command),
         "resume": False,
     }
+    if options.budgets:  # else an older agent need not know of them
+        body["budgets"] = [{"amount": a, "unit": unit} for unit, a in options.budgets.items()]
+        body["stop_over_budget"] = options.stop_over_budget
+    return body
 
 
 def end_of(status: int | None, linger_s: float) -> dict[str, Any]:

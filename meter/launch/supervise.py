@@ -7,6 +7,7 @@ fetched with their origin; nothing here talks to the agent, so nothing here can 
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import time
@@ -33,7 +34,16 @@ class Supervisor:
     ``witness`` may be None: then a signal to the whole group reaches the job twice.
     """
 
-    __slots__ = ("_is_leader", "_job", "_job_stopped", "_own", "_stop_asked_s", "_witness")
+    __slots__ = (
+        "_end_asked",
+        "_is_leader",
+        "_job",
+        "_job_stopped",
+        "_main",
+        "_own",
+        "_stop_asked_s",
+        "_witness",
+    )
 
     def __init__(self, job_pid: int, witness: Witness | None) -> None:
         self._job = job_pid
@@ -41,6 +51,8 @@ class Supervisor:
         self._own = os.getpid()
         self._is_leader = os.getsid(0) == self._own
         self._job_stopped = 0
+        self._main = _thread.get_ident()
+        self._end_asked = False
         self._stop_asked_s = float("-inf")
 
     def wait(self) -> int:
@@ -52,7 +64,18 @@ class Supervisor:
                 status = self._reap()
             else:
                 self._handle(info)
+            if self._end_asked and status is None:
+                self._end_asked = False
+                self._send(signal.SIGTERM)
         return status
+
+    def ask_to_end(self) -> None:
+        """Have the job sent SIGTERM; for another thread.
+
+        It is sent by the thread that reaps the job: nobody else's process can have its number yet.
+        """
+        self._end_asked = True
+        signal.pthread_kill(self._main, signal.SIGCHLD)
 
     def wait_for_rest(self, done: Callable[[], bool], timeout_s: float) -> bool:
         """After the job: until something is done; False on a signal to end, or when time is up.

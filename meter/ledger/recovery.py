@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from meter.ledger import rows
 from meter.ledger.instants import micros
-from meter.model import Counter, Factor, Hold, Node, RawReading, Run
+from meter.model import Budget, Counter, Factor, Hold, Node, RawReading, Run
+from meter.units import US_PER_HOUR
 
 if TYPE_CHECKING:
     from meter.ledger.reader import Reader
 
 _RECENT_COMMITS = 200_000  # two days of one a second
+_TOLD_US = 62 * 24 * US_PER_HOUR
 _OPEN_COMMITS = 7_200  # two hours; a minute's interval is written soon after the minute
 
 
@@ -61,6 +63,21 @@ def holds(reader: Reader, run_id: str) -> list[Hold]:
         )
         for row in reader.rows("recovery/holds", run_id=run_id)
     ]
+
+
+def budgets(reader: Reader, run_id: str) -> list[Budget]:
+    """A run's budgets."""
+    return [
+        Budget(run_id, row["amount"], row["unit"], row["stop"])
+        for row in reader.rows("report/run_budgets", run_id=run_id)
+    ]
+
+
+def told_of_budgets(reader: Reader) -> list[tuple[str, str, str | None]]:
+    """Code, text and run of what was said of budgets in the newest two months."""
+    since_us = max(0, reader.newest_us() - _TOLD_US)
+    found = reader.rows("recovery/budget_notices", since=since_us)
+    return [(row["code"], row["message"], row["run_id"]) for row in found]
 
 
 def counters(reader: Reader) -> list[Counter]:

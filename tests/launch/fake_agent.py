@@ -128,6 +128,10 @@ class FakeAgent:
 
     def handle(self, method: str, path: str, body: dict | None) -> tuple[int, dict]:
         run_id = path.removeprefix("/v1/runs").strip("/")
+        if run_id.endswith("/budgets"):
+            if "hang_budgets" in self.ways:
+                time.sleep(60)
+            return 200, {"budgets": [], "stop": "spent" in self.ways}
         if method == "POST":
             if "refuse" in self.ways or body["gpus"] == "7":
                 return 422, {"detail": "no device 7: known are 0 (GPU-aaaa), 1 (GPU-bbbb)"}
