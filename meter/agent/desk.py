@@ -248,7 +248,9 @@ class Desk:
             Intensity(given.provider, given.zone, average=given.average, direct=given.direct)
         )
         points = [Point(p.from_us, p.to_us, p.value, p.state) for p in given.points]
-        found = synced(self._ledger, factors_of_points(points, about, self._metering.site_id))
+        rows = factors_of_points(points, about, self._metering.site_id)
+        with self._reading:
+            found = synced(self._ledger, rows)
         self._shelf.take(found.factors)
         return {"new": found.new, "corrected": found.corrected, "unchanged": found.unchanged}
 

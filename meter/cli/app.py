@@ -39,7 +39,7 @@ COMMANDS: dict[str, Entry] = {
     "report": Entry("meter.cli.report", "Write a run's report to a file."),
     "whatif": Entry("meter.cli.whatif", "Compare a run with the same run elsewhere."),
     "verify": Entry("meter.cli.verify", "Check that nothing in the ledger was changed."),
-    "factors": Entry("meter.cli.factors", "List, show and import factors: grids, tariffs, PUE."),
+    "factors": Entry("meter.cli.factors", "List, import and fetch factors: grids, tariffs, PUE."),
     "prices": Entry("meter.cli.prices", "List and import prices of hosted models."),
     "doctor": Entry("meter.cli.doctor", "Tell what can be measured here and what is missing."),
     "demo": Entry("meter.cli.demo", "See the whole path on simulated GPUs."),

@@ -36,6 +36,9 @@ def factors_command() -> None:
     """
 
 
+factors_command.add_command(sync_command)
+
+
 @factors_command.command("list", epilog=example("meter factors list --kind grid_intensity"))
 @click.option(
     "--kind",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meter.ledger import recovery
+from meter.ledger.instants import timestamp
 from meter.ledger.learning import learn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from meter.ledger.ledger import Ledger
     from meter.model import Factor
@@ -30,13 +31,23 @@ class Synced:
 
 
 def synced(ledger: Ledger, rows: Sequence[Factor]) -> Synced:
-    """Write rows, all or none. Raises LedgerError if they cannot be written."""
+    """Write rows of one book, kind and scope, all or none; raises LedgerError if that cannot be."""
+    if not rows:
+        return Synced((), 0, 0)
+    one = rows[0]
     with ledger.reader() as reader:
-        known = {_time(row) for row in recovery.factors(reader)}
-    learned = learn(ledger, rows).factors if rows else ()
+        found = reader.rows(
+            "recovery/factor_times", book=one.book, kind=one.kind.value, scope=one.scope
+        )
+    known = {(row["valid_from"], row["valid_to"]) for row in found}
+    learned = learn(ledger, rows).factors
     corrected = sum(_time(row) in known for row in learned)
     return Synced(learned, corrected, len(rows) - len(learned))
 
 
-def _time(row: Factor) -> tuple[object, ...]:
-    return row.book, row.kind, row.scope, row.valid_from_us, row.valid_to_us
+def _time(row: Factor) -> tuple[datetime | None, datetime | None]:
+    start, end = row.valid_from_us, row.valid_to_us
+    return (
+        None if start is None else timestamp(start),
+        None if end is None else timestamp(end),
+    )
