@@ -115,7 +115,7 @@ class Feeding:
         now_us = self._around.now_us()
         self._keep(self._feed.fetch(now_us))
         self._watch.heard(now_us)
-        if now_us - self._day_us < _DAY_AGAIN_US:
+        if 0 <= now_us - self._day_us < _DAY_AGAIN_US:  # a clock that was set back asks again
             return
         self._day_us = now_us
         from_us = now_us - now_us % US_PER_QUARTER - _DAY_US + US_PER_QUARTER

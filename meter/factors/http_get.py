@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -193,6 +194,8 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 def _reason(error: Exception) -> str:
     """Why there is no answer, in words that come from the system and not from the host."""
     inner = error.reason if isinstance(error, urllib.error.URLError) else error
+    if isinstance(inner, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {inner.verify_message}"
     if isinstance(inner, TimeoutError):
         return "it takes too long"
     if isinstance(inner, OSError) and inner.strerror:

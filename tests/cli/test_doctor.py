@@ -111,6 +111,18 @@ def test_a_full_configuration_is_shown(
     assert checks_["PUE"]["finding"] == "1.2"
 
 
+def test_live_intensity_is_shown_without_asking_it(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "live.toml"
+    file.write_text('[intensity]\nprovider = "electricity-maps"\nzone = "FR"\n')
+    place.variables |= {"METER_CONFIG": str(file), "METER_INTENSITY_KEY": "k3y-that-nobody-may-see"}
+    place.call("doctor")
+    shown = capsys.readouterr().out
+    assert "electricity-maps, zone FR, every 10 min" in shown
+    assert "k3y" not in shown
+
+
 def test_a_port_that_is_taken_is_a_problem(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:

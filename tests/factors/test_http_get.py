@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import subprocess
 import time
 
 import pytest
@@ -113,6 +115,20 @@ def test_a_redirect_in_the_same_place_is_followed_but_not_for_ever(told):
 def test_nothing_but_https_or_loopback_is_asked(url):
     with pytest.raises(FeedError, match="https"):
         get_json(Asked(url))
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path, require_tool):
+    require_tool("openssl")
+    names = ["-keyout", tmp_path / "key", "-out", tmp_path / "cert", "-subj", "/CN=localhost"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert", tmp_path / "key")
+    with provider(context) as told:
+        told.answers["/x"] = Answer({})
+        error = refused(told)
+        assert "certificate is not trusted: self-signed certificate" in str(error)
+        assert told.asked == []
 
 
 def test_loopback_goes_past_a_proxy(told, monkeypatch):
