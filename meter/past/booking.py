@@ -83,12 +83,18 @@ def booked(stated: Statement, config: Config, now_us: int) -> PastRun:
         tags=checked_tags(stated),
         origin=ORIGIN,
     )
+    work = _work(effort, run_id, f"past:{run_id}:{_digest(stated, effort, facts)}")
+    return PastRun(run_id, work.device_id, _batch(run, work, name, facts, effort))
+
+
+def _work(effort: Effort, run_id: str, device_id: str) -> Work:
+    """Energy in mJ: GPU-hours times watts, rounded once."""
     energy_mj, low_mj, high_mj = (
         _rounded(effort.gpu_hours * Fraction(watts) * _MJ_PER_WH) for watts in _watts(effort)
     )
     work = Work(
         run_id=run_id,
-        device_id="",
+        device_id=device_id,
         start_us=effort.span.start_us,
         end_us=effort.span.end_us,
         energy_mj=energy_mj,
@@ -96,9 +102,8 @@ def booked(stated: Statement, config: Config, now_us: int) -> PastRun:
         high_mj=high_mj,
         held_us=_rounded(effort.gpu_hours * US_PER_HOUR),
     )
-    work = replace(work, device_id=f"past:{run_id}:{_digest(run, work, name, facts, effort)}")
     _refuse_too_much(work)
-    return PastRun(run_id, work.device_id, _batch(run, work, name, facts, effort))
+    return work
 
 
 def store(ledger: Ledger, past: PastRun, *, timeout_s: float = _DURABLE_S) -> bool:
@@ -188,18 +193,20 @@ def _refuse_too_much(work: Work) -> None:
         )
 
 
-def _digest(run: Run, work: Work, name: str, facts: Facts, effort: Effort) -> str:
-    """Twelve digits that are equal for equal statements: without instants that nobody stated."""
-    dates = (work.start_us, work.end_us) if effort.span.dated else (work.end_us - work.start_us,)
-    rows = sorted(
-        repr(replace(row, id="", recorded_us=0, valid_from_us=None, valid_to_us=None))
-        for row in facts.factors
-        if row.scope == facts.site.id
-    )
+def _digest(stated: Statement, effort: Effort, facts: Facts) -> str:
+    """Twelve digits that are equal for equal statements, whatever the configuration says since."""
+    span = effort.span
     said = (
-        run.name, run.project, run.tags, name, facts.site.zone, dates,
-        work.energy_mj, work.low_mj, work.high_mj, work.held_us, rows,
-    )  # fmt: skip
+        stated.name,
+        stated.project,
+        checked_tags(stated),
+        effort.gpu_hours,
+        effort.count,
+        effort.power.gpu or [Fraction(watts) for watts in _watts(effort)],
+        (span.start_us, span.end_us) if span.dated else span.end_us - span.start_us,
+        facts.site.zone if stated.zone is not None else None,
+        sorted((row.kind.value, row.value, row.low, row.high, row.unit) for row in facts.stated),
+    )
     return hashlib.sha256(repr(said).encode()).hexdigest()[:12]
 
 

@@ -48,10 +48,14 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Site and rows of a run; ``configured`` names what is the configuration's, in words."""
+    """Site and rows of a run: all of them, and those that were stated with it.
+
+    ``configured`` names what is the configuration's, in words.
+    """
 
     site: Site
     factors: tuple[Factor, ...]
+    stated: tuple[Factor, ...]
     configured: tuple[str, ...]
 
 
@@ -84,6 +88,7 @@ def facts_of(stated: Statement, config: Config, run_id: str, span: Span, device_
     return Facts(
         site,
         tuple(identified(row) for row in confined if row),
+        tuple(own),
         (*zone, *configured),
     )
 

@@ -170,6 +170,19 @@ def test_equal_statements_of_one_id_are_one_run():
         assert {**first, "as_of": None} == {**again, "as_of": None}
 
 
+def test_a_statement_written_otherwise_or_under_another_configuration_is_the_same():
+    with ledger() as opened:
+        told = {"id": "old-1", "pue": "1.1", "wall_hours": "10"}
+        first, news = add(opened, stated(**told))
+        again, repeated = add(
+            opened,
+            stated(**{**told, "pue": "1.10", "watts": "400.0", "gpu_hours": "1e3"}),
+            priced(),
+        )
+        assert (news, repeated) == (True, False)
+        assert again["factors"] == first["factors"]
+
+
 def test_without_a_date_too():
     with ledger() as opened:
         told = stated(id="old-1", start=None, wall_hours="3")
