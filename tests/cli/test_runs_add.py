@@ -145,6 +145,23 @@ def test_the_configuration_stands_for_what_is_not_stated(
     assert (rows["pue"]["value"], rows["grid_intensity"]["scope"]) == (1.1, "POL")
 
 
+def test_what_was_stated_is_corrected_by_an_imported_row_and_as_of_gives_the_old_figure(
+    place: Place, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    first = added(place, capsys, "--id", "old-1", "--pue", "1.1", "--start", "2026-03-01")
+    rows = tmp_path / "rows.csv"
+    rows.write_text(
+        "kind,scope,value,unit,source,source_date,licence\npue,past:old-1,1.3,1,report,2026,own\n"
+    )
+    assert place.call("factors", "import", str(rows)) == 0
+    capsys.readouterr()
+    facility = {}
+    for as_of in ([], ["--as-of", first["as_of"]]):
+        assert place.call("show", "old-1", "--json", *as_of) == 0
+        facility[len(as_of)] = json.loads(capsys.readouterr().out)["energy"]["facility"]["value"]
+    assert facility == {0: 1_872_000_000, 2: first["energy"]["facility"]["value"]}
+
+
 def test_as_a_process_only_json_is_on_stdout(place: Place) -> None:
     done = in_process(place, *ADD, "--json")
     assert (done.returncode, done.stderr) == (0, "")

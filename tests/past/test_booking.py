@@ -41,6 +41,11 @@ def test_wall_hours_times_count_and_start_to_end_are_gpu_hours():
     assert wall == dated == (80 * 300 * 3600.0,) * 3
 
 
+def test_an_end_and_wall_hours_tell_the_start():
+    found = document(stated(start=None, end="2026-03-01T19:00Z", wall_hours="10"))
+    assert found["run"]["started_at"] == "2026-03-01T09:00:00.000000Z"
+
+
 def test_nothing_of_it_claims_to_be_measured():
     found = document(stated(wall_hours="10", pue="1.1", intensity="385"))
     assert found["coverage"] == 0
