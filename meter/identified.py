@@ -14,13 +14,14 @@ _DIGITS = 12
 
 def identified(factor: Factor) -> Factor:
     """The factor with an id made from all that it says."""
-    return replace(factor, id=f"{factor.kind}:{factor.scope}:{_digest(replace(factor, id=''))}")
+    content = replace(factor, id="") if factor.id else factor
+    return replace(factor, id=f"{factor.kind}:{factor.scope}:{_digest(content)}")
 
 
 def identified_price(price: Price) -> Price:
     """The price with an id made from all that it says."""
-    digest = _digest(replace(price, id=""))
-    return replace(price, id=f"price:{price.provider}:{price.model}:{digest}")
+    content = replace(price, id="") if price.id else price
+    return replace(price, id=f"price:{price.provider}:{price.model}:{_digest(content)}")
 
 
 def _digest(content: Factor | Price) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from meter.agent.problems import NotFoundError
-from meter.errors import UsageError
+from meter.errors import LedgerError, UsageError
 from meter.intake import rows_of_json, take_factors, take_prices
 from meter.ledger import books
 
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 class BooksDesk:
     """Lists the books, and takes rows into them."""
 
-    def __init__(self, ledger: Ledger, shelf: Shelf) -> None:
+    def __init__(self, ledger: Ledger, shelf: Shelf, *, keeps: bool = True) -> None:
         self._ledger = ledger
         self._shelf = shelf
+        self._keeps = keeps
 
     def factors(self, asked: Asked) -> list[dict[str, Any]]:
         """Rows of the factor book."""
@@ -47,11 +48,21 @@ class BooksDesk:
 
         Raises RowsError, LedgerError.
         """
+        self._require_keeping()
         learned = take_factors(self._ledger, rows_of_json(rows), [self._shelf.site.id])
         self._shelf.take(learned.factors)
         return [factor.id for factor in learned.factors]
 
     def take_prices(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         """Learn prices, all or none; ids of what was news. Raises RowsError, LedgerError."""
+        self._require_keeping()
         learned = take_prices(self._ledger, rows_of_json(rows))
         return [price.id for price in learned.prices]
+
+    def _require_keeping(self) -> None:
+        """Raises LedgerError where all that is learned ends with this agent."""
+        if not self._keeps:
+            raise LedgerError(
+                "this agent has its ledger in memory and would forget what it is told",
+                "try again when its run has ended",
+            )

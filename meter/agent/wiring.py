@@ -158,7 +158,8 @@ class Agent:
         page = importlib.import_module(EXPOSITION).Exposition(self._desk.snapshot)
         host = config.listen.rpartition(":")[0].strip("[]")
         hosts = set(tcp_hosts(host, socket.gethostname()))
-        app = http.build(self._desk, page, hosts, BooksDesk(ledger, self._shelf))
+        books_desk = BooksDesk(ledger, self._shelf, keeps=house.keeps)
+        app = http.build(self._desk, page, hosts, books_desk)
         self._server = Server(app, SERVER)
 
     def run(self, lines: Sequence[bytes]) -> None:

@@ -9,7 +9,7 @@ import click
 from meter import figures
 from meter.cli import output
 from meter.cli.book_files import as_csv, say, take, told_of, told_options
-from meter.cli.reads import LEDGER_NAME, reads
+from meter.cli.reads import LEDGER_NAME, agent_reads, reads
 from meter.cli.session import (
     Session,
     as_of_option,
@@ -79,8 +79,8 @@ def _found(session: Session, asked: dict[str, Any]) -> list[dict[str, Any]]:
     query = {name: str(asked[name]) for name in names if asked[name] is not None}
     query |= {"all": "true"} if asked["everything"] else {}
     limit = asked["limit"] or 100_000
-    missing = not asked["as_of"] and not (config.home / LEDGER_NAME).exists()
-    if asked["bundled"] or (missing and not config.socket.exists()):
+    missing = not (config.home / LEDGER_NAME).exists() and agent_reads(config) is None
+    if asked["bundled"] or (missing and not asked["as_of"]):
         if not asked["bundled"]:
             click.echo("meter: there is no ledger yet: these come with meter", err=True)
         return _bundled(query)[:limit]

@@ -9,7 +9,7 @@ import click
 from meter import figures
 from meter.cli import output
 from meter.cli.book_files import as_csv, say, take, told_of, told_options
-from meter.cli.reads import LEDGER_NAME, reads
+from meter.cli.reads import LEDGER_NAME, agent_reads, reads
 from meter.cli.session import (
     Session,
     as_of_option,
@@ -58,7 +58,7 @@ def list_command(session: Session, /, *, csv_wanted: bool, as_json: bool, **aske
 
 def _found(session: Session, asked: dict[str, Any]) -> list[dict[str, Any]]:
     config = session.config
-    if not (config.home / LEDGER_NAME).exists() and not config.socket.exists():
+    if not (config.home / LEDGER_NAME).exists() and agent_reads(config) is None:
         return []
     names = ("provider", "model", "as_of")
     query = {name: str(asked[name]) for name in names if asked[name] is not None}

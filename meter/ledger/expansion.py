@@ -143,14 +143,17 @@ def statements_to_write(known: KnownFactors, given: Sequence[Factor]) -> list[Fa
     news: list[Factor] = []
     statements = sorted(_statements(given).items(), key=lambda one: (one[0][1], repr(one[0][0])))
     for (key, recorded_us), statement in statements:
-        ids = known.ids | fresh.ids
-        new = {factor.id: factor for factor in statement if factor.id not in ids}
+        new = {one.id: one for one in statement if not _has(known, one) and not _has(fresh, one)}
         before = _newer(known.before(key, recorded_us), fresh.before(key, recorded_us))
         if not new or _content(statement) == _content(before):
             continue
         news += new.values()
         fresh.add(new.values())
     return news
+
+
+def _has(known: KnownFactors, factor: Factor) -> bool:
+    return factor.id in known.ids
 
 
 def _newer(one: list[Factor], other: list[Factor]) -> list[Factor]:

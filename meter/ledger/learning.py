@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", Factor, Price)
 
-DURABLE_S = 20.0
+DURABLE_S = 45.0
 """How long is waited for a commit; a big import on a slow disk needs some of it."""
 
 

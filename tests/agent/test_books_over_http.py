@@ -17,6 +17,7 @@ from meter.agent.shelf import Shelf
 from meter.cli import app
 from meter.environment import Environment
 from meter.ledger import Ledger
+from meter.ledger.books import Asked
 from meter.ledger.ledger import Pace
 from meter.limits import BODY_BYTES
 from meter.model import Site
@@ -92,6 +93,15 @@ def test_a_year_of_hours_fits_where_other_bodies_do_not(client):
     assert answer.json()["more"] == 1_499 - 20
     assert client("POST", "/v1/runs", body={"id": "x" * BODY_BYTES}).status == 413
     assert min(LARGER.values()) > BODY_BYTES
+
+
+def test_an_agent_that_keeps_nothing_takes_nothing(shelf):
+    with Ledger.open(Path(":memory:"), pace=Pace(commit_s=0.0)) as ledger:
+        desk = BooksDesk(ledger, shelf, keeps=False)
+        app_of_it = http.build(FakeDesk(), FakePage(), ["node1"], desk)
+        answer = ask(app_of_it, "POST", "/v1/factors", body={"factors": [FACTOR]})
+        assert answer.status == 503
+        assert desk.factors(Asked()) == []
 
 
 def test_live_counters_book_at_factors_that_were_just_taken(client, shelf):
