@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from meter import figures
+from meter import figures, plans
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,8 @@ IN_MEMORY = ":memory:"
 _LINES = 15
 _LABEL = 9
 _QUALITY = frozenset({
-    "ambiguous_devices", "clock_stepped", "counter_caught_up", "counter_disagrees",
+    "ambiguous_devices", "budget_spent", "budget_unpriced",
+    "clock_stepped", "counter_caught_up", "counter_disagrees",
     "counter_glitch", "counter_missing", "counter_not_caught_up", "counter_reset", "counter_stuck",
     "gap_bridged", "gap_unknown", "mig_share", "no_counter", "no_gpu_visible", "pue_gap",
     "reads_failed", "shared_device", "tariff_gap", "tnd_gap", "wue_gap", "embodied_gap",
@@ -65,6 +66,8 @@ def _fitting(document: Mapping[str, Any], width: int, room: int) -> list[str]:
         ("Facility", _facility(document)),
         ("Cost", _cost(document)),
         ("Carbon", _carbon(document)),
+        ("Budget", plans.budgets(document)),
+        ("Forecast", plans.forecast(document)),
         ("Apart", _apart(document)),
         ("Compare", _household(document)),
         ("Per", _per(document)),

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from meter.document import RunRows, assemble
+from meter.document_budget import budgets_of, forecast_of
 from meter.errors import UsageError
+from meter.forecast import Progress
 from meter.ledger.instants import micros, timestamp
 from meter.model import FactorKind
 from meter.units import NS_PER_US
@@ -49,7 +52,7 @@ def run_document(
     hours = {**known, **_hours(run)}
     span = {**known, "start": run["started_at"], "end": until}
     converted = _converted(reader, currency, hours)
-    return assemble(
+    document = assemble(
         RunRows(
             run=run,
             energy=reader.rows("report/run_energy", **hours),
@@ -74,6 +77,26 @@ def run_document(
             exchange=_exchange(reader, converted),
         )
     )
+    _look_ahead(reader, document, known, run["started_at"])
+    return document
+
+
+def _look_ahead(
+    reader: Reader, document: dict[str, Any], known: dict[str, Any], started_at: datetime
+) -> None:
+    """Add budgets and the forecast where there are any."""
+    budgets = reader.rows("report/run_budgets", **known)
+    if budgets:
+        document["budgets"] = budgets_of(document, budgets)
+    if document["run"]["status"] != "running":
+        return
+    marks = [
+        Progress(micros(row["marked_at"]), Fraction(row["fraction"]), row["energy_mj"])
+        for row in reader.rows("report/run_progress", **known)
+    ]
+    forecast = forecast_of(document, marks, micros(started_at))
+    if forecast is not None:
+        document["forecast"] = forecast
 
 
 def _converted(reader: Reader, currency: str | None, hours: dict[str, Any]) -> list[dict[str, Any]]:
