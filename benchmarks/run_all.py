@@ -16,6 +16,7 @@ SCRIPTS = (
     ("Speed of a job", "slowdown.py"),
     ("Scrapes", "metrics_latency.py"),
     ("Ledger", "ledger_soak.py"),
+    ("Live flush", "ledger_flush.py"),
 )
 HEAD = """# Benchmarks
 

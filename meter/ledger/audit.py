@@ -140,8 +140,9 @@ def _all_lines(reader: Reader, after: int, until: int) -> Iterator[Line]:
     forms = chained_forms()
     for table in CHAINED:
         form = forms[table]
-        for row in reader.stream(f"audit/{table}", after=after, until=until):
-            yield row["seq"], table, form.line(tuple(row.values()))
+        place = form.columns.index("seq")
+        for row in reader.plain(f"audit/{table}", after=after, until=until):
+            yield row[place], table, form.line(row)
 
 
 def _check(

@@ -48,16 +48,26 @@ class Reader:
     def stream(self, name: str, **params: object) -> Iterator[dict[str, Any]]:
         """Like :meth:`rows`, but one at a time; read it to its end before the next query."""
         text = self._load(name)
-        values = self._values(text, params)
-        yield from self._run(text, values)
+        yield from self._run(text, self._values(text, params))
+
+    def plain(self, name: str, **params: object) -> Iterator[tuple[Any, ...]]:
+        """Like :meth:`stream`, but only the values, in the order of the query's columns."""
+        text = self._load(name)
+        for chunk in self._chunks(text, self._values(text, params)):
+            yield from chunk
 
     def _run(self, text: Text, values: dict[str, object]) -> Iterator[dict[str, Any]]:
+        names: list[str] = []
+        for chunk in self._chunks(text, values):
+            names = names or [column[0] for column in self._con.description or ()]
+            for row in chunk:
+                yield dict(zip(names, row, strict=True))
+
+    def _chunks(self, text: Text, values: dict[str, object]) -> Iterator[list[tuple[Any, ...]]]:
         try:
             self._con.execute(text.sql, values)
-            names = [column[0] for column in self._con.description or ()]
             while chunk := self._con.fetchmany(_CHUNK):
-                for row in chunk:
-                    yield dict(zip(names, row, strict=True))
+                yield chunk
         except duckdb.Error as error:
             raise LedgerError(
                 f"the query {text.name} failed ({str(error).splitlines()[0]})",
