@@ -13,7 +13,7 @@ from meter.ledger.chain import BEGIN_SHA256, instant
 from meter.ledger.instants import micros
 from meter.ledger.method import METHOD_VERSION, derived
 from meter.ledger.sealing import fact_of, restated, statement_of
-from meter.ledger.statements import Statement, text_sha256
+from meter.ledger.statements import Statement, object_of, text_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,10 +39,10 @@ class Proof:
 
     def json(self) -> dict[str, Any]:
         """As JSON."""
-        run = self.statement.parsed()["run"]
+        run = self.statement.parsed().get("run") or {"id": self.statement.subject}
         return {
             **self.statement.json(),
-            "run": {"id": run["id"], "name": run["name"], "project": run["project"]},
+            "run": {name: run.get(name) for name in ("id", "name", "project")},
             "difference": list(self.restated),
             "derived": self.derived,
             "changed_queries": list(self.changed_queries),
@@ -90,7 +90,7 @@ def check_statement(reader: Reader, number: int) -> Proof | None:
     if statement.replaces and statement_of(reader, statement.replaces) is None:
         text = f"statement {statement.replaces}, which it replaces, is missing"
         findings.append(_finding(statement, text))
-    sources = json.loads(stored["texts"]) if stored else None
+    sources = object_of(stored["texts"]) if stored else None
     return _derived(reader, statement, findings, change, sources)
 
 
@@ -104,8 +104,8 @@ def _derived(
     """The statement derived by its own texts, and by today's where these are others."""
     document = statement.parsed()
     result, note = NOT_DERIVED, None
-    if sources is None:
-        note = "its query texts are missing"
+    if not sources:
+        note = "its query texts are missing or unreadable"
     elif statement.method_version != METHOD_VERSION:
         note = (
             f"made by method {statement.method_version}, this meter has method {METHOD_VERSION}:"
@@ -166,7 +166,7 @@ def _batch(reader: Reader, statement: Statement) -> Iterator[Finding]:
 
 def _facts(reader: Reader, statement: Statement) -> Iterator[Finding]:
     """The facts that a statement keeps against those of the ledger."""
-    for table, facts in json.loads(statement.facts).items():
+    for table, facts in object_of(statement.facts).items():
         for kept in facts:
             found = fact_of(reader, table, kept["id"])
             if found is None:

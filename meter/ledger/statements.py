@@ -93,9 +93,8 @@ class Statement:
         return (*(getattr(self, name) for name in self.__slots__), seq, recorded)
 
     def parsed(self) -> dict[str, Any]:
-        """The document."""
-        found: dict[str, Any] = json.loads(self.document)
-        return found
+        """The document; an empty one where somebody left no JSON there: its hash tells that."""
+        return object_of(self.document)
 
     def json(self) -> dict[str, Any]:
         """What a report says of the statement: all but the document and the facts."""
@@ -114,6 +113,15 @@ class Statement:
             "replaces": self.replaces,
             "reason": self.reason,
         }
+
+
+def object_of(text: str) -> dict[str, Any]:
+    """The JSON object in a text, an empty one where there is none."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def text_sha256(text: str) -> str:

@@ -193,7 +193,9 @@ def tampered(path, *statements):
     with open_reader(path) as reader:
         found = [*findings(reader), *proof.links(reader)]
         for row in proof.statement_list(reader):
-            found += proof.check_statement(reader, row["number"]).findings
+            made = proof.check_statement(reader, row["number"])
+            assert json.loads(json.dumps(made.json()))["number"] == row["number"]
+            found += made.findings
     return found
 
 
@@ -239,6 +241,13 @@ TAMPERED = {
     "query texts": (
         ["UPDATE query_set SET texts = replace(texts, 'SELECT', 'select')"],
         ["statement 1: its query texts are changed"],
+    ),
+    "all texts": (
+        [
+            "UPDATE statement SET document = 'gone', facts = '[]'",
+            "UPDATE query_set SET texts = '{'",
+        ],
+        ["1: its document was changed", "2: the facts that it keeps", "query texts are changed"],
     ),
     "no query texts": (["DELETE FROM query_set"], ["statement 2: its query texts are missing"]),
     "a run": (["DELETE FROM run"], ["batch 1 ", "statement 1: cannot be derived again"]),
