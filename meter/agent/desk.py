@@ -212,7 +212,12 @@ class Desk:
     def seal(
         self, run: str, as_of_us: int | None, reason: str | None
     ) -> tuple[dict[str, Any], bool]:
-        """Issue a statement of a run that has ended; whether one was issued."""
+        """Issue a statement of a run that has ended; whether one was issued.
+
+        Raises UsageError where it may not be issued, LedgerError where none would be kept.
+        """
+        if not self._reception.house.keeps:
+            raise LedgerError("the ledger is in memory: nothing is kept", "seal it elsewhere")
         run_id = self._found(run)
         with self._reading:
             sealed = seal(self._ledger, run_id, as_of_us=as_of_us, reason=reason)
