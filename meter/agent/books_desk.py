@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from meter.agent.problems import NotFoundError
@@ -24,6 +25,7 @@ class BooksDesk:
         self._ledger = ledger
         self._shelf = shelf
         self._keeps = keeps
+        self._taking = threading.Lock()  # what is said of one thing at one instant is said once
 
     def factors(self, asked: Asked) -> list[dict[str, Any]]:
         """Rows of the factor book."""
@@ -49,14 +51,16 @@ class BooksDesk:
         Raises RowsError, LedgerError.
         """
         self._require_keeping()
-        learned = take_factors(self._ledger, rows_of_json(rows), [self._shelf.site.id])
+        with self._taking:
+            learned = take_factors(self._ledger, rows_of_json(rows), [self._shelf.site.id])
         self._shelf.take(learned.factors)
         return [factor.id for factor in learned.factors]
 
     def take_prices(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         """Learn prices, all or none; ids of what was news. Raises RowsError, LedgerError."""
         self._require_keeping()
-        learned = take_prices(self._ledger, rows_of_json(rows))
+        with self._taking:
+            learned = take_prices(self._ledger, rows_of_json(rows))
         return [price.id for price in learned.prices]
 
     def _require_keeping(self) -> None:

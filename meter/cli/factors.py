@@ -24,6 +24,8 @@ from meter.factors.factor_rows import COLUMNS
 from meter.factors.imports import FACTOR_FORMATS, Wanted, factor_sheet
 from meter.model import FactorKind
 
+MOST = 100_000
+_TABLE = 200  # rows of a table that people read
 _CSV = [*(name for name in COLUMNS if name != "recorded_at"), "id"]
 
 
@@ -67,7 +69,10 @@ def list_command(session: Session, /, *, csv_wanted: bool, as_json: bool, **aske
     elif csv_wanted:
         click.echo(as_csv(_CSV, found))
     elif found:
-        click.echo(text(found))
+        most = asked["limit"] or _TABLE
+        click.echo(text(found[:most]))
+        if len(found) > most:
+            click.echo(f"meter: {len(found) - most:,} more: --limit {len(found)}", err=True)
     else:
         click.echo("No such factors. Without filters, `meter factors list` lists all.")
 
@@ -78,7 +83,7 @@ def _found(session: Session, asked: dict[str, Any]) -> list[dict[str, Any]]:
     names = ("kind", "scope", "book", "as_of")
     query = {name: str(asked[name]) for name in names if asked[name] is not None}
     query |= {"all": "true"} if asked["everything"] else {}
-    limit = asked["limit"] or 100_000
+    limit = asked["limit"] or MOST
     missing = not (config.home / LEDGER_NAME).exists() and agent_reads(config) is None
     if asked["bundled"] or (missing and not asked["as_of"]):
         if not asked["bundled"]:

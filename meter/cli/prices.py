@@ -22,6 +22,7 @@ from meter.errors import UsageError
 from meter.factors.imports import PRICE_FORMATS, Wanted, price_sheet
 from meter.factors.price_rows import COLUMNS
 
+_TABLE = 200  # rows of a table that people read
 _CSV = [name for name in COLUMNS if name != "recorded_at"]
 
 
@@ -51,7 +52,10 @@ def list_command(session: Session, /, *, csv_wanted: bool, as_json: bool, **aske
     elif csv_wanted:
         click.echo(as_csv(_CSV, found))
     elif found:
-        click.echo(text(found))
+        most = asked["limit"] or _TABLE
+        click.echo(text(found[:most]))
+        if len(found) > most:
+            click.echo(f"meter: {len(found) - most:,} more: --limit {len(found)}", err=True)
     else:
         click.echo("No such prices. Bring some: meter prices import FILE")
 

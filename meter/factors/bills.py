@@ -30,8 +30,10 @@ def bill_rows(text: str, *, site: str, timezone: str = "UTC") -> Sheet:
     """The price of a kWh at a site for each bill's days, of its time zone; raises RowsError."""
     rows, faults = [], []
     total = Decimal(0)
+    unknown: set[str] = set()
     for index, row in enumerate(csv_rows(text)):
         cells = Cells(row, index, _FAR_US)
+        cells.columns(_KNOWN, unknown)
         found, kwh = _row(cells, site, timezone)
         faults += cells.faults
         rows.append(found)
@@ -46,7 +48,6 @@ def bill_rows(text: str, *, site: str, timezone: str = "UTC") -> Sheet:
 
 
 def _row(cells: Cells, site: str, timezone: str) -> tuple[Row, Decimal]:
-    cells.columns(_KNOWN)
     first, last = _day(cells, "first_day"), _day(cells, "last_day")
     kwh = cells.number("kwh", required=True)
     amount = cells.number("amount", required=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from meter.factors.rows import Cell, Row
 
-_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d{1,2})?")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?")
 _DIGITS = 40
 _DATED = re.compile(r"(\d{4})(-\d{2})?(-\d{2})?")
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -42,11 +42,12 @@ class Cells:
         line = self.row.lines.get(column or "", self.row.line)
         self.faults.append(Fault(reason, self.index, line, column))
 
-    def columns(self, known: Sequence[str]) -> None:
-        """Refuse columns that are not known."""
+    def columns(self, known: Sequence[str], told: set[str]) -> None:
+        """Refuse columns that are not known, each once: ``told`` are those of earlier rows."""
         for name in self.row.cells:
-            if name not in known:
-                self.wrong(name, f"is no column that is known{_nearest(name, known)}")
+            if name not in known and name not in told:
+                told.add(name)
+                self.wrong(name, unknown_column(name, known))
 
     def raw(self, column: str) -> Cell | None:
         """A cell as it is."""
@@ -174,6 +175,11 @@ class Cells:
         elif at_us > self.now_us:
             self.wrong("recorded_at", "is still to come: leave it out")
         return at_us
+
+
+def unknown_column(name: str, known: Iterable[str]) -> str:
+    """What is said of a column that is not known."""
+    return f"is no column that is known{_nearest(name, known)}"
 
 
 def _date_us(text: str) -> int | None:

@@ -66,8 +66,9 @@ def factors_of_rows(rows: Sequence[Row], known: Known) -> list[Factor]:
         raise refused(f"{len(rows):,} rows are too many; the limit is {ROWS:,}: split them")
     faults: list[Fault] = []
     factors: dict[int, Factor] = {}
+    told: set[str] = set()
     for index, row in enumerate(rows):
-        reader = _Reader(Cells(row, index, known.now_us), known)
+        reader = _Reader(Cells(row, index, known.now_us), known, told)
         factor = reader.factor()
         faults += reader.cells.faults
         if factor is not None:
@@ -131,14 +132,15 @@ def _touching(group: list[int], factors: dict[int, Factor]) -> list[tuple[int, i
 class _Reader:
     """Reads one row."""
 
-    def __init__(self, cells: Cells, known: Known) -> None:
+    def __init__(self, cells: Cells, known: Known, told: set[str]) -> None:
         self.cells = cells
         self._known = known
+        self._told = told
 
     def factor(self) -> Factor | None:
         """The factor, None where something is wrong with it."""
         cells = self.cells
-        cells.columns((*COLUMNS, *EXPORTED))
+        cells.columns((*COLUMNS, *EXPORTED), self._told)
         cells.book()
         word = cells.word("kind", [kind.value for kind in FactorKind], required=True)
         if word is None:

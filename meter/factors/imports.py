@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 from meter.errors import UsageError
 from meter.factors.bills import HEADER as BILL_HEADER
 from meter.factors.bills import bill_rows
+from meter.factors.cells import unknown_column
 from meter.factors.cloud_regions import HEADER as CLOUD_HEADER
 from meter.factors.cloud_regions import cloud_region_rows
+from meter.factors.factor_rows import COLUMNS as FACTOR_COLUMNS
+from meter.factors.factor_rows import EXPORTED
 from meter.factors.litellm_prices import is_litellm, litellm_rows
+from meter.factors.price_rows import COLUMNS as PRICE_COLUMNS
 from meter.factors.residual_mix import is_residual_mix, residual_mix_rows
-from meter.factors.rows import Row, Sheet
+from meter.factors.rows import Fault, Row, RowsError, Sheet
 from meter.factors.tables import csv_rows, header_of, is_csv, text_of, yaml_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 AUTO, ROWS = "auto", "rows"
 FACTOR_FORMATS = (AUTO, ROWS, "cloud-regions", "bills", "residual-mix")
@@ -53,7 +57,7 @@ def factor_sheet(content: bytes, wanted: Wanted) -> Sheet:
         return bill_rows(text, site=wanted.site, timezone=wanted.timezone)
     if form == "residual-mix":
         return residual_mix_rows(text, wanted.told)
-    rows = csv_rows(text) if is_csv(text) else yaml_rows(text, "factors")
+    rows = _rows(text, "factors", (*FACTOR_COLUMNS, *EXPORTED))
     told = {**wanted.told, **({"scope": wanted.site} if wanted.site else {})}
     return _with(Sheet(tuple(rows)), told)
 
@@ -68,14 +72,27 @@ def price_sheet(content: bytes, wanted: Wanted) -> Sheet:
                 "litellm's file has no date of its own", "say when it was taken: --source-date"
             )
         return litellm_rows(text, source_date=date, valid_from=wanted.told.get("valid_from"))
-    rows = csv_rows(text) if is_csv(text) else yaml_rows(text, "prices")
+    rows = _rows(text, "prices", (*PRICE_COLUMNS, *EXPORTED))
     return _with(Sheet(tuple(rows)), wanted.told)
+
+
+def _rows(text: str, key: str, columns: Sequence[str]) -> list[Row]:
+    """Rows of a sheet; of a table its header is judged first, once for all its rows."""
+    if not is_csv(text):
+        return yaml_rows(text, key)
+    line, header = header_of(text)
+    unknown = [name for name in header if name and name not in columns]
+    if unknown:
+        raise RowsError(
+            [Fault(unknown_column(name, columns), None, line, name) for name in unknown]
+        )
+    return csv_rows(text)
 
 
 def _factor_form(text: str) -> str:
     if not is_csv(text):
         return ROWS
-    header = header_of(text)
+    _, header = header_of(text)
     if set(header) >= CLOUD_HEADER:
         return "cloud-regions"
     if set(header) >= BILL_HEADER:

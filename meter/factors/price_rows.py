@@ -35,9 +35,10 @@ def prices_of_rows(rows: Sequence[Row], known: Known) -> list[Price]:
         raise refused(f"{len(rows):,} rows are too many; the limit is {ROWS:,}: split them")
     faults: list[Fault] = []
     prices: dict[int, Price] = {}
+    told: set[str] = set()
     for index, row in enumerate(rows):
         cells = Cells(row, index, known.now_us)
-        price = _price(cells, known)
+        price = _price(cells, known, told)
         faults += cells.faults
         if price is not None:
             prices[index] = price
@@ -53,8 +54,8 @@ def _key(price: Price) -> tuple[object, ...]:
     return (*what, price.currency, price.rank, price.valid_from_us, price.valid_to_us)
 
 
-def _price(cells: Cells, known: Known) -> Price | None:
-    cells.columns((*COLUMNS, *EXPORTED))
+def _price(cells: Cells, known: Known, told: set[str]) -> Price | None:
+    cells.columns((*COLUMNS, *EXPORTED), told)
     cells.book()
     provider = cells.text("provider", required=True) or ""
     model = cells.text("model", required=True) or ""

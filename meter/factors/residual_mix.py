@@ -38,8 +38,10 @@ def residual_mix_rows(text: str, told: Mapping[str, str] | None = None) -> Sheet
     given = csv_rows(text)
     faults: list[Fault] = []
     read: list[tuple[str, int, str, Row]] = []
+    unknown: set[str] = set()
     for index, row in enumerate(given):
         cells = Cells(row, index, _FAR_US)
+        cells.columns(_KNOWN, unknown)
         read += _read(cells)
         faults += cells.faults
     if faults:
@@ -57,7 +59,6 @@ def residual_mix_rows(text: str, told: Mapping[str, str] | None = None) -> Sheet
 
 
 def _read(cells: Cells) -> list[tuple[str, int, str, Row]]:
-    cells.columns(_KNOWN)
     zone_column = next((name for name in ZONES if cells.raw(name) is not None), ZONES[0])
     value_column = next((name for name in VALUES if cells.raw(name) is not None), VALUES[0])
     zone = cells.text(zone_column, required=True)

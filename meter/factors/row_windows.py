@@ -100,6 +100,8 @@ def _checked(span: Span) -> Span:
         raise FactorError("windows begin and end on quarter hours", "move the border")
     if span.start == span.end or not all(0 <= minute <= MINUTES_PER_DAY for minute in borders):
         raise FactorError("a window goes from a time of day to another", "write 07:00 and 22:00")
+    if span.season is not None and not all(_is_day(*day) for day in span.season):
+        raise FactorError("a season names a day that is in no year", "write 04-01/09-30")
     if not span.days or not set(span.days) <= set(range(len(_DAYS))):
         raise FactorError("a window has no days", "name days as mon ... sun")
     return span

@@ -41,9 +41,9 @@ def is_csv(text: str) -> bool:
     return not head.lstrip().startswith(("{", "[", "-")) and any(c in head for c in ",;\t")
 
 
-def header_of(text: str) -> list[str]:
-    """The names of a table's columns."""
-    return next((cells for _, cells in _lines(text)), [])
+def header_of(text: str) -> tuple[int, list[str]]:
+    """The line of a table's header, and the names of its columns."""
+    return next(_lines(text), (1, []))
 
 
 def csv_rows(text: str) -> list[Row]:

@@ -8,9 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meter.factors.factor_rows import COLUMNS, factors_of_rows
 from meter.factors.rows import BYTES, RowsError
 from meter.factors.tables import csv_rows, is_csv, text_of, yaml_rows
-from tests.factors.sheets import FACTOR, PRICE, factors, faults, prices, table
+from meter.intake import rows_of_json
+from tests.factors.sheets import FACTOR, KNOWN, PRICE, factors, faults, prices, table
+
+TARIFF = {**FACTOR, "kind": "electricity_price", "unit": "EUR/kWh", "scope": "lab"}
 
 
 def test_what_spreadsheets_write_reads_the_same():
@@ -88,6 +92,41 @@ def test_any_text_is_rows_or_an_error_of_ours(text):
         assert error.faults
     else:
         assert rows
+
+
+def test_an_unknown_column_is_told_once_with_the_nearest():
+    content = table(*({**FACTOR, "scope": zone, "valed_from": ""} for zone in ("FRA", "DEU")))
+    (fault,) = faults(b"# ours\n" + content)
+    assert (fault.line, fault.column) == (2, "valed_from")
+    assert "did you mean valid_from?" in fault.reason
+    (fault,) = faults(json.dumps([{**FACTOR, "scope": z, "lisence": "x"} for z in ("FRA", "DEU")]))
+    assert (fault.row, fault.column) == (0, "lisence")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=8,
+)
+windows = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("timezone", "in", "not_in", "days", "from", "to"), json_values)
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {}, optional={name: json_values | st.just(FACTOR.get(name, "2026")) for name in COLUMNS}
+    ),
+    windows,
+)
+def test_any_json_is_a_factor_or_an_error_of_ours(row, times):
+    for cells in (row, {**FACTOR, **row}, {**TARIFF, "windows": times}):
+        try:
+            found = factors_of_rows(rows_of_json([cells]), KNOWN)
+        except RowsError as error:
+            assert error.faults
+        else:
+            assert found[0].source
 
 
 @given(st.lists(st.sampled_from(["FRA", "DEU", "ESP", "PRT"]), min_size=2, unique=True))

@@ -120,6 +120,20 @@ def test_a_correction_is_a_row_more_and_the_old_one_is_told():
         assert [row["meant"] for row in history] == [False, False, True]
 
 
+def test_a_row_may_tell_when_it_was_learned_after_all_else():
+    with Ledger.open(
+        Path(":memory:"), pace=Pace(commit_s=0.0), now_us=lambda: 1_780_000_000_000_000
+    ) as ledger:
+        take(ledger, [{"scope": "DEU", "value": "356"}])
+        take(ledger, [{"scope": "FRA", "value": "56", "recorded_at": "2026-06-01T00:00Z"}])
+        (row,) = listed(ledger, scope="FRA")
+        assert (row["recorded_at"], row["id"][:19]) == (
+            "2026-06-01T00:00:00.000000Z", "grid_intensity:FRA:",
+        )  # fmt: skip
+        with pytest.raises(RowsError, match="before the ledger's newest entry"):
+            take(ledger, [{"scope": "FRA", "value": "57", "recorded_at": "2026-05-31"}])
+
+
 def test_prices_are_taken_corrected_and_listed():
     with in_memory() as ledger:
         rows = price_sheet(table(PRICE, {**PRICE, "meter": "output", "value": "10"}), Wanted()).rows
