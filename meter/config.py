@@ -119,6 +119,15 @@ class Intensity:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectBudget:
+    """What a project may use in a UTC month: an amount of kWh, kgCO2e or a currency."""
+
+    project: str
+    amount: Decimal
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that can be set; paths are absolute, None is "not set"."""
 
@@ -142,3 +151,4 @@ class Config:
     host: bool = True  # meter CPU and RAM too
     retention_days: int = 30
     intensity: Intensity | None = None
+    budgets: tuple[ProjectBudget, ...] = ()

@@ -15,6 +15,7 @@ from meter import environment as places
 from meter.config import Config
 from meter.errors import ConfigError
 from meter.model import Notice, Severity
+from meter.settings_budgets import known_names, project_budgets
 from meter.settings_file import Document, read
 from meter.settings_intensity import intensity
 from meter.settings_keys import KEYS, Key
@@ -80,7 +81,7 @@ def _document(environment: Mapping[str, str], uid: int) -> tuple[Document | None
     document = read(path, must_exist=bool(environment.get("METER_CONFIG")))
     if document is None:
         return None, []
-    known = [key.name for key in KEYS if key.in_file]
+    known = [key.name for key in KEYS if key.in_file] + known_names(document.get("budgets"))
     unknown = document.unknown(known, {key.name: key.variable for key in KEYS if not key.in_file})
     return document, [
         Notice("config_unknown_key", sentence, Severity.WARNING) for sentence in unknown
@@ -112,6 +113,7 @@ def _config(values: Values, environment: Mapping[str, str], uid: int) -> Config:
         retention_days=values.tried(
             partial(whole, values, "retention_days", default=_DAYS, least=1), _DAYS
         ),
+        budgets=values.tried(partial(project_budgets, values), ()),
         intensity=values.tried(partial(intensity, values), None),
     )
 

@@ -134,5 +134,8 @@ KEYS: tuple[Key, ...] = (
         "Quality criteria that it meets; see below.",
         "{ attribute = true, unique = true, retired = true, vintage = true, market = true, "
         "utility = true, transfer = true, residual = true }"),
+    Key("budgets.PROJECT.month", "list of amounts", "none",
+        "What the project of that name may use in each UTC month: kWh, kgCO2e or a currency.",
+        '["500EUR", "200kWh"]'),
 )  # fmt: skip
 """All keys, in the order of the reference."""

@@ -66,6 +66,14 @@ class RunView:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectBudgetView:
+    """A project's budget of this UTC month."""
+
+    project: str
+    budget: BudgetView
+
+
+@dataclass(frozen=True, slots=True)
 class FactorGauge:
     """A factor in force now; ``labels`` as the metric of that name has them."""
 
@@ -122,4 +130,5 @@ class Snapshot:
     hosts: tuple[HostView, ...] = ()
     runs: tuple[RunView, ...] = ()
     factors: tuple[FactorGauge, ...] = ()
+    project_budgets: tuple[ProjectBudgetView, ...] = ()
     counters: tuple[Counter, ...] = ()

@@ -100,6 +100,17 @@ def _run_budgets_used(snapshot: Snapshot) -> Iterator[Row]:
                 yield (run.id, budget.unit), float(budget.used_ratio)
 
 
+def _project_budgets(snapshot: Snapshot) -> Iterator[Row]:
+    for found in snapshot.project_budgets:
+        yield (found.project, found.budget.unit), float(found.budget.amount)
+
+
+def _project_budgets_used(snapshot: Snapshot) -> Iterator[Row]:
+    for found in snapshot.project_budgets:
+        if found.budget.used_ratio is not None:
+            yield (found.project, found.budget.unit), float(found.budget.used_ratio)
+
+
 def _watts(gpu: GpuView) -> float | None:
     return None if gpu.power_mw is None else gpu.power_mw / _MW_PER_W
 
@@ -184,6 +195,16 @@ FAMILIES: tuple[Family, ...] = (
         "meter_run_budget_used_ratio", "gauge",
         "Part of a run's budget that is used, above 1 when it was more than all.",
         ("run", "unit"), _run_budgets_used,
+    ),
+    Family(
+        "meter_project_budget", "gauge",
+        "Budget of a project for this UTC month, in the unit of its label.",
+        ("project", "unit"), _project_budgets,
+    ),
+    Family(
+        "meter_project_budget_used_ratio", "gauge",
+        "Part of a project's budget that is used this UTC month, above 1 when it was more than"
+        " all.", ("project", "unit"), _project_budgets_used,
     ),
     _factor(
         "meter_grid_intensity_grams_per_kwh",

@@ -68,6 +68,7 @@ class Books:
             value for _, labels in self._totals for name, value in labels if name == "project"
         }
         self._runs: dict[str, set[Key]] = {}
+        self._by_project: dict[str, set[Key]] = {}
         self._refused: set[str] = set()
         for key in self._totals:
             self._index(key)
@@ -92,6 +93,10 @@ class Books:
     def of_run(self, run_id: str) -> dict[Key, Decimal]:
         """The counters of a run."""
         return {key: self._totals[key] for key in self._runs.get(run_id, ())}
+
+    def of_project(self, name: str) -> dict[Key, Decimal]:
+        """The counters of a project."""
+        return {key: self._totals[key] for key in self._by_project.get(name, ())}
 
     def book(
         self,
@@ -209,6 +214,8 @@ class Books:
         for name, value in key[1]:
             if name == "run":
                 self._runs.setdefault(value, set()).add(key)
+            elif name == "project":
+                self._by_project.setdefault(value, set()).add(key)
 
 
 def _key(name: str, /, **labels: str) -> Key:

@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from meter.agent.booking import Books, Key
+    from meter.agent.months import Months
     from meter.agent.runs import LiveRun
     from meter.model import Budget
 
 Told = tuple[str, str, str | None]
 """Code, text and run of a notice."""
+
+Said = tuple[str, str, Severity]
+"""Code, text and weight of a notice."""
 
 EARLY = Decimal("0.8")
 _SPENT = Decimal(1)
@@ -91,18 +95,41 @@ class BudgetWatch:
 
     def __init__(self, told: Iterable[Told] = ()) -> None:
         self._told = set(told)
+        self.months: Months | None = None  # where projects have budgets
 
     def look(self, runs: Iterable[LiveRun], books: Books, at_us: int) -> list[Notice]:
         """The notices that are due now."""
-        return [
-            Notice(code, text, severity, run_id=live.run.id, at_us=at_us)
-            for live in runs
+        living = list(runs)
+        due: list[tuple[Said, str | None]] = [
+            (said, live.run.id)
+            for live in living
             if live.budgets
-            for code, text, severity in self._of_run(live, books)
-            if self._is_news(code, text, live.run.id)
+            for said in self._of_run(live, books)
+        ]
+        for project, said in self._of_projects(books, at_us):
+            due += [(said, live.run.id) for live in living if live.run.project == project]
+            due.append((said, None))
+        return [
+            Notice(code, text, severity, run_id=run_id, at_us=at_us)
+            for (code, text, severity), run_id in due
+            if self._is_news(code, text, run_id)
         ]
 
-    def _of_run(self, live: LiveRun, books: Books) -> Iterator[tuple[str, str, Severity]]:
+    def _of_projects(self, books: Books, at_us: int) -> Iterator[tuple[str, Said]]:
+        """What is to be said to each run of a project, and once to the node."""
+        if self.months is None:
+            return
+        self.months.look(at_us, books)
+        for project, use in self.months.uses:
+            whole = f"budget of {budgets.words(use.amount, use.unit)} for {self.months.month} (UTC)"
+            if use.ratio >= EARLY:
+                text = f"80 % of the {whole} of the project {project} is used."
+                yield project, ("project_budget_80", text, Severity.INFO)
+            if use.spent:
+                text = f"The {whole} of the project {project} is used up."
+                yield project, ("project_budget_spent", text, Severity.WARNING)
+
+    def _of_run(self, live: LiveRun, books: Books) -> Iterator[Said]:
         totals = books.of_run(live.run.id)
         for budget in live.budgets.values():
             use = Use(budget.amount, budget.unit, used(totals, budget.unit))

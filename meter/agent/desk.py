@@ -26,6 +26,7 @@ from meter.units import NS_PER_S
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
+    from decimal import Decimal
 
     from meter.agent.archive import Archive
     from meter.agent.loop import Loop
@@ -184,6 +185,11 @@ class Desk:
     def budgets(self, run_id: str) -> dict[str, Any]:
         """What a run that lives here has used of its budgets."""
         return self._loop.ask(lambda: self._reception.budgets(run_id))
+
+    def used_between(self, from_us: int, to_us: int) -> dict[tuple[str, str], Decimal]:
+        """What the ledger has of every project's use, by project and unit of budget."""
+        with self._reader() as reader:
+            return reports.project_use(reader, from_us, to_us)
 
     def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
         """The newest runs."""

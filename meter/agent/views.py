@@ -17,6 +17,7 @@ from meter.snapshot import (
     GpuView,
     Health,
     HostView,
+    ProjectBudgetView,
     RunView,
     Snapshot,
 )
@@ -110,6 +111,9 @@ def snapshot(
         hosts=tuple(_host(track, now_ns) for track in hosts),
         runs=tuple(_runs(metering)),
         factors=tuple(_factors(metering, rates)),
+        project_budgets=tuple(
+            ProjectBudgetView(project, _budget(use)) for project, use in _project_uses(metering)
+        ),
         counters=metering.committed,
     )
 
@@ -148,6 +152,9 @@ def status(
             {"id": device_id, "pid": pid} for device_id, pid in metering.roll.elsewhere.items()
         ],
         "runs": [_live(live, metering) for live in metering.runs.values()],
+        "budgets": [
+            {"project": project, **use.plain()} for project, use in _project_uses(metering)
+        ],
         "notices": [{"code": n.code, "text": n.text} for n in metering.place.notices],
     }
 
@@ -194,6 +201,11 @@ def _runs(metering: Metering) -> Iterator[RunView]:
             known.id, known.name, known.project, known.started_us, known.simulated, ended,
             tuple(_budget(use) for use in budgeting.uses(run, metering.books)),
         )  # fmt: skip
+
+
+def _project_uses(metering: Metering) -> tuple[tuple[str, budgeting.Use], ...]:
+    months = metering.budgets.months
+    return () if months is None else months.uses
 
 
 def _budget(use: budgeting.Use) -> BudgetView:

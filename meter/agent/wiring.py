@@ -25,6 +25,7 @@ from meter.agent.leases import Leases
 from meter.agent.listen import SERVER, listen
 from meter.agent.loop import Loop
 from meter.agent.metering import Clock, Metering, Place
+from meter.agent.months import Months
 from meter.agent.reception import House, Reception
 from meter.agent.recovery import Recovered, recover
 from meter.agent.server import Server, tcp_hosts
@@ -155,6 +156,8 @@ class Agent:
             Archive(ledger, config, keeps=house.keeps),
             None if self._feeding is None else self._feeding.view,
         )
+        if config.budgets:
+            self._metering.budgets.months = Months(config.budgets, self._desk.used_between)
         page = importlib.import_module(EXPOSITION).Exposition(self._desk.snapshot)
         host = config.listen.rpartition(":")[0].strip("[]")
         hosts = set(tcp_hosts(host, socket.gethostname()))

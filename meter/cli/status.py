@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from meter import figures
+from meter import figures, plans
 from meter.cli import output
 from meter.cli.reads import agent_reads, keeps
 from meter.cli.session import Session, debug_option, example, json_option, socket_option
@@ -43,6 +43,8 @@ def text(status: dict[str, Any], now_us: int, columns: int | None = None) -> str
     if status["devices"]:
         parts.append(_devices(status["devices"], columns))
     parts.append(_runs(status["runs"], now_us, columns) if status["runs"] else "No run is metered.")
+    if budgets := _budgets(status):
+        parts.append(output.table(("BUDGET OF", ""), budgets, wrap=1, columns=columns))
     if status.get("feeds"):
         parts.append("\n".join(_feed(feed) for feed in status["feeds"]))
     reasons = [f"{s['name']}: {s['reason']}" for s in status["sources"] if s["reason"]]
@@ -93,6 +95,19 @@ def _devices(devices: list[dict[str, Any]], columns: int | None) -> str:
 def _name(device: dict[str, Any]) -> str:
     index = "" if device["index"] is None else f" {device['index']}"
     return f"{figures.component(device['component'])}{index}"
+
+
+def _budgets(status: dict[str, Any]) -> list[list[str]]:
+    """Budgets of runs, and of projects for this month."""
+    rows = [
+        [f"run {str(run['id'])[:26]}", plans.budget(found)]
+        for run in status["runs"]
+        for found in run.get("budgets", ())
+    ]
+    return rows + [
+        [f"project {figures.printable(found['project'], 24)}, this month", plans.budget(found)]
+        for found in status.get("budgets", ())
+    ]
 
 
 def _feed(feed: dict[str, Any]) -> str:

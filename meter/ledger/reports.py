@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from meter import budgets
 from meter.document import RunRows, assemble
 from meter.document_budget import budgets_of, forecast_of
 from meter.errors import UsageError
 from meter.forecast import Progress
 from meter.ledger.instants import micros, timestamp
 from meter.model import FactorKind
-from meter.units import NS_PER_US
+from meter.units import J_PER_KWH, NS_PER_US
 
 if TYPE_CHECKING:
     from meter.ledger.reader import Reader
@@ -23,6 +25,7 @@ _READINGS_UP_TO = timedelta(hours=1)
 _LAG_UP_TO = timedelta(seconds=10)
 _HOUR = timedelta(hours=1)
 _SHOWN = 5
+_LOCATION = frozenset({"location", "location_overhead"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,30 @@ def _converted(reader: Reader, currency: str | None, hours: dict[str, Any]) -> l
 def _exchange(reader: Reader, converted: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ids = sorted({row["factor_id"] for row in converted} - {None})
     return [row for id_ in ids for row in reader.rows("report/factor", id=id_)]
+
+
+def project_use(reader: Reader, from_us: int, to_us: int) -> dict[tuple[str, str], Decimal]:
+    """What projects used in [from, to), whole hours: by project and unit of budget.
+
+    As budgets count: IT energy, location-based carbon with overhead, all costs in a currency.
+    """
+    found: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for row in reader.rows("totals/by_project", kind=None, from_=from_us, to=to_us):
+        unit, power = _budget_unit(row)
+        if unit is not None and row["project"] is not None:
+            found[row["project"], unit] += row["amount"].scaleb(power)
+    for key in [key for key in found if key[1] == budgets.ENERGY]:
+        found[key] /= J_PER_KWH
+    return dict(found)
+
+
+def _budget_unit(row: dict[str, Any]) -> tuple[str | None, int]:
+    """The unit of budget that a total counts in, and the power of ten to it (energy: to J)."""
+    if row["currency"] is not None:
+        return str(row["currency"]), -9
+    if row["kind"] == "energy":
+        return budgets.ENERGY, -3
+    return (budgets.CARBON, -12) if row["kind"] in _LOCATION else (None, 0)
 
 
 def run_list(
