@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from meter.factors import Rates
-from meter.factors.live import SINGLE
+from meter.model import HOURLY_KINDS
 from meter.units import US_PER_HOUR, US_PER_QUARTER
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Shelf:
     def take(self, factors: Iterable[Factor]) -> None:
         """Know these too, as the ledger has them; rates are made anew."""
         scopes = {self.site.id, self.site.zone, "world"}
-        found = {f.id: f for f in factors if f.kind in SINGLE and f.scope in scopes}
+        found = {f.id: f for f in factors if f.kind in HOURLY_KINDS and f.scope in scopes}
         if not found:
             return
         with self._lock:

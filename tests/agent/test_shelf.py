@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from meter.agent.shelf import Shelf
@@ -47,3 +48,16 @@ def test_what_cannot_hold_here_any_more_is_not_kept():
     shelf.take([intensity("elsewhere", "40", recorded_us=1, scope="DEU")])
     assert used(shelf, 99 * HOUR_US) == ["h99"]
     assert {factor.id for factor in shelf.factors()} == {f"h{hour}" for hour in range(75, 100)}
+
+
+def test_contracts_count_for_live_market_based_carbon():
+    contract = replace(
+        intensity("ppa", "10", recorded_us=2, scope="lab"),
+        kind=FactorKind.MARKET_INTENSITY, rank=430, share=Decimal(1), item="wind",
+    )  # fmt: skip
+    shelf = Shelf(SITE, [intensity("year", "50", recorded_us=1)])
+    shelf.take([contract])
+    rates = shelf.rates(100 * HOUR_US)
+    assert used(shelf, 100 * HOUR_US) == ["year", "ppa"]
+    market = [rate for rate in rates.energy if rate.unit == "market"]
+    assert [round(rate.of(3_600_000_000).value, 9) for rate in market] == [Decimal(10)]
