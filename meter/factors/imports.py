@@ -22,6 +22,8 @@ from meter.factors.tables import csv_rows, header_of, is_csv, text_of, yaml_rows
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_MARKS = {frozenset({"kind", "scope"}): "factors", frozenset({"provider", "model"}): "prices"}
+
 AUTO, ROWS = "auto", "rows"
 FACTOR_FORMATS = (AUTO, ROWS, "cloud-regions", "bills", "residual-mix")
 PRICE_FORMATS = (AUTO, ROWS, "litellm")
@@ -77,10 +79,16 @@ def price_sheet(content: bytes, wanted: Wanted) -> Sheet:
 
 
 def _rows(text: str, key: str, columns: Sequence[str]) -> list[Row]:
-    """Rows of a sheet; of a table its header is judged first, once for all its rows."""
+    """Rows of a sheet; of a table its header is judged first, once for all its rows.
+
+    Raises RowsError, UsageError for a sheet of the other book.
+    """
     if not is_csv(text):
         return yaml_rows(text, key)
     line, header = header_of(text)
+    for mark, other in _MARKS.items():
+        if other != key and mark <= set(header):
+            raise UsageError(f"this is a sheet of {other}", f"`meter {other} import` takes it")
     unknown = [name for name in header if name and name not in columns]
     if unknown:
         raise RowsError(

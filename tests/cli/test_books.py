@@ -103,6 +103,16 @@ def test_wrong_usage_is_one_line_and_exit_2(place, words, capsys):
     assert len(err.splitlines()) == 1
 
 
+def test_a_sheet_of_the_other_book_is_named(place, tmp_path, capsys):
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_bytes(table(FACTOR))
+    assert place.call("prices", "import", str(sheet)) == 2
+    assert "`meter factors import` takes it" in capsys.readouterr().err
+    sheet.write_bytes(table(PRICE))
+    assert place.call("factors", "import", str(sheet)) == 2
+    assert "`meter prices import` takes it" in capsys.readouterr().err
+
+
 def test_show_of_what_is_not_there_says_how_to_find_it(place, tmp_path, capsys):
     sheet = tmp_path / "grid.csv"
     sheet.write_bytes(table(FACTOR))
