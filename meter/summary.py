@@ -18,7 +18,7 @@ _LINES = 15
 _LABEL = 9
 _QUALITY = frozenset({
     "ambiguous_devices", "budget_spent", "budget_unpriced",
-    "clock_stepped", "counter_caught_up", "counter_disagrees",
+    "project_budget_spent", "clock_stepped", "counter_caught_up", "counter_disagrees",
     "counter_glitch", "counter_missing", "counter_not_caught_up", "counter_reset", "counter_stuck",
     "gap_bridged", "gap_unknown", "mig_share", "no_counter", "no_gpu_visible", "pue_gap",
     "reads_failed", "shared_device", "tariff_gap", "tnd_gap", "wue_gap", "embodied_gap",
