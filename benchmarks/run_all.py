@@ -17,6 +17,7 @@ SCRIPTS = (
     ("Scrapes", "metrics_latency.py"),
     ("Ledger", "ledger_soak.py"),
     ("Live flush", "ledger_flush.py"),
+    ("Reports over a year", "derivation.py"),
 )
 HEAD = """# Benchmarks
 

@@ -10,12 +10,18 @@ import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from meter.config import Banded, Config, Electricity, GpuTime, Window
 from meter.factors import factors_of
 from meter.ledger.instants import timestamp
 from meter.ledger.session import Session
 from meter.model import Component, Device, LedgerBatch, Method, Run, Site
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meter.model import Factor
 
 MINUTE_US = 60_000_000
 MINUTES = 365 * 24 * 60
@@ -36,18 +42,19 @@ def run_id(number: int) -> str:
     return f"01K92F5D4RZ8Q7XW3M6T{number:06d}"
 
 
-def config() -> Config:
+def config(**changes: object) -> Config:
     """A time-of-use tariff, a PUE and a rate."""
 
     def band(value: str) -> Banded:
         return Banded(Decimal(value), Decimal(value), Decimal(value))
 
     night = Window((0, 1, 2, 3, 4, 5, 6), 22 * 60, 6 * 60, band("0.17"))
-    return Config(
-        Path("/"), Path("/"), Path("/"), site_name="lab", zone="FRA", pue=band("1.2"),
-        electricity=Electricity("EUR", band("0.25"), (night,), "Europe/Paris"),
-        gpu_time=GpuTime("USD", band("2")),
-    )  # fmt: skip
+    values = {
+        "site_name": "lab", "zone": "FRA", "pue": band("1.2"),
+        "electricity": Electricity("EUR", band("0.25"), (night,), "Europe/Paris"),
+        "gpu_time": GpuTime("USD", band("2")),
+    }  # fmt: skip
+    return Config(Path("/"), Path("/"), Path("/"), **{**values, **changes})
 
 
 def rows(first: int, last: int):
@@ -67,8 +74,9 @@ def rows(first: int, last: int):
             )  # fmt: skip
 
 
-def make(path: Path) -> None:
-    """Write the year into a new ledger."""
+def make(path: Path, *, days: int = 365, more: Sequence[Factor] = ()) -> None:
+    """Write the year, or its first days, into a new ledger; with more factors than configured."""
+    minutes = days * 24 * 60
     ticks = itertools.count(FIRST_US, 1)
     session = Session(path, memory_limit_mb=256, now_us=lambda: next(ticks))
     devices = tuple(
@@ -80,13 +88,13 @@ def make(path: Path) -> None:
         for n in range(RUNS)
     )  # fmt: skip
     session.commit([LedgerBatch(sites=(SITE,), devices=devices, runs=runs)])
-    for first in range(0, MINUTES, CHUNK):
+    for first in range(0, minutes, CHUNK):
         appender = session.con.appender("interval")
-        appender.append_rows(rows(first, min(first + CHUNK, MINUTES)))
+        appender.append_rows(rows(first, min(first + CHUNK, minutes)))
         appender.flush()
     session.close()
     again = Session(path, memory_limit_mb=256, now_us=lambda: next(ticks))
-    again.commit([LedgerBatch(factors=tuple(factors_of(config(), SITE, FIRST_US)))])
+    again.commit([LedgerBatch(factors=(*factors_of(config(), SITE, FIRST_US), *more))])
     again.close()
 
 
