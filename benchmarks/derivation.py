@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from benchmarks.table import Table, show
 from meter.config import Banded, Electricity
 from meter.factors import factors_of
-from meter.factors.books import identified
+from meter.identified import identified
 from meter.ledger import open_reader
 from meter.ledger.reports import run_document
 from meter.ledger.session import Session
@@ -108,7 +108,8 @@ def rerate(table: Table, path: Path) -> None:
     """A corrected tariff for the whole year: learn it, then report all projects' cost anew."""
     ticks = itertools.count(int(time.time() * 1e6), 1_000_000)
     session = Session(path, memory_limit_mb=64, now_us=lambda: next(ticks))
-    dearer = Banded(*[Decimal("0.31")] * 3)
+    price = Decimal("0.31")
+    dearer = Banded(price, price, price)
     corrected = year.config(electricity=Electricity("EUR", dearer))
     began = time.perf_counter()
     session.commit([LedgerBatch(factors=tuple(factors_of(corrected, year.SITE, next(ticks))))])

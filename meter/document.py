@@ -33,9 +33,7 @@ class RunRows:
     energy: Sequence[Row]  # per component, and of all without one
     devices: Sequence[Row]
     facility: Row
-    cost: Sequence[Row]
-    carbon: Sequence[Row]  # per basis and kind, and of each basis without a kind
-    water: Row
+    amounts: Sequence[Row]  # money, carbon, water: per kind, and of a basis without a kind
     factors: Sequence[Row]
     yardsticks: Sequence[Row]
     marks: Sequence[Row]
@@ -48,6 +46,10 @@ class RunRows:
     currency: str | None = None  # that all money is wanted in
     converted: Sequence[Row] = ()  # money in it, per currency and exchange rate
     exchange: Sequence[Row] = ()  # those rates
+
+    def of_kind(self, kind: str) -> int:
+        """How many energy lines have a line of this kind."""
+        return sum(row["lines"] for row in self.amounts if row["kind"] == kind)
 
 
 def assemble(rows: RunRows) -> dict[str, Any]:
@@ -67,9 +69,9 @@ def assemble(rows: RunRows) -> dict[str, Any]:
             "measured_share": _share(total, "measured_j", "energy_j"),
             "unattributed_share": _share(rows.unattributed, "unattributed_mj", "total_mj"),
         },
-        "cost": [_cost(row) for row in rows.cost],
-        "carbon": _carbon(rows.carbon),
-        "water": _water(rows.water),
+        "cost": [_cost(row) for row in rows.amounts if row["basis"] == "cost" and row["kind"]],
+        "carbon": _carbon(rows.amounts),
+        "water": _water(rows.amounts),
         "as_of": _instant(rows.as_of),
         "usage": [],
         "prices": [],
@@ -161,7 +163,7 @@ def _cost_in(currency: str, rows: Sequence[Row]) -> dict[str, Any] | None:
 
 def _carbon(rows: Sequence[Row]) -> dict[str, Quantity | None]:
     """Each basis apart: location and market are two views of the same energy."""
-    found = {(row["basis"], row["kind"]): _grams(row) for row in rows}
+    found = {(row["basis"], row["kind"]): _grams(row) for row in rows if row["basis"] != "cost"}
     return {
         "location": found.get(("location", None)),
         "market": found.get(("market", None)),
@@ -179,19 +181,20 @@ def _market_default(rows: Sequence[Row]) -> Quantity | None:
     parts = [row for row in rows if str(row["kind"]).startswith("market_default")]
     if not parts:
         return None
-    grams, low, high = (sum(row[part] for row in parts) for part in ("grams", "low", "high"))
+    grams, low, high = (sum(row[part] for row in parts) for part in ("amount", "low", "high"))
     method = Method.weakest(Method(row["method"]) for row in parts)
     return _quantity(grams, low, high, "g", method)
 
 
-def _water(row: Row) -> Quantity | None:
-    if row["litres"] is None:
-        return None
-    return _quantity(row["litres"], row["low"], row["high"], "L", row["method"])
+def _water(rows: Sequence[Row]) -> Quantity | None:
+    for row in rows:
+        if row["kind"] == "water":
+            return _quantity(row["amount"], row["low"], row["high"], "L", row["method"])
+    return None
 
 
 def _grams(row: Row) -> Quantity:
-    return _quantity(row["grams"], row["low"], row["high"], "g", row["method"])
+    return _quantity(row["amount"], row["low"], row["high"], "g", row["method"])
 
 
 def _per(rows: Sequence[Row], it: Quantity) -> dict[str, Quantity]:

@@ -22,7 +22,7 @@ def own_notices(rows: RunRows) -> list[dict[str, Any]]:
 
 
 def _zone(rows: RunRows) -> Iterator[Said]:
-    assumed = any(row["method"] == "assumed" for row in rows.carbon if row["basis"] == "location")
+    assumed = any(row["method"] == "assumed" for row in rows.amounts if row["basis"] == "location")
     if assumed and rows.run["zone"] is None and not _refused(rows.notices).zone:
         text = (
             "No grid zone is set, so carbon is the world's range of grids: set `zone` in the"
@@ -33,7 +33,7 @@ def _zone(rows: RunRows) -> Iterator[Said]:
 
 def _tariff(rows: RunRows) -> Iterator[Said]:
     lines = rows.facility["lines"] or 0
-    priced = sum(row["lines"] for row in rows.cost if row["kind"] == "electricity")
+    priced = rows.of_kind("electricity")
     if lines and not priced:
         text = (
             "No electricity tariff holds for this run, so there is no electricity cost: set"
@@ -52,19 +52,19 @@ def _gaps(rows: RunRows) -> Iterator[Said]:
     if 0 < (rows.facility["with_pue"] or 0) < lines:
         text = "Some hours have no PUE, so facility energy is not given and overheads are a part."
         yield _said("pue_gap", "warning", text)
-    if 0 < _lines(rows, "tnd") < lines:
+    if 0 < rows.of_kind("tnd") < lines:
         text = "Some hours have no grid loss, so the loss's carbon is a part only."
         yield _said("tnd_gap", "warning", text)
-    if 0 < rows.water["lines"] < lines:
+    if 0 < rows.of_kind("water") < lines:
         text = "Some hours have no WUE, so the water is a part only."
         yield _said("wue_gap", "warning", text)
-    if 0 < _lines(rows, "embodied_board") < gpu_lines:
+    if 0 < rows.of_kind("embodied_board") < gpu_lines:
         text = "No embodied figure is known of some GPUs, so embodied carbon is a part only."
         yield _said("embodied_gap", "warning", text)
 
 
 def _market(rows: RunRows) -> Iterator[Said]:
-    if _lines(rows, "market_default"):
+    if rows.of_kind("market_default"):
         text = (
             "Instruments cover a part of the consumption; the rest of the market-based carbon"
             " is at the grid's mean, because no residual mix is known."
@@ -84,10 +84,6 @@ def _exchange(rows: RunRows) -> Iterator[Said]:
             f" sum in {rows.currency} is given: import a dated `fx_rate`."
         )
         yield _said("fx_missing", "warning", text)
-
-
-def _lines(rows: RunRows, kind: str) -> int:
-    return sum(row["lines"] for row in rows.carbon if row["kind"] == kind)
 
 
 class _Refused(NamedTuple):

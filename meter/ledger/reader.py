@@ -106,6 +106,8 @@ class Reader:
         match name:
             case "as_of":
                 return self.newest_us()
+            case "only_run":
+                return None
             case "from":
                 return BEGIN
             case "to":

@@ -52,7 +52,7 @@ def run_document(
     run = _run(reader, run_id, as_of)
     until = _until(run)
     known = {"run_id": run_id, "as_of": as_of}
-    hours = {**known, **_hours(run)}
+    hours = {**known, **_hours(run), "only_run": run_id}
     span = {**known, "start": run["started_at"], "end": until}
     converted = _converted(reader, currency, hours)
     document = assemble(
@@ -61,9 +61,7 @@ def run_document(
             energy=reader.rows("report/run_energy", **hours),
             devices=reader.rows("report/run_devices", **hours),
             facility=reader.rows("report/run_facility", **hours)[0],
-            cost=reader.rows("report/run_cost", **hours),
-            carbon=reader.rows("report/run_carbon", **hours),
-            water=reader.rows("report/run_water", **hours)[0],
+            amounts=reader.rows("report/run_amounts", **hours),
             factors=reader.rows("report/run_factors", **hours),
             yardsticks=reader.rows(
                 "report/newest_factors", kind=FactorKind.HOUSEHOLD_ENERGY.value, as_of=as_of

@@ -2,6 +2,7 @@
 -- param   as_of        TIMESTAMP      : what was known then
 -- param   from         TIMESTAMP      : first hour
 -- param   to           TIMESTAMP      : hour after the last
+-- param   only_run     VARCHAR        : of this run; null is all
 -- with    split_hour
 -- column  run_id       VARCHAR        : null if no run's
 -- column  owner        VARCHAR        : run, idle or unattributed
@@ -45,7 +46,13 @@ SELECT
             ELSE 3
         END
     ) AS weakness
-FROM interval AS i
+FROM (
+    SELECT *
+    FROM interval
+    WHERE
+        $only_run IS NULL
+        OR run_id = $only_run
+) AS i
 LEFT JOIN split_hour AS x ON i.site_id = x.site_id AND i.hour = x.hour
 WHERE
     i.recorded_at <= $as_of

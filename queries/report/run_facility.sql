@@ -5,7 +5,7 @@
 -- param   to        TIMESTAMP       : hour after the last
 -- with    energy_line
 -- with    device_now
--- with    rate
+-- with    site_factor
 -- column  energy_j    DECIMAL(24,3)  : IT and overhead
 -- column  low_j       DECIMAL(24,3)  : lower bound
 -- column  high_j      DECIMAL(24,3)  : upper bound
@@ -34,18 +34,18 @@ FROM (
         e.energy_mj,
         e.low_mj,
         e.high_mj,
-        r.rate,
-        r.rate_low,
-        r.rate_high,
-        r.factor_id,
-        greatest(e.weakness, r.weakness) AS weakness
+        cast(p.amount - 1 AS DECIMAL(20, 15)) AS rate,
+        cast(p.low - 1 AS DECIMAL(20, 15)) AS rate_low,
+        cast(p.high - 1 AS DECIMAL(20, 15)) AS rate_high,
+        p.factor_id,
+        greatest(e.weakness, p.weakness) AS weakness
     FROM energy_line AS e
     LEFT JOIN device_now AS d ON e.device_id = d.device_id
-    LEFT JOIN rate AS r
+    LEFT JOIN site_factor AS p
         ON
-            e.site_id = r.site_id
-            AND e.hour = r.hour
-            AND e.quarter = r.quarter
-            AND r.kind = 'energy_overhead'
+            e.site_id = p.site_id
+            AND e.hour = p.hour
+            AND e.quarter = p.quarter
+            AND p.kind = 'pue'
     WHERE e.run_id = $run_id
 ) AS l

@@ -6,7 +6,7 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from meter.factors.books import identified
+from meter.identified import identified
 from meter.ledger import Ledger
 from meter.ledger.ledger import Pace
 from meter.model import Factor, FactorKind, LedgerBatch, Method

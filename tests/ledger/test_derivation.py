@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from meter.config import Electricity, Window
 from meter.factors import Rates, factors_of
-from meter.factors.books import identified
+from meter.identified import identified
 from meter.ledger.instants import quarter_of
 from meter.ledger.reader import Reader
 from meter.ledger.reports import run_document

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from meter.config import Window
 from meter.factors import Rates, factors_of
-from meter.factors.books import identified
+from meter.identified import identified
 from meter.ledger.instants import hour_of
 from meter.ledger.reader import Reader
 from meter.ledger.session import Session

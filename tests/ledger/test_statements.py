@@ -327,7 +327,9 @@ def test_a_set_of_query_texts_is_kept_once(ledger):
         (kept,) = reader.rows("recovery/query_sets")
         texts = reader.rows("audit/query_set_of", sha256=kept["sha256"])[0]["texts"]
     assert text_sha256(texts) == first.queries_sha256
-    assert Library(json.loads(texts)).load("report/run_cost").sql == load("report/run_cost").sql
+    assert (
+        Library(json.loads(texts)).load("report/run_amounts").sql == load("report/run_amounts").sql
+    )
 
 
 def test_a_library_of_given_texts_has_no_others():
