@@ -5,16 +5,24 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from meter import plans, summary
 from meter.document_budget import budgets_of, forecast_of
 from meter.forecast import LEAST, Progress, forecast
+from meter.ledger import reports
+from meter.model import Budget, LedgerBatch, Mark
 from tests.exporters.documents import document as sample
+from tests.ledger.facts import MINUTE_US, START_US, ended, minute, registered
+
+if TYPE_CHECKING:
+    from meter.ledger import Ledger
 
 S = 1_000_000
 fractions = st.fractions(LEAST, 1, max_denominator=1_000)
@@ -188,3 +196,62 @@ def test_budgets_tell_what_is_used_and_the_summary_shows_both() -> None:
     assert "of the budget of 20 kWh" in " ".join(shown.split())
     assert "nothing counts against 1 XTS yet" in plans.budgets(made)
     assert all(len(line) <= 80 for line in shown.splitlines())
+
+
+# -- from the ledger --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ledger(open_ledger: Any) -> Ledger:
+    opened: Ledger = open_ledger()
+    return opened
+
+
+SCHEMA = json.loads((files("meter") / "schemas" / "run-1.json").read_text())
+
+
+def document_of(ledger: Ledger, *batches: LedgerBatch) -> dict[str, Any]:
+    for batch in batches:
+        ledger.write(batch).result(10)
+    with ledger.reader() as reader:
+        made = reports.run_document(reader, "01RUN0")
+    Draft202012Validator(SCHEMA).validate(made)
+    return made
+
+
+def test_the_document_of_the_ledger_has_both_and_keeps_the_schema(ledger: Ledger) -> None:
+    intervals = tuple(minute(n) for n in range(10))
+    marks = tuple(
+        Mark("01RUN0", START_US + n * MINUTE_US, n * 36_000_000, fraction=Decimal(n) / 20)
+        for n in range(11)
+    )
+    limits = (
+        Budget("01RUN0", Decimal("0.2"), "kWh"),
+        Budget("01RUN0", Decimal("0.3"), "kWh", stop=True),  # of one unit the first stands
+        Budget("01RUN0", Decimal(7), "XTS"),
+    )
+    first = LedgerBatch(budgets=limits[:1])
+    facts = LedgerBatch(intervals=intervals, site_id="lab", marks=marks, budgets=limits[1:])
+    live_one = document_of(ledger, registered(), first, facts)
+    assert [(b["unit"], b["amount"]) for b in live_one["budgets"]] == [
+        ("XTS", "7.00"),
+        ("kWh", "0.20"),
+    ]
+    assert live_one["budgets"][1]["ratio"] == pytest.approx(0.5)
+    assert live_one["forecast"]["fraction"] == 0.5
+    assert live_one["forecast"]["energy"]["value"] == pytest.approx(0.2 * 3.6e6)
+    assert live_one["forecast"]["ends_at"] is None  # this ledger's clock is a day ahead
+    over = document_of(ledger, ended(minutes=10))
+    assert "forecast" not in over
+    assert over["budgets"] == live_one["budgets"]
+
+
+def test_of_very_many_marks_some_hundred_are_read_and_the_newest_is_one(ledger: Ledger) -> None:
+    marks = tuple(
+        Mark("01RUN0", START_US + n, n, fraction=Decimal(n) / 5_000) for n in range(5_000)
+    )
+    ledger.write(LedgerBatch(marks=marks)).result(10)
+    with ledger.reader() as reader:
+        rows = reader.rows("report/run_progress", run_id="01RUN0")
+    assert 300 <= len(rows) <= 600
+    assert (rows[0]["energy_mj"], rows[-1]["energy_mj"]) == (0, 4_999)
