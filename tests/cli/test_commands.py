@@ -319,7 +319,7 @@ def test_a_stdout_that_takes_nothing_is_no_defect(
 def test_a_held_ledger_names_its_holder_and_the_socket_option(
     place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("meter.cli.reads._CLOSING_S", 0.0)
+    monkeypatch.setattr("meter.cli.reads.CLOSING_S", 0.0)
     place.fill(1)
     code = (
         "import sys, pathlib; from meter.ledger import Ledger\n"
