@@ -257,7 +257,6 @@ def _unavailable(error: LedgerError) -> Notice:
 
 def _books(config: Config, options: Options, ledger: Ledger, notices: list[Notice]) -> Books:
     """Site and factors; a private agent goes on without what is wrong in the configuration."""
-    now_us = _wall_us()
     try:
         site_of(config)
     except FactorError as error:
@@ -267,6 +266,8 @@ def _books(config: Config, options: Options, ledger: Ledger, notices: list[Notic
         config = replace(config, zone=None)
     with ledger.reader() as reader:
         known = recovery.factors(reader)
+        # a clock that was set back must not change what was reported, and perhaps sealed, already
+        now_us = max(_wall_us(), reader.newest_us() + 1)
     try:
         site = site_of(config)
         factors = factors_of(config, site, now_us, known)

@@ -54,6 +54,8 @@ def test_a_private_agent_without_a_ledger_says_so_and_is_found_by_no_later_run(
         assert node.ask("GET", "/v1/status")[1]["ledger"]["keeps"] is False
         status, health = node.ask("GET", "/healthz")
         assert (status, health["status"]) == (200, "degraded")
+        status, refused = node.ask("POST", "/v1/statements", {"run": "r1"})
+        assert (status, "nothing is kept" in refused["detail"]) == (503, True)
         node.end("r1", linger_s=60)
         assert not os.path.exists(node.socket)
         assert node.process.wait(60) == 0
