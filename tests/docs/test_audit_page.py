@@ -42,10 +42,7 @@ def test_third_parties_compute_the_same_hashes_and_find_a_change(ledger):  # noq
         assert said in done.stderr
 
 
-def test_the_session_of_the_page_does_what_it_shows(tmp_path):
-    session(PAGE["console session"], tmp_path)
-
-
-def test_the_correction_and_the_restatement_do_what_the_page_shows(tmp_path):
-    first, later = PAGE["console session"], PAGE["console later"]
-    session(Block(first.page, first.line, first.info, first.body + later.body), tmp_path)
+def test_the_sessions_of_the_page_do_what_they_show(tmp_path):
+    parts = [PAGE[f"console {name}"] for name in ("session", "later", "tampered")]
+    body = "".join(part.body for part in parts)
+    session(Block(parts[0].page, parts[0].line, parts[0].info, body), tmp_path)

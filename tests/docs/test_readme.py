@@ -60,6 +60,7 @@ def shape(text: str) -> str:
     """An output without spaces and without what differs from one run or machine to the next."""
     text = re.sub(r"\b[0-9A-HJKMNP-TV-Z]{12}(?:[0-9A-HJKMNP-TV-Z]{14})?\b", "ID", text)
     text = re.sub(r"\b[0-9a-f]{64}\b", "HASH", text)
+    text = re.sub(r":[0-9a-f]{12}\b", ":ID", text)
     text = re.sub(r"\d+(?:[.,:-]\d+)*(?:e[+-]?\d+)?", "0", text)
     text = re.sub(r"0\s+[kMmµ]?(J|Wh|g)\b", r"0 \1", text)
     text = re.sub(r"\b(measured|modelled|assumed)\b", "METHOD", text)
