@@ -28,5 +28,6 @@ def derived(
     LedgerError where one is missing or fails.
     """
     library = Library(sources)
-    document = run_document(reader.with_library(library), run_id, as_of_us=as_of_us)
+    with reader.by_texts(library) as derived_by:
+        document = run_document(derived_by, run_id, as_of_us=as_of_us)
     return document, library.used()

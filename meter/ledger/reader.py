@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 BEGIN = timestamp(0)
 END = datetime(9999, 1, 1)  # noqa: DTZ001 - the ledger's timestamps are naive UTC
 _CHUNK = 1_000
+_READ_ONLY = "BEGIN TRANSACTION READ ONLY"  # no query; the driver's own begin() cannot say it
 _READER_LIMIT_MB = 256
 
 
@@ -29,6 +31,7 @@ class Reader:
     def __init__(self, con: duckdb.DuckDBPyConnection, library: Library | None = None) -> None:
         self._con = con
         self._load = load if library is None else library.load
+        self._checked = library is None
 
     def __enter__(self) -> Self:
         return self
@@ -65,6 +68,8 @@ class Reader:
 
     def _chunks(self, text: Text, values: dict[str, object]) -> Iterator[list[tuple[Any, ...]]]:
         try:
+            if not self._checked:
+                self._require_select(text)
             self._con.execute(text.sql, values)
             while chunk := self._con.fetchmany(_CHUNK):
                 yield chunk
@@ -73,6 +78,14 @@ class Reader:
                 f"the query {text.name} failed ({str(error).splitlines()[0]})",
                 "try again; if it stays, run `meter doctor`",
             ) from error
+
+    def _require_select(self, text: Text) -> None:
+        kinds = [one.type for one in self._con.extract_statements(text.sql)]
+        if kinds != [duckdb.StatementType.SELECT]:  # a second one could end the transaction
+            raise LedgerError(
+                f"the text of the query {text.name} is no single SELECT",
+                "somebody has changed it: see `meter verify`",
+            )
 
     def one(self, name: str, **params: object) -> dict[str, Any] | None:
         """The first row, None if there is none."""
@@ -84,9 +97,17 @@ class Reader:
         last = next(self._run(load("recovery/last_commit"), {}), None)  # no part of a method
         return micros(last["recorded_at"]) if last else 0
 
-    def with_library(self, library: Library) -> Reader:
-        """A reader on the same cursor, by other query texts."""
-        return Reader(self._con, library)
+    @contextmanager
+    def by_texts(self, library: Library) -> Iterator[Reader]:
+        """A reader on the same cursor by other texts: they see one state, and can only read it.
+
+        Texts may come from the ledger, where others may have put them.
+        """
+        self._con.execute(_READ_ONLY)
+        try:
+            yield Reader(self._con, library)
+        finally:
+            self._con.rollback()
 
     def _values(self, text: Text, params: dict[str, object]) -> dict[str, object]:
         given = {name.rstrip("_"): value for name, value in params.items()}

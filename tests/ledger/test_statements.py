@@ -337,6 +337,30 @@ def test_a_library_of_given_texts_has_no_others():
         Library({}).load("report/run")
 
 
+FORGED = (
+    "WITH gone AS (DELETE FROM interval RETURNING *) SELECT * FROM gone",
+    "COMMIT; DELETE FROM interval; SELECT 1",
+    "DELETE FROM interval",
+    "ATTACH ':memory:' AS other",
+)
+
+
+@pytest.mark.parametrize("forged", FORGED)
+def test_query_texts_that_somebody_forged_can_only_read(ledger, forged):
+    _, texts = derive(ledger)
+    header = texts["report/run"].partition("SELECT")[0]
+    with ledger.reader() as reader:
+        with pytest.raises(
+            LedgerError, match=r"report/run (failed|is no single SELECT)|of the query"
+        ):
+            method.derived(
+                reader, RUN, reader.newest_us(), {**texts, "report/run": header + forged}
+            )
+        assert len(list(reader.plain("audit/interval", after=-1, until=99))) == 120
+        document, _ = method.derived(reader, RUN, reader.newest_us())  # the cursor is of use
+        assert document["energy"]["it"]["value"] > 0
+
+
 def test_newest_statement_of_a_subject_without_one_is_none(ledger):
     with ledger.reader() as reader:
         assert newest_of(reader, RUN) is None
