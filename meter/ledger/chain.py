@@ -13,6 +13,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def _plain(value: Any, step: Decimal | None) -> str:
     return f"{kept or abs(kept):f}"
 
 
+@lru_cache(maxsize=256)  # the rows of a commit share most of their instants
 def instant(at: datetime) -> str:
     """RFC 3339 in UTC, to the µs."""
     return f"{at.isoformat(timespec='microseconds')}Z"
