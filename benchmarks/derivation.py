@@ -81,7 +81,7 @@ def questions(reader: Reader, *, rich: bool) -> Iterator[tuple[str, Callable[[],
 
 
 def _total(reader: Reader, group: str, kind: str | None) -> Callable[[], object]:
-    return lambda: reader.rows(f"totals/by_{group}", kind=kind)
+    return lambda: reader.rows(f"totals/by_{group}", only_kind=kind)
 
 
 def ask(table: Table, path: Path, *, rich: bool) -> None:
@@ -117,7 +117,7 @@ def rerate(table: Table, path: Path) -> None:
     session.close()
     with open_reader(path) as reader:
         began = time.perf_counter()
-        reader.rows("totals/by_project", kind="electricity")
+        reader.rows("totals/by_project", only_kind="electricity")
         table.add("learn a corrected tariff", f"{learned:.2f}")
         table.add("cost of all projects by it, cold", f"{time.perf_counter() - began:.2f}")
 

@@ -43,7 +43,8 @@ class Reader:
         """All rows of ``queries/<name>.sql``, a dictionary each.
 
         Instants may be given in µs; ``from_`` stands for ``from``. Of the parameters that the
-        query declares, ``as_of`` defaults to the newest commit, ``from`` and ``to`` to all time.
+        query declares, ``as_of`` defaults to the newest commit, ``from`` and ``to`` to all time, what
+        narrows lines (``only_run``, ``only_kind``) to all.
         Raises LedgerError.
         """
         return list(self.stream(name, **params))
@@ -127,7 +128,7 @@ class Reader:
         match name:
             case "as_of":
                 return self.newest_us()
-            case "only_run":
+            case "only_run" | "only_kind":
                 return None
             case "from":
                 return BEGIN

@@ -117,7 +117,7 @@ def project_use(reader: Reader, from_us: int, to_us: int) -> dict[tuple[str, str
     As budgets count: IT energy, location-based carbon with overhead, all costs in a currency.
     """
     found: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
-    for row in reader.rows("totals/by_project", kind=None, from_=from_us, to=to_us):
+    for row in reader.rows("totals/by_project", from_=from_us, to=to_us):
         unit, power = _budget_unit(row)
         if unit is not None and row["project"] is not None:
             found[row["project"], unit] += row["amount"].scaleb(power)

@@ -1,6 +1,7 @@
 -- Any line: energy in mJ as one kind, and every rated line.
 -- with    energy_line
 -- with    rated_line
+-- param   only_kind  VARCHAR         : of this kind; null is every kind
 -- column  run_id     VARCHAR         : null if no run's
 -- column  device_id  VARCHAR         : whose energy
 -- column  hour       TIMESTAMP       : UTC, without zone
@@ -19,6 +20,9 @@ SELECT
     cast(e.low_mj AS DECIMAL(38, 15)) AS low,
     cast(e.high_mj AS DECIMAL(38, 15)) AS high
 FROM energy_line AS e
+WHERE
+    $only_kind IS NULL
+    OR $only_kind = 'energy'
 UNION ALL
 SELECT
     l.run_id AS run_id,
@@ -30,3 +34,6 @@ SELECT
     l.low AS low,
     l.high AS high
 FROM rated_line AS l
+WHERE
+    $only_kind IS NULL
+    OR l.kind = $only_kind

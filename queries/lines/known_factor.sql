@@ -5,6 +5,7 @@
 -- with    site_now
 -- with    split_hour
 -- with    energy_line
+-- with    needed_factor
 -- column  site_id        VARCHAR        : of the site
 -- column  kind           VARCHAR        : what the factor tells
 -- column  item           VARCHAR        : what it is about there, null if all
@@ -80,7 +81,11 @@ FROM (
                 WHEN x.hour IS NULL THEN -1
                 ELSE coalesce(h.quarter, 4)
             END AS part
-        FROM factor AS f
+        FROM (
+            SELECT *
+            FROM factor
+            WHERE kind IN (SELECT factor_kind FROM needed_factor)
+        ) AS f
         INNER JOIN site_now AS s
             ON f.scope = s.site_id OR f.scope = s.zone OR f.scope = 'world'
         INNER JOIN factor_hour AS h ON f.id = h.factor_id

@@ -1,5 +1,4 @@
 -- Sum of all lines of one kind of a project, or of none, exact.
--- param   kind      VARCHAR        : of line; null is every kind
 -- with    every_line
 -- column  project   VARCHAR        : what is summed over
 -- column  kind      VARCHAR        : energy, or a kind of rated line
@@ -16,9 +15,6 @@ SELECT
     sum(l.high) AS high
 FROM every_line AS l
 LEFT JOIN run AS r ON l.run_id = r.id
-WHERE
-    $kind IS NULL
-    OR l.kind = $kind
 GROUP BY
     r.project,
     l.kind,

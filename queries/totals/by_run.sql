@@ -1,5 +1,4 @@
 -- Sum of all lines of one kind of a run, or of no run, exact.
--- param   kind      VARCHAR        : of line; null is every kind
 -- with    every_line
 -- column  run_id    VARCHAR        : what is summed over
 -- column  kind      VARCHAR        : energy, or a kind of rated line
@@ -15,9 +14,6 @@ SELECT
     sum(l.low) AS low,
     sum(l.high) AS high
 FROM every_line AS l
-WHERE
-    $kind IS NULL
-    OR l.kind = $kind
 GROUP BY
     l.run_id,
     l.kind,

@@ -100,7 +100,7 @@ def ledger_of(batches, read):
 
 def totals(reader, name):
     found = defaultdict(lambda: (Decimal(0), Decimal(0), Decimal(0)))
-    for row in reader.rows(f"totals/by_{name}", kind=None):
+    for row in reader.rows(f"totals/by_{name}"):
         key = row["kind"], row["currency"]
         parts = row["amount"], row["low"], row["high"]
         with localcontext(prec=60):

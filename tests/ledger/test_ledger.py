@@ -46,7 +46,7 @@ def test_what_was_written_is_there_after_opening_again(open_ledger):
     first.write(LedgerBatch(intervals=(minute(0),), site_id="lab")).result(10)
     first.close()
     with open_ledger().reader() as reader:
-        assert reader.rows("totals/by_run", kind=None)[0]["amount"] == 36_000_000
+        assert reader.rows("totals/by_run")[0]["amount"] == 36_000_000
 
 
 def test_batches_are_joined_into_one_commit_until_one_is_urgent(open_ledger):
@@ -106,7 +106,7 @@ def test_readers_in_many_threads_see_whole_commits_only(open_ledger):
     def watch():
         with ledger.reader() as reader:
             while not stop.is_set():
-                rows = reader.rows("totals/by_device", kind=None)
+                rows = reader.rows("totals/by_device")
                 amounts = {row["device_id"]: row["amount"] for row in rows}
                 if len(set(amounts.values())) > 1 or len(amounts) not in (0, 2):
                     torn.append(amounts)
@@ -183,7 +183,7 @@ def test_factors_hold_in_every_metered_hour_once_whatever_came_first(open_ledger
         ledger.write(LedgerBatch(factors=factors)).result(10)
     ledger.write(LedgerBatch(sites=(site(),), intervals=hours[6:], site_id="lab")).result(10)
     with ledger.reader() as reader:
-        rows = reader.rows("totals/by_hour", kind=None)
+        rows = reader.rows("totals/by_hour")
         assert len({row["hour"] for row in rows}) == HOURS_A_DAY
         assert len(recovery.factors(reader)) == len(factors)
         assert set(recovery.factors(reader)) == set(factors)
@@ -210,7 +210,7 @@ def test_a_clock_set_back_hides_nothing_from_the_next_report(open_ledger):
     now[0] -= 3_600_000_000
     ledger.write(LedgerBatch(intervals=(minute(0),), site_id="lab")).result(10)
     with ledger.reader() as reader:
-        assert reader.rows("totals/by_run", kind=None)[0]["amount"] == 36_000_000
+        assert reader.rows("totals/by_run")[0]["amount"] == 36_000_000
 
 
 def test_a_restarted_agent_finds_readings_runs_and_holds(open_ledger):

@@ -86,7 +86,7 @@ def stored(path):
     """The batches in the ledger: number -> intervals of it."""
     with open_reader(path) as reader:
         found: dict[int, int] = {}
-        for row in reader.rows("totals/by_device", kind=None):
+        for row in reader.rows("totals/by_device"):
             assert row["kind"] == "energy"
         boots = {row["boot_id"] for row in reader.rows("recovery/nodes")}
         rows = reader._con.execute("SELECT energy_mj FROM interval").fetchall()
@@ -323,7 +323,7 @@ def test_a_dead_engine_is_opened_again_and_nothing_is_written_twice_or_lost(
         batch = LedgerBatch(intervals=(minute(number, energy_mj=10**number),), site_id="lab")
         ledger.write(batch).result(20)
     with ledger.reader() as reader:
-        assert reader.rows("totals/by_run", kind=None)[0]["amount"] == 11_111
+        assert reader.rows("totals/by_run")[0]["amount"] == 11_111
     with pytest.raises(LedgerError):
         old.rows("recovery/nodes")
     ledger.close()
