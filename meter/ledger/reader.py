@@ -43,8 +43,8 @@ class Reader:
         """All rows of ``queries/<name>.sql``, a dictionary each.
 
         Instants may be given in µs; ``from_`` stands for ``from``. Of the parameters that the
-        query declares, ``as_of`` defaults to the newest commit, ``from`` and ``to`` to all time, what
-        narrows lines (``only_run``, ``only_kind``) to all.
+        query declares, ``as_of`` defaults to the newest commit, ``from`` and ``to`` to all time;
+        what narrows lines (``only_run``, ``only_kind``) to all of them.
         Raises LedgerError.
         """
         return list(self.stream(name, **params))

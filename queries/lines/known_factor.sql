@@ -84,7 +84,7 @@ FROM (
         FROM (
             SELECT *
             FROM factor
-            WHERE kind IN (SELECT factor_kind FROM needed_factor)
+            WHERE kind IN (SELECT n.factor_kind FROM needed_factor AS n)
         ) AS f
         INNER JOIN site_now AS s
             ON f.scope = s.site_id OR f.scope = s.zone OR f.scope = 'world'
