@@ -151,6 +151,7 @@ class _Reader:
         value, low, high = self._value(kind, scale)
         start, end = cells.validity()
         rank = cells.whole("rank", 1, _MOST_RANK) or self._rank(kind, scope, start, end)
+        self._refuse_instrument(kind, rank)
         found: dict[str, Any] = {
             "item": self._item(kind),
             "source": cells.text("source", required=True) or "",
@@ -281,6 +282,16 @@ class _Reader:
         elif found == self.cells.raw("currency"):
             self.cells.wrong("item", "must be another currency than the one it is told in")
         return found
+
+    def _refuse_instrument(self, kind: FactorKind, rank: int) -> None:
+        """A residual mix may come from a file; what somebody has bought must state its quality."""
+        if kind is FactorKind.MARKET_INTENSITY and rank != RANKS["residual"]:
+            self.cells.wrong(
+                "kind",
+                f"market_intensity of rank {rank} is an instrument, which counts only with its"
+                " quality criteria: state it in the configuration, [[market.instruments]]; a file"
+                f" may give a zone's residual mix, of rank {RANKS['residual']}",
+            )
 
     def _rank(self, kind: FactorKind, scope: str, start: int | None, end: int | None) -> int:
         if scope in self._known.sites:

@@ -114,6 +114,8 @@ def test_what_is_wrong_is_told_with_its_column(changes, column, says):
             "no currency",
         ),
         ({"kind": "market_intensity", "share": "1.5"}, "share", "above 0 and at most 1"),
+        ({"kind": "market_intensity", "scope": "lab"}, "kind", "quality criteria"),
+        ({"kind": "market_intensity", "rank": "440"}, "kind", "[[market.instruments]]"),
         ({"kind": "fx_rate", "unit": "", "currency": "EUR", "item": "USD"}, "scope", "be world"),
         (
             {"kind": "fx_rate", "unit": "", "currency": "EUR", "item": "EUR", "scope": "world"},
