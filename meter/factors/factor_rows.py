@@ -85,7 +85,8 @@ def factors_of_rows(rows: Sequence[Row], known: Known) -> list[Factor]:
 
 
 def _place(factor: Factor) -> tuple[object, ...]:
-    return (factor.kind, factor.scope, factor.item, factor.rank)
+    pair = factor.currency if factor.kind is FactorKind.FX_RATE else None  # from item to currency
+    return (factor.kind, factor.scope, factor.item, pair, factor.rank)
 
 
 def _overlaps(factors: dict[int, Factor], rows: Sequence[Row]) -> list[Fault]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from meter.identified import identified, identified_price
 from meter.ledger.instants import hour_of
-from meter.model import HOURLY_KINDS, WHOLE_BOOKS
+from meter.model import HOURLY_KINDS, WHOLE_BOOKS, FactorKind
 from meter.units import US_PER_HOUR, US_PER_QUARTER
 from meter.windows import LocalWindows
 
@@ -168,7 +168,8 @@ def _key(factor: Factor) -> _Key:
     """
     whole = factor.book in WHOLE_BOOKS
     period = () if whole else (factor.valid_from_us, factor.valid_to_us, factor.windows)
-    return (factor.kind, factor.scope, factor.item, factor.rank, factor.book, *period)
+    pair = factor.currency if factor.kind is FactorKind.FX_RATE else None  # from item to currency
+    return (factor.kind, factor.scope, factor.item, pair, factor.rank, factor.book, *period)
 
 
 def _statements(factors: Iterable[Factor]) -> dict[tuple[_Key, int], list[Factor]]:

@@ -52,7 +52,16 @@ FROM (
         a.recorded_at,
         a.weakness,
         row_number() OVER (
-            PARTITION BY a.site_id, a.kind, a.scope, a.item, a.evidence_rank, a.book, a.hour, p.quarter
+            PARTITION BY
+                a.site_id,
+                a.kind,
+                a.scope,
+                a.item,
+                CASE WHEN a.kind = 'fx_rate' THEN a.currency END,
+                a.evidence_rank,
+                a.book,
+                a.hour,
+                p.quarter
             ORDER BY a.recorded_at DESC, a.factor_id ASC
         ) AS version
     FROM (

@@ -77,6 +77,7 @@ FROM (
                     f.kind,
                     f.scope,
                     f.item,
+                    CASE WHEN f.kind = 'fx_rate' THEN f.currency END,
                     f.evidence_rank,
                     f.book,
                     CASE WHEN f.book IN ('configuration', 'bundled') THEN NULL ELSE f.valid_from END,
@@ -94,6 +95,7 @@ INNER JOIN factor AS own
         AND f.kind = own.kind
         AND f.scope = own.scope
         AND f.item IS NOT DISTINCT FROM own.item
+        AND (f.kind <> 'fx_rate' OR f.currency IS NOT DISTINCT FROM own.currency)
         AND f.evidence_rank = own.evidence_rank
         AND f.book = own.book
         AND (

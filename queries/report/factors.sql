@@ -82,6 +82,7 @@ FROM (
                     f.kind,
                     f.scope,
                     f.item,
+                    CASE WHEN f.kind = 'fx_rate' THEN f.currency END,
                     f.evidence_rank,
                     f.book,
                     CASE WHEN f.book IN ('configuration', 'bundled') THEN NULL ELSE f.valid_from END,

@@ -265,6 +265,19 @@ def test_money_is_converted_by_dated_rates_only():
     assert "fx_missing" not in codes(found)
 
 
+def test_rates_of_one_currency_in_two_others_do_not_hide_each_other():
+    pound, euro = (
+        fact(FactorKind.FX_RATE, value, scope="world", item="USD", currency=code, rank=200)
+        for code, value in (("GBP", "0.8"), ("EUR", "0.9"))
+    )
+    later = identified(replace(pound, recorded_us=START_US + 5 * HOUR_US, value=Decimal("0.7"),
+                               low=Decimal("0.7"), high=Decimal("0.7")))  # fmt: skip
+    first = document_of(euro, configured=priced(), currency="EUR")["cost_in"]
+    assert first is not None
+    found = document_of(euro, pound, configured=priced(), currency="EUR", later=[later])
+    assert found["cost_in"] == first
+
+
 @pytest.mark.parametrize("of_what", ["other", "part"])
 def test_a_missing_rate_gives_no_sum_and_says_so(of_what):
     rate = fact(
