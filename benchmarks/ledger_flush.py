@@ -1,4 +1,4 @@
-"""Time of one commit of a live flush, and what the audit chain adds to it."""
+"""Time of one commit of a live flush, of its live totals, and what the audit chain adds."""
 
 from __future__ import annotations
 
@@ -10,12 +10,26 @@ from decimal import Decimal
 from pathlib import Path
 
 from benchmarks.table import Table, show
+from meter.agent.booking import Account, Books
+from meter.config import Banded, Config, Electricity, GpuTime
+from meter.factors import Rates, factors_of
 from meter.ledger import rows
 from meter.ledger.chain import content_sha256
 from meter.ledger.forms import chained_forms
 from meter.ledger.instants import timestamp
 from meter.ledger.session import Session
-from meter.model import Counter, Interval, Kind, LedgerBatch, Method, RawReading
+from meter.metering.intervals import Part
+from meter.model import (
+    Component,
+    Counter,
+    Device,
+    Interval,
+    Kind,
+    LedgerBatch,
+    Method,
+    RawReading,
+    Site,
+)
 
 COMMITS = 500
 QUICK_COMMITS = 50
@@ -77,6 +91,38 @@ def hashed_ms(intervals: int) -> float:
     return (time.process_time() - started) * 1e3 / _ROUNDS
 
 
+def booked_ms(parts: int) -> float:
+    """Median time to book a flush of parts at the rates of the hour, in ms."""
+    site = Site("lab", "lab", "FRA")
+    began_us = 1_767_225_600_000_000
+    rates = Rates.at(factors_of(_config(), site, began_us), site, began_us)
+    devices = {
+        f"GPU-{n}": Device(f"GPU-{n}", Component.GPU, "H100", Method.MEASURED) for n in range(parts)
+    }
+    made = [
+        Part(device, Kind.RUN, f"run {n % 8}", 0, 10**9, 600_000, 570_000, 630_000,
+             covered=True, method=Method.MEASURED, held_us=10**6)
+        for n, device in enumerate(devices)
+    ]  # fmt: skip
+    accounts = {f"run {n}": Account(f"run {n}", "project") for n in range(8)}
+    books, took_ms = Books(), []
+    for _ in range(_ROUNDS):
+        started = time.perf_counter()
+        books.book(made, devices, accounts, rates)
+        took_ms.append((time.perf_counter() - started) * 1e3)
+    return statistics.median(took_ms)
+
+
+def _config() -> Config:
+    def band(value: str) -> Banded:
+        return Banded(Decimal(value), Decimal(value), Decimal(value))
+
+    return Config(
+        Path("/"), Path("/"), Path("/"), site_name="lab", zone="FRA", pue=band("1.2"),
+        electricity=Electricity("EUR", band("0.25")), gpu_time=GpuTime("USD", band("2")),
+    )  # fmt: skip
+
+
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description="time of a live flush")
@@ -92,7 +138,12 @@ def main() -> None:
     for intervals in (8, 100):
         median, slowest = flushes(commits, intervals)
         table.add(intervals, f"{median:.2f}", f"{slowest:.1f}", f"{hashed_ms(intervals):.2f}")
-    show([table])
+    live = Table(
+        "Live totals of a flush, at the rates of the hour", ("parts", "median ms"), hold="<= 10 ms"
+    )
+    for parts in (8, 100):
+        live.add(parts, f"{booked_ms(parts):.2f}")
+    show([table, live])
 
 
 if __name__ == "__main__":
