@@ -281,7 +281,8 @@ Your own values, from the [configuration](config.md), beat all of these, and eve
 
 ## World and yardstick
 
-The world's range is used, and called assumed, where no zone is set. A household's day is what the summary compares energy with.
+The world's range is used, and called assumed, where no zone is set. Its mean is that of the countries below, each by all that it generates;
+low and high are the cleanest and the dirtiest of them. A household's day is what the summary compares energy with.
 
 {single}
 ## Host model

@@ -66,9 +66,9 @@ def world_factor(recorded_us: int) -> Factor:
             method=Method.ASSUMED,
             recorded_us=recorded_us,
             rank=WORLD,
-            source_date="2019",
+            source_date=found.year,
             licence=LICENCE,
-            detail=f"range of {sum('-' not in zone for zone in grids())} countries",
+            detail=found.detail,
             book=BUNDLED,
             basis="average, production, life-cycle",
         )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LICENCE = "MIT (codecarbon)"
 G_PER_LB = Decimal("453.59237")
 _NINE = Decimal("1E-9")
+_MIX = "global_energy_mix.json"
 _OWID = "Our World in Data, by way of codecarbon"
 
 # The shares of a Canadian province, by the name of their intensity; "other" has none.
@@ -75,6 +76,8 @@ class World:
     low: Decimal
     high: Decimal
     source: str
+    year: str
+    detail: str
 
 
 def data_folder() -> Path:
@@ -105,32 +108,59 @@ def grids() -> dict[str, Grid]:
 
 @cache
 def world() -> World:
-    """The world's mean, and the lowest and highest country of the mix."""
-    read = _read("carbon_intensity_per_source.json")
-    countries = [grid.intensity for grid in grids().values() if "-" not in grid.zone]
+    """The mean of the countries, each by what it generates, and the lowest and highest of them."""
+    countries = list(_mixes())
+    total = sum((mix.generated_twh for mix in countries), Decimal(0))
+    grams = sum((mix.generated_twh * mix.intensity for mix in countries), Decimal(0))
+    years = sorted({mix.year for mix in countries})
     return World(
-        intensity=Decimal(str(read["world_average"])),
-        low=min(countries),
-        high=max(countries),
-        source=f"IEA 2019 mean, range of countries; {release()}",
+        intensity=_nine(grams / total),
+        low=min(mix.intensity for mix in countries),
+        high=max(mix.intensity for mix in countries),
+        source=f"mean by generation of {_MIX} ({release()})",
+        year=years[-1],
+        detail=(
+            f"{len(countries)} countries, each by its total TWh of its newest year, "
+            f"{years[0]} to {years[-1]}; low and high are the cleanest and the dirtiest of them"
+        ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Mix:
+    zone: str
+    name: str
+    intensity: Decimal
+    generated_twh: Decimal
+    year: str
+
+
+def _mixes() -> Iterator[_Mix]:
+    for zone, mix in _read(_MIX).items():
+        intensity = Decimal(str(mix["carbon_intensity"]))
+        if intensity <= 0:
+            continue  # life-cycle values are never zero: a gap in the data, not a clean grid
+        yield _Mix(
+            zone=zone,
+            name=mix["country_name"],
+            intensity=_nine(intensity),
+            generated_twh=Decimal(str(mix["total_TWh"])),
+            year=str(mix["year"]),
+        )
 
 
 def _countries() -> Iterator[Grid]:
     codes = json.loads(
         (Path(__file__).parent / "data" / "countries.json").read_text(encoding="utf-8")
     )["codes"]
-    for zone, mix in _read("global_energy_mix.json").items():
-        intensity = Decimal(str(mix["carbon_intensity"]))
-        if intensity <= 0:
-            continue  # life-cycle values are never zero: a gap in the data, not a clean grid
+    for mix in _mixes():
         yield Grid(
-            zone=zone,
-            intensity=_nine(intensity),
-            year=str(mix["year"]),
+            zone=mix.zone,
+            intensity=mix.intensity,
+            year=mix.year,
             source=f"{_OWID} ({release()})",
-            names=(mix["country_name"],),
-            codes=(*codes.get(zone, "").split(), *_MORE_CODES.get(zone, ())),
+            names=(mix.name,),
+            codes=(*codes.get(mix.zone, "").split(), *_MORE_CODES.get(mix.zone, ())),
             detail="yearly mean, generation, life-cycle",
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from decimal import Decimal
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from meter.errors import FactorError
 from meter.factors.books import grid_factor, household_factor, world_factor
-from meter.factors.grids import grids, world
+from meter.factors.grids import data_folder, grids, release, world
 from meter.factors.zones import zone_of
 from meter.model import Method
 
@@ -87,10 +88,25 @@ def test_the_world_is_an_assumption_between_the_cleanest_and_the_dirtiest_countr
     assert factor.method is Method.ASSUMED
     assert (factor.low, factor.value, factor.high) == (
         Decimal(20),
-        Decimal(475),
+        Decimal("480.619847191"),
         Decimal("1306.025"),
     )
     assert world().low <= grids()["FRA"].intensity <= world().high
+
+
+def test_the_world_is_the_mean_of_the_countries_by_what_each_generates():
+    file = data_folder() / "global_energy_mix.json"
+    mixes = [mix for mix in json.loads(file.read_text()).values() if mix["carbon_intensity"]]
+    grams = sum(mix["total_TWh"] * mix["carbon_intensity"] for mix in mixes)
+    factor = world_factor(1)
+    assert float(factor.value) == pytest.approx(grams / sum(mix["total_TWh"] for mix in mixes))
+    assert file.name in factor.source
+    assert release() in factor.source
+    years = [mix["year"] for mix in mixes]
+    assert factor.source_date == str(max(years))
+    assert f"{len(mixes)} countries" in factor.detail
+    assert f"{min(years)} to {max(years)}" in factor.detail
+    assert factor.basis == grid_factor("FRA", 1).basis
 
 
 def test_every_bundled_row_has_source_date_and_licence():

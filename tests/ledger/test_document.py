@@ -106,7 +106,7 @@ def test_without_zone_tariff_and_pue_the_document_says_so_and_guesses_nothing(op
     document = of(ledger)
     location = document["carbon"]["location"]
     assert location["method"] == "assumed"
-    assert location["value"] == pytest.approx(1.2 * 475)
+    assert location["value"] == pytest.approx(1.2 * 480.619847191)
     assert location["low"] == pytest.approx(1.2 * 0.95 * 20)
     assert location["high"] == pytest.approx(1.2 * 1.05 * 1306.025)
     assert document["carbon"]["overhead"] is None
