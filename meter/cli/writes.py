@@ -114,7 +114,7 @@ def _fault(told: Mapping[str, Any], rows: Sequence[Row]) -> Fault:
     index, column = told.get("row"), told.get("column")
     row = rows[index] if isinstance(index, int) and 0 <= index < len(rows) else None
     line = row.lines.get(column or "", row.line) if row else None
-    return Fault(str(told.get("reason")), index, line, column)
+    return Fault(str(told.get("reason")), index, line, row.named(column) if row else column)
 
 
 def repeated(config: Config, what: Callable[[Writes], T]) -> T:

@@ -24,6 +24,17 @@ RANK = "410"
 _KNOWN = (*sorted(HEADER), "source", "detail")
 _FAR_US = 1 << 62
 _MOST_PLACES = Decimal("1E-9")
+_MOST_PRICE = Decimal("1E9")
+_YEARS = range(1971, 9999)  # such that each day has a midnight everywhere, and a day after it
+_NAMES = {
+    "scope": "--site",
+    "value": "amount",
+    "unit": "currency",
+    "source_date": "last_day",
+    "valid_from": "first_day",
+    "valid_to": "last_day",
+}
+"""What the columns of factors are in a table of bills."""
 
 
 def bill_rows(text: str, *, site: str, timezone: str = "UTC") -> Sheet:
@@ -58,10 +69,14 @@ def _row(cells: Cells, site: str, timezone: str) -> tuple[Row, Decimal]:
         cells.wrong("last_day", "is before first_day")
     if cells.faults or kwh is None or first is None or last is None or amount is None:
         return cells.row, Decimal(0)
+    price = amount / kwh
+    if abs(price) >= _MOST_PRICE:
+        cells.wrong("amount", f"{amount} for {kwh} kWh is absurd: check both")
+        return cells.row, Decimal(0)
     made: dict[str, Cell] = {
         "kind": FactorKind.ELECTRICITY_PRICE.value,
         "scope": site,
-        "value": f"{(amount / kwh).quantize(_MOST_PLACES):f}",
+        "value": f"{price.quantize(_MOST_PLACES):f}",
         "unit": "/kWh",
         "currency": cells.row.cells["currency"],
         "source": cells.row.cells.get("source", "electricity bill"),
@@ -72,7 +87,7 @@ def _row(cells: Cells, site: str, timezone: str) -> tuple[Row, Decimal]:
         "rank": RANK,
         "detail": "; ".join(_detail(cells.row, amount, kwh)),
     }
-    return Row(made, cells.row.line), kwh
+    return Row(made, cells.row.line, names=_NAMES), kwh
 
 
 def _detail(row: Row, amount: Decimal, kwh: Decimal) -> Sequence[str]:
@@ -85,10 +100,14 @@ def _day(cells: Cells, column: str) -> date | None:
     if found is None:
         return None
     try:
-        return date.fromisoformat(found)
+        day = date.fromisoformat(found)
     except ValueError:
         cells.wrong(column, f"{shown(found)} is no day such as 2026-03-31")
         return None
+    if day.year not in _YEARS:
+        cells.wrong(column, f"{day} is in no year from {_YEARS[0]} to {_YEARS[-1]}")
+        return None
+    return day
 
 
 def _midnight(day: date, timezone: str) -> str:

@@ -40,7 +40,7 @@ class Cells:
     def wrong(self, column: str | None, reason: str) -> None:
         """Note a fault."""
         line = self.row.lines.get(column or "", self.row.line)
-        self.faults.append(Fault(reason, self.index, line, column))
+        self.faults.append(Fault(reason, self.index, line, self.row.named(column)))
 
     def columns(self, known: Sequence[str], told: set[str]) -> None:
         """Refuse columns that are not known, each once: ``told`` are those of earlier rows."""

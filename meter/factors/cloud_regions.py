@@ -76,21 +76,50 @@ _OTHERS = (
 def cloud_region_rows(text: str, *, region: str | None = None, site: str | None = None) -> Sheet:
     """Rows of each provider's region and year; those of one ``region`` as a site's, if asked.
 
-    A region's newest year holds until a newer one is known. Raises RowsError.
+    A region's newest year holds until a newer one is known. One with rows of one year that differ
+    is told and left out: which of them is meant cannot be known. Raises RowsError.
     """
     given = csv_rows(text)
     years = _years(given)
+    once, ambiguous = _once(given)
+    if region in ambiguous:
+        raise RowsError([_differing(region, ambiguous[region])])
     rows = [
         found
-        for row in given
+        for row in once
         if region is None or _scope(row) == region
         for found in _figures(row, years, site)
     ]
     if not rows:
-        known = sorted({_scope(row) for row in given})[:5]
+        known = sorted({_scope(row) for row in once})[:5]
         reason = f"has no figure of {shown(region)}: regions are for example {', '.join(known)}"
         raise RowsError([Fault(reason if region else "has no figures")])
-    return Sheet(tuple(rows))
+    names = ", ".join(sorted(ambiguous))
+    said = f"Left out, because their rows of one year differ: {names}." if names else ""
+    return Sheet(tuple(rows), (said,) if said and region is None else ())
+
+
+def _once(rows: Iterable[Row]) -> tuple[list[Row], dict[str, list[Row]]]:
+    """One row of each region and year, and the rows of regions that have several that differ."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((_scope(row), str(row.cells["year"])), []).append(row)
+    ambiguous: dict[str, list[Row]] = {}
+    for (scope, _), group in groups.items():
+        if any(_said(row) != _said(group[0]) for row in group):
+            ambiguous.setdefault(scope, []).extend(group)
+    return [group[0] for (scope, _), group in groups.items() if scope not in ambiguous], ambiguous
+
+
+def _said(row: Row) -> list[Cell | None]:
+    """The figures of a row."""
+    return [row.cells.get(one.column) for one in (_CONSUMPTION, _PRODUCTION, *_OTHERS)]
+
+
+def _differing(region: str, rows: list[Row]) -> Fault:
+    lines = ", ".join(str(row.line) for row in rows)
+    reason = f"{shown(region)} has rows of one year that differ (lines {lines}): keep those meant"
+    return Fault(reason, None, rows[0].line, "cloud-region")
 
 
 def _years(rows: Iterable[Row]) -> dict[str, list[int]]:
@@ -123,7 +152,14 @@ def _figures(row: Row, years: dict[str, list[int]], site: str | None) -> Iterato
     grid = _CONSUMPTION if _CONSUMPTION.column in row.cells else _PRODUCTION
     for figure in (grid, *_OTHERS):
         if figure.column in row.cells:
-            yield Row(_cells(row, figure, years, site), row.line)
+            yield Row(_cells(row, figure, years, site), row.line, names=_names(figure, site))
+
+
+def _names(figure: _Figure, site: str | None) -> dict[str, str]:
+    """What the columns of factors are in such a file."""
+    scope = "--site" if site else "cloud-region"
+    value = dict.fromkeys(("value", "unit"), figure.column)
+    return {"scope": scope, **value, **dict.fromkeys(("source_date", "valid_from"), "year")}
 
 
 def _cells(

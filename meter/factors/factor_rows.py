@@ -106,7 +106,8 @@ def _overlaps(factors: dict[int, Factor], rows: Sequence[Row]) -> list[Fault]:
                     f"holds at the same time as {place_of(rows[one], one)}: let one end where the "
                     "other begins, or give them different ranks"
                 )
-                faults.append(Fault(reason, other, rows[other].line, "valid_from"))
+                column = rows[other].named("valid_from")
+                faults.append(Fault(reason, other, rows[other].line, column))
     return faults
 
 

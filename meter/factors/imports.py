@@ -111,5 +111,5 @@ def _factor_form(text: str) -> str:
 def _with(sheet: Sheet, told: Mapping[str, str]) -> Sheet:
     if not told:
         return sheet
-    rows = (Row({**told, **row.cells}, row.line, row.lines) for row in sheet.rows)
+    rows = (Row({**told, **row.cells}, row.line, row.lines, row.names) for row in sheet.rows)
     return Sheet(tuple(rows), sheet.notices)

@@ -19,6 +19,7 @@ VALUES = ("g_per_kwh", "gCO2/kWh")
 """Names that the columns of zone and value go by; the third is ``year``."""
 
 _KNOWN = (*ZONES, *VALUES, "year", "source", "source_date", "licence")
+_NAMES = {"valid_from": "year", "valid_to": "year"}
 _YEAR = re.compile(r"(19|20)\d{2}")
 _FAR_US = 1 << 62
 _AIB = "AIB"
@@ -92,4 +93,11 @@ def _row(
         cells["valid_to"] = f"{min(later)}-01-01"
     if _AIB in str(cells.get("source", "")):  # its figures are of combustion alone
         cells["basis"] = "average, direct"
-    return Row(cells, row.line)
+    return Row(cells, row.line, names={**_NAMES, **_own_names(row)})
+
+
+def _own_names(row: Row) -> dict[str, str]:
+    zone = next(name for name in ZONES if name in row.cells)
+    value = next(name for name in VALUES if name in row.cells)
+    dated = {} if "source_date" in row.cells else {"source_date": "year"}
+    return {"scope": zone, "value": value, "unit": value, **dated}

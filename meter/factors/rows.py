@@ -25,11 +25,19 @@ Cell = str | Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its cells by column; empty cells are left out. ``line`` is that of the file."""
+    """One row: its cells by column; empty cells are left out. ``line`` is that of the file.
+
+    ``names`` are the file's own names of columns that go by others here.
+    """
 
     cells: Mapping[str, Cell]
     line: int | None = None
     lines: Mapping[str, int] = field(default_factory=dict)  # of cells on lines of their own
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def named(self, column: str | None) -> str | None:
+        """A column as the file names it."""
+        return self.names.get(column, column) if column else column
 
 
 @dataclass(frozen=True, slots=True)

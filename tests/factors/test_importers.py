@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from meter.errors import UsageError
 from meter.factors.imports import Wanted, factor_sheet, price_sheet
@@ -61,7 +63,20 @@ def test_a_wrong_cell_of_a_region_is_told_with_its_line():
     found = faults(REGIONS.replace("1.21", "12.1").replace("2024,Google", "soon,Google"))
     assert [(fault.line, fault.column) for fault in found] == [(4, "year")]
     (fault,) = faults(REGIONS.replace("1.21", "12.1"))
-    assert (fault.line, fault.column) == (2, "value")
+    assert (fault.line, fault.column) == (2, "power-usage-effectiveness")
+
+
+def test_a_region_that_stands_twice_in_a_year_is_left_out_unless_its_rows_are_equal():
+    twice = REGIONS + "2023,Amazon Web Services,us-test-1,US-Y,Elsewhere,1.4,,,90,,\n"
+    sheet = factor_sheet(twice.encode(), Wanted())
+    assert {row.cells["scope"] for row in sheet.rows} == {"gcp:test-west1"}
+    assert sheet.notices == ("Left out, because their rows of one year differ: aws:us-test-1.",)
+    assert len(factors(twice)) == 1
+    (fault,) = faults(twice, region="aws:us-test-1", site="lab")
+    assert "rows of one year that differ (lines 2, 5)" in fault.reason
+    again = REGIONS + REGIONS.splitlines()[1].replace("Testville", "Test City") + "\n"
+    assert factors(again) == factors(REGIONS)
+    assert factor_sheet(again.encode(), Wanted()).notices == ()
 
 
 BILLS = """\
@@ -90,12 +105,49 @@ def test_bills_tell_what_a_kwh_cost_in_their_days():
         ("2026-01-01,2026-01-31,5,,EUR,,", "amount", "missing"),
         ('2026-01-01,2026-01-31,5,"1,5",EUR,,', "amount", "comma"),
         ("2026-01-01,2026-01-31,5,1,,,", "currency", "missing"),
+        ("2026-01-01,2026-01-31,1,1e99,EUR,,", "amount", "absurd"),
+        ("2026-01-01,2026-01-31,1e-20,1,EUR,,", "amount", "absurd"),
+        ("2026-01-01,9999-12-31,1,1,EUR,,", "last_day", "in no year"),
+        ("0001-01-01,2026-01-31,1,1,EUR,,", "first_day", "in no year"),
+        ("2026-09-01,2026-12-31,5,1,EUR,,", "last_day", "still to come"),
+        ("2026-01-01,2026-01-31,5,1,Euro,,", "currency", "no currency code"),
+        ("2026-01-01,2026-01-31,1,9999999,EUR,,", "amount", "above"),
     ],
 )
 def test_a_wrong_bill_is_told(bill, column, says):
     (fault,) = faults(BILLS.splitlines()[0] + "\n" + bill + "\n", site="lab")
     assert (fault.line, fault.column) == (2, column)
     assert says in fault.reason
+
+
+CELLS = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+    st.decimals(allow_nan=False, allow_infinity=False).map(str),
+    st.builds("{}e{}".format, st.integers(0, 99), st.integers(-99, 99)),
+    st.dates().map(str),
+    st.sampled_from(["EUR", "9999-12-31", "0001-01-01", "1970-01-01", "NaN", "-0"]),
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "first_day": st.just("2026-01-01") | CELLS,
+            "last_day": st.just("2026-01-31") | CELLS,
+            "kwh": st.just("5") | CELLS,
+            "amount": st.just("1") | CELLS,
+            "currency": st.just("EUR") | CELLS,
+            "source": CELLS,
+            "detail": CELLS,
+        }
+    ),
+    st.sampled_from(["UTC", "Asia/Tokyo", "America/Los_Angeles", "Africa/Monrovia"]),
+)
+def test_whatever_stands_in_a_bill_is_a_row_or_a_fault(bill, timezone):
+    content = table(bill)
+    found = faults(content, site="lab", timezone=timezone)
+    assert found or len(factors(content, site="lab", timezone=timezone)) == 1
+    assert {fault.column for fault in found} <= {*bill, None}
 
 
 def test_bills_need_their_site_and_a_time_zone_that_is_one():
@@ -187,3 +239,17 @@ def test_two_prices_of_the_same_thing_are_refused():
     (fault,) = faults(table(PRICE, {**PRICE, "value": "3"}), prices)
     assert "same as line 2" in fault.reason
     assert len(prices(table(PRICE, {**PRICE, "service_tier": "batch"}))) == 2
+
+
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [
+        ("Narnia,2024,600,AIB,own data", "zone"),
+        ("Germany,2024,1e9,AIB,own data", "g_per_kwh"),
+        ("Germany,2099,600,AIB,own data", "year"),
+        ("Germany,1950,600,AIB,own data", "year"),
+    ],
+)
+def test_a_fault_of_a_residual_mix_names_the_file_s_own_column(row, column):
+    found = faults(f"{MIX.splitlines()[0]}\n{row}\n")
+    assert {(fault.line, fault.column) for fault in found} == {(2, column)}
