@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from meter.factors.factor_rows import Known, factors_of_rows
+from meter.factors.cells import NEXT
+from meter.factors.factor_rows import BOOK, Known, factors_of_rows
 from meter.factors.price_rows import prices_of_rows
 from meter.factors.rows import Cell, Fault, Row, RowsError
 from meter.ledger import books
+from meter.ledger.books import Asked
 from meter.ledger.learning import Learned, learn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from meter.ledger import Ledger
+    from meter.model import Factor
 
 
 def take_factors(ledger: Ledger, rows: Sequence[Row], sites: Iterable[str]) -> Learned:
@@ -22,7 +26,19 @@ def take_factors(ledger: Ledger, rows: Sequence[Row], sites: Iterable[str]) -> L
 
     Returns what was news. Raises RowsError with every fault, LedgerError if it cannot be written.
     """
-    return learn(ledger, factors=factors_of_rows(rows, _known(ledger, sites)))
+    known = replace(_known(ledger, sites), standing=_standing(ledger, rows))
+    return learn(ledger, factors=factors_of_rows(rows, known))
+
+
+def _standing(ledger: Ledger, rows: Sequence[Row]) -> list[Factor]:
+    """Imported rows that may end some of these."""
+    kinds = {row.cells.get("kind") for row in rows if row.cells.get("valid_to") == NEXT}
+    with ledger.reader() as reader:
+        return [
+            factor
+            for kind in sorted(kind for kind in kinds if isinstance(kind, str))
+            for factor in books.standing(reader, Asked(kind=kind, book=BOOK))
+        ]
 
 
 def take_prices(ledger: Ledger, rows: Sequence[Row]) -> Learned:

@@ -24,6 +24,8 @@ _DATED = re.compile(r"(\d{4})(-\d{2})?(-\d{2})?")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _TEXT_CHARS = 300
 _DAY_US = 86_400_000_000
+NEXT = "next"
+"""What stands in place of an end: when the next row about the same thing begins."""
 WITHDRAWN = "withdrawn"
 """What stands in place of a value that is taken back."""
 
@@ -128,7 +130,12 @@ class Cells:
 
     def validity(self) -> tuple[int | None, int | None]:
         """When a row holds: from, and the instant after."""
-        start, end = self.instant("valid_from"), self.instant("valid_to")
+        start = self.instant("valid_from")
+        if self.raw("valid_to") == NEXT:
+            if start is None and self.raw("valid_from") is None:
+                self.wrong("valid_from", "is missing: what ends with the next begins somewhere")
+            return start, None
+        end = self.instant("valid_to")
         if start is not None and end is not None and end <= start:
             self.wrong("valid_to", "must be after valid_from")
         return start, end

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from meter.factors.cells import NEXT
 from meter.factors.rows import Cell, Fault, Row, RowsError, Sheet, shown
 from meter.factors.tables import csv_rows
 from meter.model import FactorKind
@@ -80,7 +81,7 @@ def cloud_region_rows(text: str, *, region: str | None = None, site: str | None 
     is told and left out: which of them is meant cannot be known. Raises RowsError.
     """
     given = csv_rows(text)
-    years = _years(given)
+    _check(given)
     once, ambiguous = _once(given)
     if region in ambiguous:
         raise RowsError([_differing(region, ambiguous[region])])
@@ -88,7 +89,7 @@ def cloud_region_rows(text: str, *, region: str | None = None, site: str | None 
         found
         for row in once
         if region is None or _scope(row) == region
-        for found in _figures(row, years, site)
+        for found in _figures(row, site)
     ]
     if not rows:
         known = sorted({_scope(row) for row in once})[:5]
@@ -122,15 +123,12 @@ def _differing(region: str, rows: list[Row]) -> Fault:
     return Fault(reason, None, rows[0].line, "cloud-region")
 
 
-def _years(rows: Iterable[Row]) -> dict[str, list[int]]:
-    """The years of each region, after a check of each row's."""
-    found: dict[str, list[int]] = {}
+def _check(rows: Iterable[Row]) -> None:
+    """Raises RowsError for a row without region or year."""
     faults = []
     for row in rows:
         year = str(row.cells.get("year", ""))
-        if _YEAR.fullmatch(year):
-            found.setdefault(_scope(row), []).append(int(year))
-        else:
+        if not _YEAR.fullmatch(year):
             faults.append(Fault(f"{shown(year)} is no year", None, row.line, "year"))
         faults += [
             Fault("is missing", None, row.line, name)
@@ -139,7 +137,6 @@ def _years(rows: Iterable[Row]) -> dict[str, list[int]]:
         ]
     if faults:
         raise RowsError(faults)
-    return found
 
 
 def _scope(row: Row) -> str:
@@ -148,38 +145,38 @@ def _scope(row: Row) -> str:
     return f"{short}:{str(row.cells.get('cloud-region', '')).strip().lower()}"
 
 
-def _figures(row: Row, years: dict[str, list[int]], site: str | None) -> Iterator[Row]:
+def _figures(row: Row, site: str | None) -> Iterator[Row]:
     grid = _CONSUMPTION if _CONSUMPTION.column in row.cells else _PRODUCTION
     for figure in (grid, *_OTHERS):
         if figure.column in row.cells:
-            yield Row(_cells(row, figure, years, site), row.line, names=_names(figure, site))
+            yield Row(_cells(row, figure, site), row.line, names=_names(figure, site))
 
 
 def _names(figure: _Figure, site: str | None) -> dict[str, str]:
     """What the columns of factors are in such a file."""
     scope = "--site" if site else "cloud-region"
     value = dict.fromkeys(("value", "unit"), figure.column)
-    return {"scope": scope, **value, **dict.fromkeys(("source_date", "valid_from"), "year")}
+    return {
+        "scope": scope,
+        **value,
+        **dict.fromkeys(("source_date", "valid_from", "valid_to"), "year"),
+    }
 
 
-def _cells(
-    row: Row, figure: _Figure, years: dict[str, list[int]], site: str | None
-) -> dict[str, Cell]:
-    scope, year = _scope(row), int(str(row.cells["year"]))
-    later = [one for one in years[scope] if one > year]
+def _cells(row: Row, figure: _Figure, site: str | None) -> dict[str, Cell]:
+    scope, year = _scope(row), str(row.cells["year"])
     cells: dict[str, Cell] = {
         "kind": figure.kind.value,
         "scope": site or scope,
         "value": row.cells[figure.column],
         "unit": figure.unit,
         "source": _SOURCE,
-        "source_date": str(year),
+        "source_date": year,
         "licence": _LICENCE,
         "valid_from": f"{year}-01-01",
+        "valid_to": NEXT,
         "detail": f"{scope}, {figure.column}" + (f": {figure.detail}" if figure.detail else ""),
     }
-    if later:
-        cells["valid_to"] = f"{min(later)}-01-01"
     if figure.basis:
         cells["basis"] = figure.basis
     if site:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from meter.errors import FactorError
 from meter.factors.books import HOURLY, OWN, WORLD, WORLD_SCOPE, YEARLY
-from meter.factors.cells import Cells, bounds, duplicates, place_of
+from meter.factors.cells import NEXT, Cells, bounds, duplicates, place_of
 from meter.factors.market import RANKS
 from meter.factors.row_windows import share_a_time, windows_of
 from meter.factors.rows import ROWS, Fault, Row, RowsError, refused, shown
@@ -50,11 +50,15 @@ _ONE = Decimal(1)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What rows are checked against: the sites there are, and what the ledger knows until when."""
+    """What rows are checked against: the sites there are, and what the ledger knows until when.
+
+    ``standing`` are its imported rows that may end others (``valid_to`` is ``next``).
+    """
 
     sites: Collection[str]
     newest_us: int
     now_us: int
+    standing: Sequence[Factor] = ()
 
 
 def factors_of_rows(rows: Sequence[Row], known: Known) -> list[Factor]:
@@ -73,6 +77,7 @@ def factors_of_rows(rows: Sequence[Row], known: Known) -> list[Factor]:
         faults += reader.cells.faults
         if factor is not None:
             factors[index] = factor
+    _end_with_the_next(factors, rows, known)
     keys = {
         index: (*_place(one), one.valid_from_us, one.valid_to_us, one.windows)
         for index, one in factors.items()
@@ -82,6 +87,22 @@ def factors_of_rows(rows: Sequence[Row], known: Known) -> list[Factor]:
     if faults:
         raise RowsError(sorted(faults, key=lambda fault: -1 if fault.row is None else fault.row))
     return list(factors.values())
+
+
+def _end_with_the_next(factors: dict[int, Factor], rows: Sequence[Row], known: Known) -> None:
+    """End rows that end so where a later one begins, here or in the ledger.
+
+    Whatever is learned later goes first, so a row learned before needs no end: the order in which
+    files are imported changes nothing.
+    """
+    begins: dict[tuple[object, ...], set[int]] = {}
+    for one in (*known.standing, *factors.values()):
+        if one.valid_from_us is not None and one.value is not None:
+            begins.setdefault(_place(one), set()).add(one.valid_from_us)
+    for index, one in factors.items():
+        if rows[index].cells.get("valid_to") == NEXT and one.valid_from_us is not None:
+            later = [at for at in begins.get(_place(one), ()) if at > one.valid_from_us]
+            factors[index] = replace(one, valid_to_us=min(later, default=None))
 
 
 def _place(factor: Factor) -> tuple[object, ...]:

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from meter.factors.cells import Cells
+from meter.factors.cells import NEXT, Cells
 from meter.factors.rows import Cell, Fault, Row, RowsError, Sheet, shown
 from meter.factors.tables import csv_rows
 from meter.model import FactorKind
@@ -51,10 +51,7 @@ def residual_mix_rows(text: str, told: Mapping[str, str] | None = None) -> Sheet
     used = [one for one in read if Decimal(one[2]) != 0]
     if not used:
         raise RowsError([Fault("has no residual mix but 0")])
-    years: dict[str, list[int]] = {}
-    for zone, year, _, _ in used:
-        years.setdefault(zone.casefold(), []).append(year)
-    rows = tuple(_row(*one, years[one[0].casefold()], told or {}) for one in used)
+    rows = tuple(_row(*one, told or {}) for one in used)
     said = f"Left out, because a residual mix of 0 is none: {', '.join(empty)}." if empty else ""
     return Sheet(rows, (said,) if said else ())
 
@@ -72,10 +69,7 @@ def _read(cells: Cells) -> list[tuple[str, int, str, Row]]:
     return [(zone, int(year), str(value), cells.row)]
 
 
-def _row(
-    zone: str, year: int, value: str, row: Row, years: list[int], told: Mapping[str, str]
-) -> Row:
-    later = [one for one in years if one > year]
+def _row(zone: str, year: int, value: str, row: Row, told: Mapping[str, str]) -> Row:
     cells: dict[str, Cell] = {
         "kind": FactorKind.MARKET_INTENSITY.value,
         "scope": zone,
@@ -85,12 +79,11 @@ def _row(
         "rank": "210",
         "source_date": str(year),
         "valid_from": f"{year}-01-01",
+        "valid_to": NEXT,
         "detail": f"residual mix of {year}",
     }
     given = {**told, **row.cells}
     cells |= {n: given[n] for n in ("source", "source_date", "licence") if n in given}
-    if later:
-        cells["valid_to"] = f"{min(later)}-01-01"
     if _AIB in str(cells.get("source", "")):  # its figures are of combustion alone
         cells["basis"] = "average, direct"
     return Row(cells, row.line, names={**_NAMES, **_own_names(row)})

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from meter.errors import UsageError
 from meter.instants import parse_us
+from meter.ledger.rows import factor_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from meter.ledger.reader import Reader
+    from meter.model import Factor
 
 MOST = 100_000
 """Most rows of one list."""
@@ -51,7 +53,16 @@ class Asked:
 
 def factors(reader: Reader, asked: Asked) -> list[dict[str, Any]]:
     """Rows of the factor book."""
-    found = reader.rows(
+    return [factor_json(row) for row in _factors(reader, asked)]
+
+
+def standing(reader: Reader, asked: Asked) -> list[Factor]:
+    """Rows of the factor book, as factors."""
+    return [factor_of(row) for row in _factors(reader, asked)]
+
+
+def _factors(reader: Reader, asked: Asked) -> list[dict[str, Any]]:
+    return reader.rows(
         "report/factors",
         kind=asked.kind,
         scope=asked.scope,
@@ -60,7 +71,6 @@ def factors(reader: Reader, asked: Asked) -> list[dict[str, Any]]:
         limit=asked.limit,
         **_as_of(asked),
     )
-    return [factor_json(row) for row in found]
 
 
 def prices(reader: Reader, asked: Asked) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from meter.factors.rows import RowsError
 from meter.intake import rows_of_json, take_factors, take_prices
 from meter.ledger import Ledger, books
 from meter.ledger.books import Asked
+from meter.ledger.expansion import holds
 from meter.ledger.ledger import Pace
 from tests.factors.sheets import FACTOR, PRICE, table
 
@@ -154,3 +155,32 @@ def _us(text: str) -> int:
     from meter.instants import parse_us
 
     return parse_us(text)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(st.integers(2016, 2026), min_size=1, max_size=6, unique=True), st.randoms(), st.data()
+)
+def test_of_yearly_figures_the_newest_year_holds_whatever_came_first(years, random, data):
+    files = [[year] for year in years]
+    if len(files) > 1 and data.draw(st.booleans()):
+        files = [files[0] + files[1], *files[2:], files[1]]
+    random.shuffle(files)
+    with in_memory() as ledger:
+        for file in files:
+            rows = "".join(f"Germany,{year},{year - 1900},AIB,own\n" for year in file)
+            content = f"zone,year,g_per_kwh,source,licence\n{rows}"
+            take_factors(ledger, factor_sheet(content.encode(), Wanted()).rows, SITES)
+        with ledger.reader() as reader:
+            found = books.standing(reader, Asked(book="import"))
+    for year in range(2016, 2028):
+        at_us = _us(f"{year}-05-01T00:00:00Z")
+        held = [one for one in found if holds(one, None, at_us)]
+        expected = max((known for known in years if known <= year), default=None)
+        newest = max(held, key=lambda one: one.recorded_us, default=None)
+        assert (newest and newest.value) == (expected and expected - 1900)
+
+
+def test_an_end_with_the_next_needs_a_beginning():
+    with in_memory() as ledger, pytest.raises(RowsError, match="valid_from: is missing"):
+        take(ledger, [{"scope": "FRA", "value": "56", "valid_to": "next"}])
