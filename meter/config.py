@@ -49,6 +49,7 @@ class Electricity:
     valid_from_us: int | None = None
     valid_to_us: int | None = None
     source: str = "configuration"
+    source_date: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class GpuTime:
     rate_per_hour: Banded | None
     source: str = "configuration"
     owned: Owned | None = None
+    source_date: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class Embodied:
     server_kg_per_gpu: Banded | None
     lifetime_years: Banded | None = None
     source: str = "configuration"
+    source_date: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ class Instrument:
     valid_to_us: int | None = None
     source: str = "configuration"
     lacking: tuple[str, ...] = ()
+    source_date: str | None = None
 
     @property
     def name(self) -> str:
@@ -141,6 +145,7 @@ class Config:
     pue: Banded | None = None
     wue: Banded | None = None  # L/kWh of IT energy
     tnd_loss: Banded | None = None  # share of what is fed into the grid
+    site_source_date: str | None = None  # of these three
     electricity: Electricity | None = None
     gpu_time: GpuTime | None = None
     embodied: Embodied | None = None

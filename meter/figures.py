@@ -235,7 +235,9 @@ def factor_value(factor: Mapping[str, Any]) -> str:
 def factor_source(factor: Mapping[str, Any]) -> str:
     """Where a factor is from, with the date of the source."""
     dated = factor.get("source_date")
-    return f"{factor['source']}, {dated}" if dated else str(factor["source"])
+    if dated in {None, "", "not stated"}:  # as a configuration that names no date has it
+        return str(factor["source"])
+    return f"{factor['source']}, {dated}"
 
 
 def plain(value: object) -> str:

@@ -22,7 +22,7 @@ from meter.settings_keys import KEYS, Key
 from meter.settings_market import excluded_notice, instruments
 from meter.settings_site import embodied, gpu_time, site_value
 from meter.settings_tariff import electricity
-from meter.settings_values import Values, flag, path, shown, text, whole
+from meter.settings_values import Values, dated, flag, path, shown, text, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,6 +102,7 @@ def _config(values: Values, environment: Mapping[str, str], uid: int) -> Config:
         pue=values.tried(partial(site_value, values, "pue"), None),
         wue=values.tried(partial(site_value, values, "wue"), None),
         tnd_loss=values.tried(partial(site_value, values, "tnd_loss"), None),
+        site_source_date=values.tried(partial(dated, values, "site.source_date"), None),
         electricity=values.tried(partial(electricity, values), None),
         gpu_time=values.tried(partial(gpu_time, values), None),
         embodied=values.tried(partial(embodied, values), None),

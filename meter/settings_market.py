@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from meter.config import Instrument
 from meter.model import Notice, Severity
 from meter.settings_tariff import day, timezone
-from meter.settings_values import Limits, band, number, shown, text
+from meter.settings_values import Limits, band, dated, number, shown, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -101,6 +101,7 @@ def _instrument(values: Values, name: str, zone: str, numbers: Counter[str]) -> 
         valid_to_us=end,
         source=text(values, f"{name}.source") or "configuration",
         lacking=_lacking(values, f"{name}.quality", kind),
+        source_date=values.tried(partial(dated, values, f"{name}.source_date"), None),
     )
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from meter.config import Embodied, GpuTime, Owned
-from meter.settings_values import Limits, band, currency, plain_number, shown, text
+from meter.settings_values import Limits, band, currency, dated, plain_number, shown, text
 
 if TYPE_CHECKING:
     from meter.config import Banded
@@ -64,7 +64,10 @@ def gpu_time(values: Values) -> GpuTime | None:
     rate = values.tried(partial(band, values, rate_name, Decimal(0)), None)
     code = values.tried(partial(currency, values, "gpu_time.currency", rate_name), None)
     source = text(values, "gpu_time.source") or "configuration"
-    return None if rate is None or code is None else GpuTime(code, rate, source)
+    when = values.tried(partial(dated, values, "gpu_time.source_date"), None)
+    if rate is None or code is None:
+        return None
+    return GpuTime(code, rate, source, source_date=when)
 
 
 def _owned(values: Values) -> GpuTime | None:
@@ -75,10 +78,11 @@ def _owned(values: Values) -> GpuTime | None:
     ]
     code = values.tried(partial(currency, values, "gpu_time.currency", "gpu_time.price"), None)
     source = text(values, "gpu_time.source") or "configuration"
+    when = values.tried(partial(dated, values, "gpu_time.source_date"), None)
     price, years, use = parts
     if price is None or years is None or use is None or code is None:
         return None
-    return GpuTime(code, None, source, Owned(price, years, use))
+    return GpuTime(code, None, source, Owned(price, years, use), when)
 
 
 def _needed(values: Values, name: str, limits: Limits) -> Banded:
@@ -99,6 +103,7 @@ def embodied(values: Values) -> Embodied | None:
     )
     years = values.tried(partial(band, values, "embodied.lifetime_years", _YEARS), None)
     source = text(values, "embodied.source") or "configuration"
+    when = values.tried(partial(dated, values, "embodied.source_date"), None)
     if len(values.faults) > before:  # the rest of it is another amount
         return None
     if kilograms is None and server is None:
@@ -109,4 +114,4 @@ def embodied(values: Values) -> Embodied | None:
                 "give kg_per_gpu, server_kg_per_gpu or both",
             )
         return None
-    return Embodied(kilograms, server, years, source)
+    return Embodied(kilograms, server, years, source, when)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from meter.config import Electricity, Window
-from meter.settings_values import band, currency, shown, text
+from meter.settings_values import band, currency, dated, shown, text
 from meter.units import US_PER_QUARTER
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def electricity(values: Values) -> Electricity | None:
     valid_from_us = values.tried(partial(day, values, "electricity.valid_from", zone), None)
     valid_to_us = values.tried(partial(day, values, "electricity.valid_to", zone), None)
     source = values.tried(partial(text, values, "electricity.source"), None) or "configuration"
+    source_date = values.tried(partial(dated, values, "electricity.source_date"), None)
     code = currency(values, "electricity.currency", "an electricity price")
     if len(values.faults) > before:  # the rest of a tariff is another tariff
         return None
@@ -54,6 +55,7 @@ def electricity(values: Values) -> Electricity | None:
         valid_from_us=valid_from_us,
         valid_to_us=valid_to_us,
         source=source,
+        source_date=source_date,
     )
 
 

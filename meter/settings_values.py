@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _TEXT_LIMIT = 128
+_DATED = re.compile(r"\d{4}(-\d{2}){0,2}", re.ASCII)
 _SHOWN_LIMIT = 40
 _CODE_LENGTH = 3
 _LIMIT = Decimal(10) ** 5  # more than that cannot be stored as a factor, and is no price
@@ -114,6 +118,19 @@ def text(values: Values, name: str) -> str | None:
     if not found.strip() or len(found) > _TEXT_LIMIT or not found.isprintable():
         raise values.wrong(name, f"must be 1 to {_TEXT_LIMIT} printable characters")
     return found.strip()
+
+
+def dated(values: Values, name: str) -> str | None:
+    """A year, month or day: ``2026``, ``2026-01`` or ``2026-01-31``; raises ConfigError."""
+    found = values.get(name)
+    if found is None:
+        return None
+    words = found.isoformat()[:10] if isinstance(found, date) else str(found)
+    if _DATED.fullmatch(words):
+        with suppress(ValueError):  # a day that is in no year
+            date.fromisoformat(words + "-01-01"[len(words) - 4 :])
+            return words
+    raise values.wrong(name, f"must be a year, a month or a day, not {shown(words)}")
 
 
 def path(values: Values, name: str) -> Path | None:

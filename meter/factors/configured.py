@@ -76,7 +76,10 @@ def _price(
     recorded_us: int,
     windows: LocalWindows | None = None,
 ) -> Factor:
-    told = Told(source=tariff.source, currency=tariff.currency) if tariff else Told()
+    told = Told()
+    if tariff:
+        when = tariff.source_date
+        told = Told(source=tariff.source, currency=tariff.currency, source_date=when)
     row = own_row(FactorKind.ELECTRICITY_PRICE, price, site, recorded_us, told)
     return identified(
         replace(

@@ -54,7 +54,7 @@ def _row(instrument: Instrument, site: Site, recorded_us: int) -> Factor:
         if instrument.type != "residual"
         else "the mix of what nobody has claimed"
     )
-    told = Told(source=instrument.source, detail=detail)
+    told = Told(source=instrument.source, detail=detail, source_date=instrument.source_date)
     row = own_row(kind, instrument.g_per_kwh, site, recorded_us, told)
     row = replace(
         row,

@@ -29,8 +29,11 @@ class Told:
     source: str = "configuration"
     currency: str | None = None
     detail: str | None = None
+    source_date: str | None = None  # None: not stated
 
 
+NOT_STATED = "not stated"
+LICENCE = "own data"
 _PLAIN = Told()
 
 
@@ -46,6 +49,8 @@ def own_row(
     if value is not None:
         _check(kind, value, unit)
     origin = value.origin if value else None
+    source_date = origin.source_date if origin else told.source_date or NOT_STATED
+    licence = origin.licence if origin else LICENCE
     return identified(
         Factor(
             id="",
@@ -60,8 +65,8 @@ def own_row(
             recorded_us=recorded_us,
             rank=OWN,
             currency=told.currency,
-            source_date=origin.source_date if origin else None,
-            licence=origin.licence if origin else None,
+            source_date=source_date if value else None,
+            licence=licence if value else None,
             detail="; ".join(filter(None, (told.detail, origin.detail if origin else None)))
             or None,
         )
@@ -83,8 +88,9 @@ def _check(kind: FactorKind, value: Banded, unit: str) -> None:
 
 def own_rows(config: Config, site: Site, recorded_us: int) -> Iterator[Factor]:
     """Everything that a configuration states by single values; what it does not is withdrawn."""
-    yield own_row(FactorKind.PUE, config.pue, site, recorded_us)
-    yield own_row(FactorKind.WUE, config.wue, site, recorded_us)
+    told = Told(source_date=config.site_source_date)
+    yield own_row(FactorKind.PUE, config.pue, site, recorded_us, told)
+    yield own_row(FactorKind.WUE, config.wue, site, recorded_us, told)
     yield _uplift(config, site, recorded_us)
     yield _gpu_hour(config.gpu_time, site, recorded_us)
     yield from _embodied(config, site, recorded_us)
@@ -117,7 +123,8 @@ def _uplift(config: Config, site: Site, recorded_us: int) -> Factor:
     loss = config.tnd_loss
     if loss is None:
         return own_row(FactorKind.TND_UPLIFT, None, site, recorded_us)
-    told = Told(detail=f"loss of {shown(loss)} of what is fed into the grid: loss / (1 - loss)")
+    detail = f"loss of {shown(loss)} of what is fed into the grid: loss / (1 - loss)"
+    told = Told(detail=detail, source_date=config.site_source_date)
     return own_row(FactorKind.TND_UPLIFT, uplift_of(loss), site, recorded_us, told)
 
 
@@ -126,14 +133,14 @@ def _gpu_hour(gpu: GpuTime | None, site: Site, recorded_us: int) -> Factor:
     if gpu is None:
         return own_row(kind, None, site, recorded_us)
     if gpu.owned is None:
-        told = Told(source=gpu.source, currency=gpu.currency)
+        told = Told(source=gpu.source, currency=gpu.currency, source_date=gpu.source_date)
         return own_row(kind, gpu.rate_per_hour, site, recorded_us, told)
     owned = gpu.owned
     detail = (
         f"owned: {shown(owned.price)} {gpu.currency} over {shown(owned.lifetime_years)} years of "
         f"{HOURS_PER_YEAR} h, in use for {shown(owned.utilisation)} of them"
     )
-    told = Told(Method.MODELLED, gpu.source, gpu.currency, detail)
+    told = Told(Method.MODELLED, gpu.source, gpu.currency, detail, gpu.source_date)
     return own_row(kind, hourly_cost_of(owned), site, recorded_us, told)
 
 
@@ -148,5 +155,5 @@ def _embodied(config: Config, site: Site, recorded_us: int) -> Iterator[Factor]:
             yield own_row(kind, None, site, recorded_us)
             continue
         detail = f"{shown(kilograms)} kg over {shown(years)} years of {HOURS_PER_YEAR} h"
-        told = Told(Method.MODELLED, stated.source, None, detail)
+        told = Told(Method.MODELLED, stated.source, None, detail, stated.source_date)
         yield own_row(kind, per_hour(kilograms, years), site, recorded_us, told)

@@ -512,6 +512,24 @@ def test_a_bad_value_of_a_site_is_refused(
     assert reason in said
 
 
+@pytest.mark.parametrize(
+    ("written", "date"),
+    [("2026-01-31", "2026-01-31"), ('"2026-01"', "2026-01"), ('"2026"', "2026"), ("2026", "2026")],
+)
+def test_a_source_date_is_a_year_a_month_or_a_day(tmp_path: Path, written: str, date: str) -> None:
+    stated = SITE.replace("[site]", f"[site]\nsource_date = {written}")
+    assert load(tmp_path, stated).site_source_date == date
+
+
+@pytest.mark.parametrize("table", ["site", "gpu_time", "embodied", "market.instruments"])
+@pytest.mark.parametrize("wrong", ['"last year"', '"2026-13"', '"2026-02-30"', "true", '"26"'])
+def test_a_source_date_that_is_none_is_refused(tmp_path: Path, table: str, wrong: str) -> None:
+    head = f"[[{table}]]" if "." in table else f"[{table}]"
+    said = refusal(tmp_path, SITE.replace(head, f"{head}\nsource_date = {wrong}", 1))
+    assert ".source_date (" in said
+    assert "must be a year, a month or a day" in said
+
+
 def test_a_wrong_instrument_leaves_out_all_and_nothing_else(tmp_path: Path) -> None:
     config, said = leniently(tmp_path, SITE.replace("share = 0.4", "share = 4"))
     assert config.instruments == ()

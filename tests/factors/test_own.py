@@ -8,15 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meter.config import Banded, Embodied, GpuTime, Owned
+from meter.config import Banded, Electricity, Embodied, GpuTime, Instrument, Owned
 from meter.errors import FactorError
 from meter.factors import factors_of
+from meter.factors.books import YEARLY
 from meter.factors.bundled import lifetime
 from meter.factors.own import hourly_cost_of, uplift_of
 from meter.factors.presets import preset, presets
 from meter.model import FactorKind, Method
 from tests.ledger.facts import START_US, band, config, site
 
+SITE_KINDS = {FactorKind.PUE, FactorKind.WUE, FactorKind.TND_UPLIFT}
 NANO = Decimal("1E-9")
 
 
@@ -46,6 +48,33 @@ def test_an_own_value_is_sourced_from_the_configuration():
     wue = row(FactorKind.WUE, wue=band("0.3"))
     assert (wue.value, wue.unit, wue.method) == (Decimal("0.3"), "L/kWh", Method.SOURCED)
     assert (wue.source, wue.detail, wue.item) == ("configuration", None, None)
+
+
+def test_every_row_of_a_configuration_has_source_date_and_licence():
+    when = {"source_date": "2026-01"}
+    stated = {
+        "pue": band("1.2"), "wue": band("0.3"), "tnd_loss": band("0.05"),
+        "site_source_date": "2025",
+        "electricity": Electricity("EUR", band("0.25"), **when),
+        "gpu_time": GpuTime("EUR", band("2"), **when),
+        "embodied": Embodied(band("164"), band("480"), **when),
+        "instruments": (Instrument("residual", 1, band("450"), Decimal(1), **when),),
+    }  # fmt: skip
+    rows = [f for f in factors_of(config(**stated), site(), START_US) if f.rank != YEARLY]
+    own = [f for f in rows if f.book == "configuration"]
+    assert len(own) == 8
+    assert {f.licence for f in own} == {"own data"}
+    of_site = {f.source_date for f in own if f.kind in SITE_KINDS}
+    assert of_site == {"2025"}
+    assert {f.source_date for f in own if f.kind not in SITE_KINDS} == {"2026-01"}
+
+
+def test_a_date_that_is_not_given_is_not_stated_and_a_withdrawal_needs_none():
+    stated, withdrawn = row(FactorKind.PUE, pue=band("1.2")), row(FactorKind.PUE)
+    assert (stated.source_date, stated.licence) == ("not stated", "own data")
+    assert (withdrawn.source_date, withdrawn.licence) == (None, None)
+    dated = row(FactorKind.PUE, pue=preset("pue", "hyperscale"), site_source_date="2025")
+    assert dated.source_date == preset("pue", "hyperscale").origin.source_date
 
 
 def test_an_unknown_preset_is_refused_with_the_nearest_names():
