@@ -32,6 +32,9 @@ CRITERIA = {
 }
 """Quality criteria of the GHG Protocol's Scope 2 Guidance (2015), table 7.1, in our words."""
 
+EXCLUDED = "market_excluded"
+"""Code of the notice on an instrument that does not count."""
+
 _ALL = ("attribute", "unique", "retired", "vintage", "market", "residual")
 NEEDED: dict[str, tuple[str, ...]] = {
     "certificate": _ALL,
@@ -78,9 +81,7 @@ def excluded_notice(instruments: Iterable[Instrument]) -> Notice | None:
     if not lacking:
         return None
     said = "; ".join(f"{each.name}: {', '.join(each.lacking)}" for each in lacking)
-    return Notice(
-        "market_excluded", f"Not counted in market-based carbon: {said}.", Severity.WARNING
-    )
+    return Notice(EXCLUDED, f"Not counted in market-based carbon: {said}.", Severity.WARNING)
 
 
 def _instrument(values: Values, name: str, zone: str, numbers: Counter[str]) -> Instrument:

@@ -24,11 +24,12 @@ from meter.snapshot import Health, Snapshot
 from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
     from decimal import Decimal
 
     from meter.agent.archive import Archive
+    from meter.agent.feeding import Feeding
     from meter.agent.loop import Loop
     from meter.agent.metering import Metering
     from meter.agent.reception import Reception
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from meter.agent.shelf import Shelf
     from meter.ledger import Reader
     from meter.model import Factor
-    from meter.snapshot import FeedView
 
 IN_MEMORY = Path(":memory:")
 """A ledger that is gone when it is closed."""
@@ -67,7 +67,7 @@ class Desk:
         shelf: Shelf,
         version: str,
         archive: Archive,
-        feed: Callable[[], FeedView] | None = None,
+        feeding: Feeding | None = None,
     ) -> None:
         self._loop = loop
         self._metering = loop.metering
@@ -75,7 +75,7 @@ class Desk:
         self._ledger = ledger
         self._shelf = shelf
         self._archive = archive
-        self._feed = feed
+        self._feeding = feeding
         self._listed = threading.Event()
         self._ending = 0  # requests that wait for the end of a run to be durable
         self._ending_lock = threading.Lock()
@@ -119,7 +119,7 @@ class Desk:
         return self._with_feed(replace(shown, gpus=(), hosts=(), health=health))
 
     def _with_feed(self, shown: Snapshot) -> Snapshot:
-        return shown if self._feed is None else views.with_feed(shown, self._feed())
+        return shown if self._feeding is None else views.with_feed(shown, self._feeding.view())
 
     def fresh(self) -> tuple[bool, str | None]:
         """Whether samples are fresh, else why not."""
@@ -130,7 +130,8 @@ class Desk:
         """The live state as JSON."""
         house, health = self._reception.house, self._ledger.health()
         status = self._loop.ask(lambda: views.status(self._metering, self._shown, health, house))
-        status["feeds"] = [] if self._feed is None else [views.feed(self._feed())]
+        feeding = self._feeding
+        status["feeds"] = [] if feeding is None else [views.feed(feeding.view())]
         return status
 
     def degraded(self) -> str | None:
@@ -170,7 +171,20 @@ class Desk:
             if done is None:  # others of the run's launchers go on
                 return self.document(run_id)
             durable = self._durable(done, END_S, broken_s=_BROKEN_END_S)
-            return self._document(run_id, durable=durable)
+            return self._document(run_id, durable=durable and self._told_of_feed(run_id))
+
+    def _told_of_feed(self, run_id: str) -> bool:
+        """Tell a run that has ended where no live intensity held in it; whether that is durable."""
+        live, _ = self._metering.ended.get(run_id, (None, 0))
+        live = live or self._metering.runs.get(run_id)
+        if self._feeding is None or live is None:
+            return True
+        now_us = self._metering.clock.wall_us()
+        notice = self._feeding.ended(run_id, live.run.started_us, now_us)
+        if notice is None:
+            return True
+        written = self._ledger.write(LedgerBatch(notices=(notice,)), urgent=True)
+        return self._durable(written, _DURABLE_S, broken_s=_BROKEN_S)
 
     def mark(self, run_id: str, mark: NewMark) -> dict[str, Any]:
         """Note an instant inside a run."""
@@ -263,6 +277,8 @@ class Desk:
         with self._reading:
             found = synced(self._ledger, rows)
         self._shelf.take(found.factors)
+        if self._feeding is not None:
+            self._feeding.learned(found.factors)
         return {"new": found.new, "corrected": found.corrected, "unchanged": found.unchanged}
 
     def _durable(self, future: Future[None], timeout_s: float, *, broken_s: float) -> bool:

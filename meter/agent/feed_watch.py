@@ -36,13 +36,14 @@ class FeedWatch:
     stale: bool = False
     refused: bool = False
     error: str | None = None
+    failing: bool = False
     last_ok_us: int | None = None
     _known: dict[tuple[int, int], Factor] = field(default_factory=dict)
     _last: Factor | None = None
 
     def recall(self, factors: Iterable[Factor]) -> None:
         """Take what the ledger has of this feed, in the order in which it was learned."""
-        own = [f for f in factors if f.book == self.about.book and f.kind is self.about.kind]
+        own = [factor for factor in factors if self._is_own(factor)]
         self._take(sorted(own, key=lambda factor: factor.recorded_us))
 
     def news(self, factors: Iterable[Factor]) -> list[Factor]:
@@ -61,11 +62,19 @@ class FeedWatch:
     def heard(self, now_us: int) -> None:
         """Note that the provider gave something of use."""
         self.last_ok_us, self.error, self.refused = now_us, None, False
+        self.failing = False
+
+    def rested(self, now_us: int) -> None:
+        """Note that nothing need be asked: the ledger has the row of the present."""
+        present = self._present(now_us)
+        if present is not None:
+            self.last_ok_us = min(present.recorded_us, now_us)
 
     def failed(self, error: FeedError, *, refused: bool) -> None:
-        """Note a failure."""
+        """Note a failure: without a row of the present it is stale at once, or refused."""
         self.error = str(error)[:_TEXT_LIMIT]
         self.refused = self.refused or refused
+        self.failing = not self.refused
 
     def left_us(self, now_us: int) -> int | None:
         """How long the row of the present still holds; None if there is none."""
@@ -74,17 +83,26 @@ class FeedWatch:
 
     def look(self, now_us: int) -> list[Notice]:
         """What is wrong now, and whether it is stale."""
-        if self.stale:
+        if self.stale or self.failing:
             self.stale = self._present(now_us) is None
         else:
             self.stale = now_us >= self._until_us(now_us) + self.grace_us
         wrong = []
         if self.stale:
-            wrong.append(Notice(STALE, self._stale_text(), Severity.WARNING, at_us=now_us))
+            wrong.append(self._stale_notice(now_us))
         if self.refused:
-            text = f"Live grid intensity is refused: {self.error}."
-            wrong.append(Notice(REFUSED, text, Severity.WARNING, at_us=now_us))
+            wrong.append(self._refused_notice(now_us))
         return wrong
+
+    def without(self, from_us: int, to_us: int) -> Notice | None:
+        """What is to be said of a time that no row holds in; None if one does, or is just due."""
+        if any(start < to_us and end > from_us for start, end in self._known):
+            return None
+        if self.refused:
+            return self._refused_notice(to_us)
+        if self._last is None or self.failing or to_us >= _time(self._last)[1] + self.grace_us:
+            return self._stale_notice(to_us)
+        return None
 
     def back(self, now_us: int) -> Notice:
         """That it is not stale any more."""
@@ -111,6 +129,12 @@ class FeedWatch:
             if self._last is None or _time(factor) >= _time(self._last):
                 self._last = factor
 
+    def _is_own(self, factor: Factor) -> bool:
+        """Whether it is of this provider, zone and signal: another zone's is not the present."""
+        own = self.about
+        said = factor.book, factor.kind, factor.source, factor.basis
+        return said == (own.book, own.kind, own.source, own.basis)
+
     def _forget(self, now_us: int) -> None:
         """Drop what is so old that no answer of a poll tells of it; the ledger keeps it."""
         for time in [time for time in self._known if time[1] < now_us - _KEPT_US]:
@@ -129,6 +153,13 @@ class FeedWatch:
         if self._last is None:
             return self.started_us
         return max(self.started_us, min(_time(self._last)[1], max(now_us, self.started_us)))
+
+    def _stale_notice(self, now_us: int) -> Notice:
+        return Notice(STALE, self._stale_text(), Severity.WARNING, at_us=now_us)
+
+    def _refused_notice(self, now_us: int) -> Notice:
+        text = f"Live grid intensity is refused: {self.error}."
+        return Notice(REFUSED, text, Severity.WARNING, at_us=now_us)
 
     def _stale_text(self) -> str:
         why = f" ({self.error})" if self.error else ""

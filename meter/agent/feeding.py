@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from meter.agent.feed_pace import Pace
 from meter.agent.feed_watch import STALE, FeedWatch
 from meter.errors import FeedError, FeedRefusedError, LedgerError
 from meter.factors.feeds import factors_of_points
+from meter.factors.feeds.feed import iso_seconds
 from meter.identified import identified
 from meter.model import LedgerBatch
 from meter.units import US_PER_HOUR, US_PER_QUARTER, US_PER_S
@@ -19,6 +21,7 @@ from meter.units import US_PER_HOUR, US_PER_QUARTER, US_PER_S
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from meter.agent.feed_rest import Rest
     from meter.factors.feeds import Feed, Point
     from meter.model import Factor, Notice
     from meter.snapshot import FeedView
@@ -29,6 +32,7 @@ TICK_S = 15.0  # how often it is looked whether the present is still known
 _DAY_US = 24 * US_PER_HOUR
 _DAY_AGAIN_US = US_PER_HOUR  # providers correct the last hours
 _STOP_S = 1.0
+_ENDED_KEPT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class Surroundings:
     write: Callable[[LedgerBatch], object]
     runs: Callable[[], list[str]]
     now_us: Callable[[], int]
+    rest: Rest | None = None  # what the agents before this one promised the provider
 
 
 class Feeding:
@@ -53,12 +58,15 @@ class Feeding:
         self._around = around
         grace_us = round(every_minutes * 60) * US_PER_S
         self._watch = FeedWatch(feed.about, around.now_us(), grace_us)
-        self._watch.recall(known)
+        self._watch.recall(row for row in known if row.scope == around.site_id)
+        self._lock = threading.RLock()  # of what is known, told and shown
         self._pace = Pace(every_minutes * SECONDS_PER_MINUTE)
         self._random = random.Random()  # noqa: S311 - spreads requests, hides nothing
         self._stopping = threading.Event()
         self._day_us = 0  # when the last day was asked for
+        self._rested = False
         self._told: dict[str, set[str]] = {}  # what is wrong, and which runs know of it
+        self._ended: deque[str] = deque(maxlen=_ENDED_KEPT)  # told at their end
         self._view = self._watch.view()
         self._thread = threading.Thread(target=self._work, name="meter-feeding", daemon=True)
 
@@ -88,21 +96,43 @@ class Feeding:
         except Exception as error:  # noqa: BLE001 - a feed must never end the agent
             return self._failed(FeedError(f"this is a defect of the feed ({type(error).__name__})"))
         self._pace = replace(self._pace, failures=0)
-        left_us = self._watch.left_us(self._around.now_us())
-        left_s = None if left_us is None else left_us / US_PER_S
-        return self._pace.after_answer(self._random.random(), left_s)
+        wait_s = self._pace.after_answer(self._random.random(), self._left_s())
+        self._promise(wait_s)
+        return wait_s
+
+    def learned(self, factors: Iterable[Factor]) -> None:
+        """Know what others have learned of this feed; from any thread."""
+        with self._lock:
+            self._watch.recall(factors)
+            self._view = self._watch.view()
+
+    def ended(self, run_id: str, from_us: int, to_us: int) -> Notice | None:
+        """What a run that ends is to be told, if it is not yet; from any thread.
+
+        Runs may be over before the first answer, or the first failure, is there.
+        """
+        with self._lock:
+            notice = self._watch.without(from_us, to_us)
+            if notice is None or run_id in (*self._told.get(notice.code, ()), *self._ended):
+                return None
+            self._ended.append(run_id)
+            return replace(notice, run_id=run_id)
 
     def look(self) -> None:
         """See whether the present is still known, and tell each run once what is wrong."""
+        with self._lock:
+            self._look()
+
+    def _look(self) -> None:
         now_us = self._around.now_us()
         runs = self._around.runs()
         wrong = self._watch.look(now_us)
         for notice in wrong:
             told = self._told.get(notice.code)
-            late = [run_id for run_id in runs if told is None or run_id not in told]
+            late = [run_id for run_id in runs if run_id not in (*(told or ()), *self._ended)]
             if told is None or late:
                 self._note(notice, late)
-            self._told[notice.code] = {*runs}
+            self._told[notice.code] = {*(told or ()), *runs}
         over = self._told.keys() - {notice.code for notice in wrong}
         for code in over:
             del self._told[code]
@@ -114,7 +144,8 @@ class Feeding:
         """The present first; then the last day, at the start and every hour."""
         now_us = self._around.now_us()
         self._keep(self._feed.fetch(now_us))
-        self._watch.heard(now_us)
+        with self._lock:
+            self._watch.heard(now_us)
         if 0 <= now_us - self._day_us < _DAY_AGAIN_US:  # a clock that was set back asks again
             return
         self._day_us = now_us
@@ -137,13 +168,43 @@ class Feeding:
             self._around.write(LedgerBatch(factors=tuple(fresh)))
             learned = [identified(replace(row, recorded_us=now_us)) for row in fresh]
         self._around.take(learned)
-        self._watch.keep(fresh, now_us)
+        with self._lock:
+            self._watch.keep(fresh, now_us)
 
     def _failed(self, error: FeedError) -> float:
         self._pace = replace(self._pace, failures=self._pace.failures + 1)
         refused = isinstance(error, FeedRefusedError)
-        self._watch.failed(error, refused=refused)
+        with self._lock:
+            self._watch.failed(error, refused=refused)
+        if error.retry_after_s is not None:
+            self._promise(error.retry_after_s)
         return self._pace.after_failure(self._random.random(), error.retry_after_s, refused=refused)
+
+    def _promise(self, wait_s: float) -> None:
+        """Keep for the agents after this one that nothing is asked for so long."""
+        if self._around.rest is not None:
+            self._around.rest.keep(self._around.now_us() + round(wait_s * US_PER_S))
+
+    def _left_s(self) -> float | None:
+        left_us = self._watch.left_us(self._around.now_us())
+        return None if left_us is None else left_us / US_PER_S
+
+    def _rest_s(self) -> float:
+        """How long nothing is asked at the start: the present is known, or it was promised."""
+        if self._rested:
+            return 0.0
+        self._rested = True
+        now_us, left_s, rest = self._around.now_us(), self._left_s(), self._around.rest
+        until_us = 0 if rest is None else rest.until_us(now_us)
+        wait_s = max(0.0, (until_us - now_us) / US_PER_S)
+        with self._lock:
+            if left_s is not None:
+                self._watch.rested(now_us)
+                return max(wait_s, self._pace.after_answer(self._random.random(), left_s))
+            if wait_s:
+                error = FeedError(f"it is to be left alone until {iso_seconds(until_us)}")
+                self._watch.failed(error, refused=False)
+        return wait_s
 
     def _note(self, notice: Notice, runs: list[str]) -> None:
         """Write a notice for each run that it concerns, or for none."""
@@ -156,5 +217,5 @@ class Feeding:
         while not self._stopping.wait(min(wait_s, TICK_S)):
             wait_s -= TICK_S
             if wait_s <= 0:
-                wait_s = self.poll()
+                wait_s = self._rest_s() or self.poll()
             self.look()

@@ -19,6 +19,7 @@ from meter.agent import http, memory
 from meter.agent.archive import Archive
 from meter.agent.books_desk import BooksDesk
 from meter.agent.desk import IN_MEMORY, Desk
+from meter.agent.feed_rest import Rest
 from meter.agent.feeding import Feeding, Surroundings
 from meter.agent.launchers import Launchers
 from meter.agent.leases import Leases
@@ -43,6 +44,7 @@ from meter.factors.feeds import access_of, feed_of
 from meter.ledger import Ledger, recovery
 from meter.ledger.learning import learn
 from meter.model import Node, Notice, Severity, Site
+from meter.settings_market import EXCLUDED
 from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -123,7 +125,8 @@ class Agent:
         alive = self._launchers.recall()
         known = _recovered(ledger, node, alive, notices)
         self._shelf = Shelf(books.site, (*books.known, *books.stated))
-        place = Place(node, books.site, books.stated, private, tuple(notices))
+        told = tuple(n for n in notices if n.code != EXCLUDED)  # each run's document says it
+        place = Place(node, books.site, books.stated, private, told)
         clock = Clock(_boot_ns, _wall_us)
         rates = self._shelf.rates
         self._metering = Metering(place, ledger, self._leases, rates, clock, known)
@@ -154,7 +157,7 @@ class Agent:
             self._shelf,
             __version__,
             Archive(ledger, config, keeps=house.keeps),
-            None if self._feeding is None else self._feeding.view,
+            self._feeding,
         )
         if config.budgets:
             self._metering.budgets.months = Months(config.budgets, self._desk.used_between)
@@ -203,9 +206,15 @@ class Agent:
             write=self._ledger.write,
             runs=lambda: list(self._metering.runs),
             now_us=_wall_us,
+            rest=self._rest(feed),
         )
         minutes = self._config.intensity.every_minutes if self._config.intensity else 0
         return Feeding(feed, minutes, around, known)
+
+    def _rest(self, feed: Feed) -> Rest | None:
+        if not self._reception.house.keeps:
+            return None
+        return Rest(self._config.home, feed.about.book, feed.about.zone)
 
     def _announce(self) -> None:
         if not self._booted.options.private:

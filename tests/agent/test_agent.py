@@ -403,7 +403,9 @@ def test_an_instrument_that_leaves_the_configuration_is_withdrawn(tmp_path: Path
         with agent(tmp_path, METER_CONFIG=str(config), METER_ZONE="FRA") as node:
             node.hear("reading")
             told.append([fault["code"] for fault in node.begin(f"r{number}")["faults"]])
-            node.end(f"r{number}")
+            document = node.end(f"r{number}")
+            notices = [notice["code"] for notice in document["notices"]]
+            assert notices.count("market_excluded") == int(not number)
             assert node.stop() == 0
     assert told == [["market_excluded"], [], [], []]
     with open_reader(tmp_path / "ledger.duckdb") as reader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import replace
 from decimal import Decimal
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from meter.agent import feeding as feeding_module
 from meter.agent.feed_pace import Pace
+from meter.agent.feed_rest import NAME, Rest
 from meter.agent.feed_watch import FeedWatch
 from meter.agent.feeding import Feeding, Surroundings
 from meter.errors import FeedError, FeedRefusedError, LedgerError
@@ -182,6 +184,7 @@ class House:
         self.live: list[str] = []
         self.now_us = START_US
         self.full: Exception | None = None
+        self.rest: Rest | None = None
 
     def write(self, batch: LedgerBatch) -> None:
         if self.full is not None:
@@ -201,6 +204,7 @@ class House:
             write=self.write,
             runs=lambda: self.live,
             now_us=lambda: self.now_us,
+            rest=self.rest,
         )
         return Feeding(feed, 10, around, known)
 
@@ -367,3 +371,137 @@ def test_rows_of_another_provider_are_not_taken_for_ones_own():
     ours = watch()
     ours.recall([replace(row, book="other") for row in rows(hour(0, 50))])
     assert len(ours.news(rows(hour(0, 50)))) == 1
+
+
+# -- a provider that is down, and runs that are short
+
+
+def test_a_failure_without_a_row_of_the_present_is_told_at_once_and_once():
+    house = House()
+    house.live = ["a"]
+    running = house.feeding(Scripted(FeedError("maps answers 500", "wait"), [hour(0, 50)]))
+    running.poll()
+    running.look()
+    house.live = ["a", "b"]
+    running.look()
+    stale, back = "intensity_stale", "intensity_back"
+    assert house.notices() == [(stale, "a"), (stale, "b")]
+    assert running.view().stale
+    assert running.ended("a", START_US, START_US + 1) is None
+    told = running.ended("c", START_US, START_US + 1)
+    assert told is not None
+    assert (told.code, told.run_id) == (stale, "c")
+    assert "maps answers 500" in told.text
+    assert running.ended("c", START_US, START_US + 1) is None
+    house.live = ["b"]
+    running.poll()
+    running.look()
+    assert house.notices()[2:] == [(back, "b")]
+    assert running.ended("d", START_US, START_US + 1) is None
+
+
+def test_a_failure_while_the_present_is_known_is_no_staleness():
+    house = House()
+    house.live = ["a"]
+    running = house.feeding(Scripted([hour(0, 50)], FeedError("maps answers 500", "wait")))
+    running.poll()
+    running.poll()
+    running.look()
+    assert (running.view().stale, house.notices()) == (False, [])
+    assert running.ended("a", START_US, START_US + 1) is None
+
+
+def test_a_run_that_is_over_before_the_first_answer_is_told_at_its_end():
+    told = House().feeding(Scripted([])).ended("a", START_US, START_US + 1)
+    assert told is not None
+    assert "has given no grid intensity yet" in told.text
+    refusing = House().feeding(Scripted(FeedRefusedError("maps answers 401", "check the key")))
+    refusing.poll()
+    told = refusing.ended("a", START_US, START_US + 1)
+    assert told is not None
+    assert told.code == "intensity_refused"
+
+
+# -- what one agent leaves to the next
+
+
+def test_what_a_provider_asks_for_outlives_the_agent(tmp_path):
+    house = House()
+    house.rest = Rest(tmp_path, ABOUT.book, ABOUT.zone)
+    house.feeding(Scripted(FeedError("busy", "wait", retry_after_s=3_600))).poll()
+    after = house.feeding(Scripted([hour(0, 50)]))
+    assert after._rest_s() == 3_600
+    assert after._rest_s() == 0  # at the start only
+    after.look()
+    assert "left alone until 2026-03-01T" in after.view().error
+    assert after.view().stale
+    kept = tmp_path / NAME
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert json.loads(kept.read_text()) == {
+        "provider": "maps",
+        "zone": "FR",
+        "not_before_us": START_US + HOUR_US,
+    }
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+    assert Rest(tmp_path, ABOUT.book, "DE").until_us(START_US) == 0
+    house.now_us += HOUR_US
+    assert house.feeding(Scripted([hour(0, 50)]))._rest_s() == 0
+
+
+def test_after_an_answer_the_next_agent_asks_when_it_was_due(tmp_path):
+    house = House()
+    house.rest = Rest(tmp_path, ABOUT.book, ABOUT.zone)
+    wait_s = house.feeding(Scripted([hour(0, 50)])).poll()
+    assert abs(house.feeding(Scripted([hour(0, 50)]))._rest_s() - wait_s) < 1
+    house.feeding(Scripted(FeedError("maps answers 500", "wait"))).poll()
+    house.now_us += HOUR_US
+    assert house.feeding(Scripted([hour(1, 50)]))._rest_s() == 0
+
+
+def test_what_the_ledger_has_of_the_present_is_not_asked_for_at_the_start():
+    house = House()
+    known = rows(hour(0, 50))
+    running = house.feeding(Scripted([hour(0, 50)]), known)
+    assert 60 <= running._rest_s() <= 660
+    assert running.view().value == 50
+    for other in (
+        {"scope": "elsewhere"},
+        {"source": "Maps, zone DE"},
+        {"basis": "average, direct"},
+    ):
+        strange = [replace(row, **other) for row in known]
+        assert house.feeding(Scripted([]), strange)._rest_s() == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff\xfe",
+        b"[" * 5_000,
+        b'{"provider": "maps", "zone": "FR"}',
+        b'{"provider": "maps", "zone": "FR", "not_before_us": true}',
+        b'{"provider": "maps", "zone": "FR", "not_before_us": "soon"}',
+        b'{"provider": "maps", "zone": "FR", "not_before_us": 9999999999999999999}',
+    ],
+)
+def test_a_file_of_nonsense_is_as_none(tmp_path, content):
+    (tmp_path / NAME).write_bytes(content)
+    assert Rest(tmp_path, "maps", "FR").until_us(START_US) == 0
+
+
+def test_a_home_that_cannot_be_written_is_no_error(tmp_path):
+    rest = Rest(tmp_path / "gone", "maps", "FR")
+    rest.keep(START_US)
+    assert rest.until_us(START_US) == 0
+
+
+def test_what_others_learned_is_shown_last():
+    house = House()
+    running = house.feeding(Scripted([hour(0, 50)]))
+    running.poll()
+    running.look()
+    running.learned(rows(hour(0, "0.05")))
+    assert running.view().value == Decimal("0.05")

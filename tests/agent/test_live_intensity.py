@@ -54,8 +54,8 @@ class Place:
         return int(datetime.now(UTC).timestamp() * 1e6) + ahead
 
     @contextmanager
-    def agent(self) -> Iterator[Agent]:
-        with agent(self.folder, module="tests.agent.shifted", **self.variables) as running:
+    def agent(self, module: str = "tests.agent.shifted") -> Iterator[Agent]:
+        with agent(self.folder, module=module, **self.variables) as running:
             running.hear("reading")
             yield running
 
@@ -174,6 +174,63 @@ def until_noticed(running: Agent, code: str) -> dict[str, Any]:
 
     found: dict[str, Any] = until(look, f"a notice {code}")
     return found
+
+
+def test_a_run_of_a_moment_is_told_that_the_provider_is_down(tmp_path: Path) -> None:
+    for number, answer in enumerate(
+        (Answer({}, 500), Answer(raw=b"<html>"), Answer({}, 429, {"Retry-After": "3600"}))
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with provider() as told:
+            place = Place(folder, told.url)
+            serve(told, answer)
+            with place.agent() as running:
+                running.begin("r1")
+                first = running.end("r1")  # over before anything can be known
+                until(lambda: feed(running)["last_error"], "an error")
+                running.begin("r2")
+                second = running.end("r2")
+                assert feed(running)["stale"]
+                again = running.ask("GET", "/v1/runs/r1")[1]
+                assert running.stop() == 0
+        assert [codes(found).count("intensity_stale") for found in (first, second, again)] == [
+            1
+        ] * 3
+
+
+def test_agents_one_after_another_keep_what_the_provider_asks_for(tmp_path: Path) -> None:
+    with provider() as told:
+        place = Place(tmp_path, told.url)
+        serve(told, Answer({}, 429, {"Retry-After": "3600"}))
+        for number in range(3):
+            with place.agent() as running:
+                running.begin(f"r{number}")
+                until(lambda: feed(running)["last_error"], "an error")
+                document = running.end(f"r{number}")
+                assert codes(document).count("intensity_stale") == 1
+                assert running.stop() == 0
+        assert len(told.asked) == 1
+    assert_nowhere(tmp_path)
+
+
+def test_an_agent_that_finds_the_present_in_its_ledger_asks_for_nothing(tmp_path: Path) -> None:
+    with provider() as told:
+        place = Place(tmp_path, told.url)
+        serve(told, hours(place, 60))
+        with place.agent() as running:
+            until(lambda: gauges(running) == {LIVE: 60.0}, "a value")
+            until((tmp_path / "intensity.next.json").exists, "a promise")
+            running.stop()
+        asked = len(told.asked)
+        with place.agent("meter.agent") as running:  # whose minutes are minutes
+            running.begin("r1")
+            until(lambda: feed(running)["last_ok_at"], "a rest")
+            assert (feed(running)["last_value"], running.page()[HEALTH]) == (60, 1)
+            assert "intensity_stale" not in codes(running.end("r1"))
+            running.stop()
+        assert len(told.asked) == asked
+    assert_nowhere(tmp_path)
 
 
 def test_without_a_key_nothing_is_asked_and_a_notice_says_so(tmp_path: Path) -> None:
