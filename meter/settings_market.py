@@ -120,6 +120,12 @@ def _grams(values: Values, name: str) -> Banded:
     found = band(values, name, _GRAMS)
     if found is None:
         raise values.wrong(name, "is missing")
+    for part in (found.value, found.low, found.high):
+        if 0 < part < 1:
+            raise values.wrong(
+                name, f"{part:f} g/kWh is less than any grid: it looks like kg/kWh",
+                f"write {part * 1000:f}, or 0",
+            )  # fmt: skip
     return found
 
 

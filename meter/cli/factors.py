@@ -33,6 +33,8 @@ _CSV = [*(name for name in COLUMNS if name != "recorded_at"), "id"]
 def factors_command() -> None:
     """Dated facts: grid intensity, tariffs, PUE and what else figures stand on.
 
+    What was imported for a site goes before what is configured for it.
+
     Rows are never changed: a correction is a new row, and what was reported before is still told
     with --as-of.
     """

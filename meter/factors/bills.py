@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 HEADER = frozenset({"first_day", "last_day", "kwh", "amount", "currency"})
 """Columns of a table of bills; ``source`` may name the supplier, ``detail`` the bill."""
 
-RANK = "410"
-"""What was billed goes before what a tariff says."""
+RANK = "420"
+"""What was billed goes before what a tariff says, imported or configured."""
 
 _KNOWN = (*sorted(HEADER), "source", "detail")
 _FAR_US = 1 << 62

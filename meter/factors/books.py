@@ -12,7 +12,9 @@ from meter.identified import identified
 from meter.model import Factor, FactorKind, Method
 
 OWN = 400
-"""Rank of a value that the user gave."""
+"""Rank of a value that the configuration gives for a site."""
+IMPORTED_OWN = 410
+"""Rank of an imported value of a site: it goes before the configuration, whichever came last."""
 HOURLY = 300
 YEARLY = 200
 WORLD = 100

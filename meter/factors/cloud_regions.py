@@ -28,6 +28,8 @@ _PROVIDERS = {
     "microsoft azure": "azure",
     "oracle cloud infrastructure": "oci",
 }
+PROVIDERS = tuple(sorted(set(_PROVIDERS.values())))
+"""Providers whose regions are places that a row may be about."""
 _SOURCE = "Green Software Foundation, Cloud Region Metadata"
 _LICENCE = "all rights reserved (Joint Development Foundation): own use"
 _YEAR = re.compile(r"(19|20)\d{2}")

@@ -9,8 +9,9 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from meter.errors import FactorError
-from meter.factors.books import HOURLY, OWN, WORLD, WORLD_SCOPE, YEARLY
+from meter.factors.books import HOURLY, IMPORTED_OWN, WORLD, WORLD_SCOPE, YEARLY
 from meter.factors.cells import NEXT, Cells, bounds, duplicates, place_of
+from meter.factors.cloud_regions import PROVIDERS
 from meter.factors.market import RANKS
 from meter.factors.row_windows import share_a_time, windows_of
 from meter.factors.rows import ROWS, Fault, Row, RowsError, refused, shown
@@ -34,8 +35,10 @@ EXPORTED = ("id", "status")
 """Columns that an export has besides, and an import does not need."""
 
 BOOK = "import"
-CLOUD_SCOPE = re.compile(r"[a-z0-9]+:[a-z0-9-]+")
-"""A provider's region, ``aws:us-east-1``."""
+_SCOPE_OF = re.compile(r"([a-z0-9]+):([A-Za-z0-9._-]+)")
+PAST = "past"
+_PROVIDERS = (*PROVIDERS, PAST)
+"""Before the colon of a cloud region, ``aws:us-east-1``, or of a run that was booked by hand."""
 
 _INTENSITIES = frozenset({
     FactorKind.GRID_INTENSITY, FactorKind.MARGINAL_INTENSITY, FactorKind.MARKET_INTENSITY,
@@ -174,7 +177,8 @@ class _Reader:
         value, low, high = self._value(kind, scale)
         start, end = cells.validity()
         rank = cells.whole("rank", 1, _MOST_RANK) or self._rank(kind, scope, start, end)
-        self._refuse_instrument(kind, rank)
+        if kind is FactorKind.MARKET_INTENSITY:
+            self._refuse_instrument(scope, rank, value)
         found: dict[str, Any] = {
             "item": self._item(kind),
             "source": cells.text("source", required=True) or "",
@@ -201,7 +205,11 @@ class _Reader:
             return ""
         if kind is FactorKind.FX_RATE and found != WORLD_SCOPE:
             self.cells.wrong("scope", "must be world: exchange rates hold everywhere")
-        if found == WORLD_SCOPE or found in self._known.sites or CLOUD_SCOPE.fullmatch(found):
+        if found == WORLD_SCOPE or found in self._known.sites:
+            return found
+        parts = _SCOPE_OF.fullmatch(found)
+        if parts is not None:
+            self._provider(found, parts[1])
             return found
         try:
             return zone_of(found)
@@ -213,6 +221,15 @@ class _Reader:
                 f"({', '.join(near[:3])}), no cloud region (such as aws:us-east-1), and not world",
             )
             return found
+
+    def _provider(self, scope: str, word: str) -> None:
+        if word not in _PROVIDERS:
+            near = get_close_matches(word, _PROVIDERS, 1) or _PROVIDERS
+            self.cells.wrong(
+                "scope",
+                f"{shown(scope)} is of no provider known here: write "
+                f"{', '.join(f'{one}:' for one in near)} before the region",
+            )
 
     def _unit(self, kind: FactorKind) -> tuple[str | None, Decimal, str]:
         """Currency, factor to the kept unit, and that unit."""
@@ -234,6 +251,10 @@ class _Reader:
             return None, _ONE, quantity.unit
         if before not in {"", currency}:
             cells.wrong("unit", f"{shown(written)} is not in {currency}")
+        elif before and not slash:
+            given = ", ".join(f"{currency}{one}" for one in quantity.units)
+            cells.wrong("unit", f"{shown(written)} does not say of what: give {given}")
+            return currency, _ONE, f"{currency}{quantity.unit}"
         return currency, self._scale(quantity, f"{slash}{per}"), f"{currency}{quantity.unit}"
 
     def _rate_unit(self, written: str, currency: str | None) -> tuple[str | None, Decimal, str]:
@@ -264,10 +285,10 @@ class _Reader:
             return None, None, None
         for column, number in (("value", value), ("low", low), ("high", high)):
             self._in_range(kind, column, number)
+            if kind in _INTENSITIES and scale != 1_000 and Decimal(0) < number < 1:
+                self._looks_like_kilograms(column, number)
             if len(self.cells.faults) > before:
                 return None, None, None
-        if kind in _INTENSITIES and scale != 1_000 and Decimal(0) < value < 1:
-            self._looks_like_kilograms(value)
         return nine(value), nine(low), nine(high)
 
     def _in_range(self, kind: FactorKind, column: str, number: Decimal) -> None:
@@ -284,16 +305,15 @@ class _Reader:
                 hint = f"; if it is in g/kWh, write so: no grid is above {quantity.most} g/kWh"
             cells.wrong(column, f"{meant} is above {quantity.most:,}: check the unit{hint}")
 
-    def _looks_like_kilograms(self, value: Decimal) -> None:
-        """A grid of less than a gram is a slip of unit; combustion alone may be so little."""
-        exported = self.cells.raw("id") is not None
-        if exported or "direct" in str(self.cells.raw("basis") or "").lower():
-            return
-        kilograms = self.cells.raw("value")
+    def _looks_like_kilograms(self, column: str, number: Decimal) -> None:
+        """A grid of less than a gram is a slip of unit, of combustion alone too; 0 is none."""
+        if self.cells.raw("id") is not None:
+            return  # an export's, which was accepted in the unit that it was in
+        written = self.cells.raw(column) or self.cells.raw("value")
         self.cells.wrong(
-            "value",
-            f"{_plainly(value)} g/kWh is less than any grid: it looks like kg/kWh, which is "
-            f"{_plainly(value * 1_000)} g/kWh; write the unit that {kilograms} is in",
+            column,
+            f"{_plainly(number)} g/kWh is less than any grid: it looks like kg/kWh, which is "
+            f"{_plainly(number * 1_000)} g/kWh; write the unit that {written} is in",
         )
 
     def _item(self, kind: FactorKind) -> str | None:
@@ -306,19 +326,25 @@ class _Reader:
             self.cells.wrong("item", "must be another currency than the one it is told in")
         return found
 
-    def _refuse_instrument(self, kind: FactorKind, rank: int) -> None:
+    def _refuse_instrument(self, scope: str, rank: int, value: Decimal | None) -> None:
         """A residual mix may come from a file; what somebody has bought must state its quality."""
-        if kind is FactorKind.MARKET_INTENSITY and rank != RANKS["residual"]:
-            self.cells.wrong(
-                "kind",
-                f"market_intensity of rank {rank} is an instrument, which counts only with its"
-                " quality criteria: state it in the configuration, [[market.instruments]]; a file"
-                f" may give a zone's residual mix, of rank {RANKS['residual']}",
-            )
+        instead = (
+            "instruments count only with their quality criteria: state it in the configuration, "
+            "[[market.instruments]]; a file may give a zone's residual mix, of rank "
+            f"{RANKS['residual']}"
+        )
+        if rank != RANKS["residual"]:
+            self.cells.wrong("kind", f"market_intensity of rank {rank} is an instrument; {instead}")
+        elif scope in self._known.sites or scope == WORLD_SCOPE or ":" in scope:
+            self.cells.wrong("scope", f"{shown(scope)} is no zone; {instead}")
+        if self.cells.raw("item") is not None:
+            self.cells.wrong("item", f"a residual mix has none; {instead}")
+        if value is not None and value <= 0:
+            self.cells.wrong("value", f"a residual mix is above 0; {instead}")
 
     def _rank(self, kind: FactorKind, scope: str, start: int | None, end: int | None) -> int:
-        if scope in self._known.sites:
-            return OWN
+        if scope in self._known.sites or scope.startswith(f"{PAST}:"):
+            return IMPORTED_OWN
         if kind in _MARKET:
             return RANKS["residual"]
         if start is not None and end is not None and end - start <= US_PER_HOUR:

@@ -493,6 +493,7 @@ def test_a_site_states_presets_an_owned_gpu_and_instruments(tmp_path: Path) -> N
         ("kg_per_gpu = 164", "kg_per_gpu = 1e6", "embodied.kg_per_gpu", 13, "at most 50000"),
         ('"certificate"', '"rec"', "market.instruments[0].type", 17, "one of certificate, ppa"),
         ("g_per_kwh = 0", "g_per_kwh = -1", "market.instruments[0].g_per_kwh", 18, "at least 0"),
+        ("g_per_kwh = 0", "g_per_kwh = 0.3", "market.instruments[0].g_per_kwh", 18, "write 300"),
         ("g_per_kwh = 0", "", "market.instruments[0].g_per_kwh", 16, "is missing"),
         ("share = 0.6", "share = 0", "market.instruments[0].share", 19, "above 0"),
         ("share = 0.6", "share = 60", "market.instruments[0].share", 19, "0.4 is 40 %"),

@@ -140,6 +140,12 @@ def test_an_absurd_value_names_value_unit_and_hour(told):
         maps(told).fetch(NOW_US)
 
 
+def test_a_life_cycle_value_below_a_gram_is_absurd_and_nothing_is_given(told):
+    told.answers[LATEST] = Answer(maps_hour(NOON_US, 0.052))
+    with pytest.raises(FeedError, match="looks like kg/kWh"):
+        maps(told).fetch(NOW_US)
+
+
 # -- Great Britain
 
 

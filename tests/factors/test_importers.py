@@ -90,7 +90,7 @@ def test_bills_tell_what_a_kwh_cost_in_their_days():
     january, february = factors(BILLS, site="lab", timezone="Europe/Berlin")
     assert (january.value, january.unit, january.currency) == (Decimal("0.22"), "EUR/kWh", "EUR")
     assert january.valid_to_us == february.valid_from_us == us(2026, 1, 31, 23)
-    assert (january.rank, january.licence, january.source_date) == (410, "own data", "2026-01-31")
+    assert (january.rank, january.licence, january.source_date) == (420, "own data", "2026-01-31")
     assert january.detail == "264.00 EUR for 1200 kWh; no. 17"
     (said,) = factor_sheet(BILLS.encode(), Wanted(site="lab")).notices
     assert "2,200 kWh are not compared" in said

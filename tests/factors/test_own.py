@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -13,9 +14,11 @@ from meter.errors import FactorError
 from meter.factors import factors_of
 from meter.factors.books import YEARLY
 from meter.factors.bundled import lifetime
+from meter.factors.live import in_force
 from meter.factors.own import hourly_cost_of, uplift_of
 from meter.factors.presets import preset, presets
 from meter.model import FactorKind, Method
+from tests.factors import sheets
 from tests.ledger.facts import START_US, band, config, site
 
 SITE_KINDS = {FactorKind.PUE, FactorKind.WUE, FactorKind.TND_UPLIFT}
@@ -158,3 +161,13 @@ def test_without_an_own_life_the_usual_one_holds():
 def test_a_value_that_its_kind_cannot_have_is_refused(changes, said):
     with pytest.raises(FactorError, match=said):
         factors_of(config(**changes), site(), START_US)
+
+
+@pytest.mark.parametrize("later_us", [-1, 1])
+def test_an_imported_value_of_a_site_goes_before_the_configured_one_in_either_order(later_us):
+    configured = row(FactorKind.PUE, pue=band("1.5"))
+    imported = sheets.factor(kind="pue", value="1.2", unit="", scope="lab")
+    imported = replace(imported, id="x", recorded_us=configured.recorded_us + later_us)
+    assert configured.scope == imported.scope
+    for rows in ([configured, imported], [imported, configured]):
+        assert in_force(rows, site(), START_US)[FactorKind.PUE].value == Decimal("1.2")

@@ -104,6 +104,12 @@ def grams(found: object, unit: str, about: About, at_us: int) -> Decimal | None:
             f"{about.name} gives {value:.6g} {quantity.unit} for {iso(at_us)}, which cannot be",
             f"nothing of that answer is used; it is to be from {quantity.least} to {quantity.most}",
         )
+    if 0 < value < 1 and "life-cycle" in about.basis:
+        raise FeedError(
+            f"{about.name} gives {value:.6g} {quantity.unit} for {iso(at_us)}, which no grid has"
+            " with all that it is made of",
+            "nothing of that answer is used; it looks like kg/kWh",
+        )
     return value.quantize(_NINE)
 
 
