@@ -75,6 +75,8 @@ def list_command(session: Session, /, *, csv_wanted: bool, as_json: bool, **aske
         click.echo(text(found[:most]))
         if len(found) > most:
             click.echo(f"meter: {len(found) - most:,} more: --limit {len(found)}", err=True)
+        if asked["bundled"] and not any(asked[name] for name in ("kind", "scope", "book")):
+            click.echo(_processors())
     else:
         click.echo("No such factors. Without filters, `meter factors list` lists all.")
 
@@ -100,6 +102,12 @@ def _bundled(query: dict[str, str]) -> list[dict[str, Any]]:
 
     wanted = [(name, query[name]) for name in ("kind", "scope", "book") if name in query]
     return [row for row in bundled_rows() if all(row[name] == value for name, value in wanted)]
+
+
+def _processors() -> str:
+    from meter.cli.bundled_book import listed_processors  # noqa: PLC0415 - reads the books
+
+    return f"The TDP of {listed_processors():,} processors comes from codecarbon's list."
 
 
 def text(found: list[dict[str, Any]], columns: int | None = None) -> str:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from meter.cli.reads import LEDGER_NAME
+from meter.sampling.cpu_list import list_path, read_list
 from tests.cli.places import Place
 from tests.factors.sheets import FACTOR, PRICE, table
 
@@ -84,6 +85,32 @@ def test_before_any_ledger_the_bundled_book_is_listed(place, capsys):
     assert not (place.home / LEDGER_NAME).exists()
     assert place.call("prices", "list") == 0
     assert "meter prices import" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("kind", "preset"), [("pue", "hyperscale"), ("wue", "us-mean"), ("tnd_uplift", "eu")]
+)
+def test_presets_come_with_meter_and_are_listed_by_name(place, capsys, kind, preset):
+    (row,) = (
+        row
+        for row in factors_of(place, capsys, "--bundled", "--kind", kind)
+        if row["item"] == preset
+    )
+    assert row["method"] == "assumed"
+    assert row["low"] <= row["value"] <= row["high"]
+    assert row["source"]
+    assert row["source_date"]
+    assert row["licence"]
+    assert f'= "{preset}"' in row["detail"]
+    assert place.call("factors", "list", "--bundled", "--kind", kind) == 0
+    assert preset in capsys.readouterr().out
+
+
+def test_the_list_of_processors_is_counted_where_all_that_comes_along_is_listed(place, capsys):
+    assert place.call("factors", "list", "--bundled") == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    count = len(read_list(list_path()))
+    assert last == f"The TDP of {count:,} processors comes from codecarbon's list."
 
 
 @pytest.mark.parametrize(
