@@ -150,17 +150,7 @@ def pricing(config: Config) -> Iterator[Check]:
         zone = config.electricity.timezone
         more = f", {windows} window{plural} in {zone}" if windows else ""
         yield Check(PRICING, "tariff", State.OK, f"{base} per kWh{more}")
-    if config.pue is None:
-        yield Check(
-            PRICING,
-            "PUE",
-            State.MISSING,
-            "not set, so only IT energy is shown",
-            "set [site] pue where the site's overhead is known",
-        )
-    else:
-        assumed = f", {config.pue.origin.detail}" if config.pue.origin else ""
-        yield Check(PRICING, "PUE", State.OK, f"{config.pue.value}{assumed}")
+    yield from _of_site(config)
     if config.gpu_time:
         rate = f"{_hour_of(config.gpu_time)} {config.gpu_time.currency}"
         yield Check(PRICING, "GPU time", State.OK, f"{rate} per GPU and hour")
@@ -168,6 +158,23 @@ def pricing(config: Config) -> Iterator[Check]:
         live = config.intensity
         finding = f"{live.provider}, zone {live.zone}, every {live.every_minutes} min"
         yield Check(PRICING, "intensity", State.OK, finding)
+
+
+def _of_site(config: Config) -> Iterator[Check]:
+    """PUE, WUE and grid losses."""
+    for name, found, unit, lacking, remedy in (
+        ("PUE", config.pue, "", "so only IT energy is shown",
+         "set [site] pue where the site's overhead is known"),
+        ("WUE", config.wue, " L/kWh", "so no water is shown",
+         "set [site] wue where the water of a kWh of IT energy is known"),
+        ("T&D loss", config.tnd_loss, "", "so no carbon of grid losses is shown",
+         "set [site] tnd_loss, or the name of a preset such as eu"),
+    ):  # fmt: skip
+        if found is None:
+            yield Check(PRICING, name, State.MISSING, f"not set, {lacking}", remedy)
+            continue
+        assumed = f", {found.origin.detail}" if found.origin else ""
+        yield Check(PRICING, name, State.OK, f"{found.value}{unit}{assumed}")
 
 
 def _hour_of(gpu: GpuTime) -> str:

@@ -100,7 +100,8 @@ def test_a_full_configuration_is_shown(
     place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "m.toml").write_text(
-        '[site]\nzone = "FRA"\npue = 1.2\n[electricity]\ncurrency = "EUR"\nprice_per_kwh = 0.25\n'
+        '[site]\nzone = "FRA"\npue = 1.2\nwue = 0.3\ntnd_loss = "eu"\n'
+        '[electricity]\ncurrency = "EUR"\nprice_per_kwh = 0.25\n'
         '[[electricity.windows]]\nfrom = "22:00"\nto = "06:00"\nprice_per_kwh = 0.17\n'
         '[gpu_time]\ncurrency = "USD"\nrate_per_hour = 2\n'
     )
@@ -109,6 +110,17 @@ def test_a_full_configuration_is_shown(
     assert checks_["tariff"]["finding"] == "0.25 EUR per kWh, 1 window in UTC"
     assert checks_["GPU time"]["finding"] == "2 USD per GPU and hour"
     assert checks_["PUE"]["finding"] == "1.2"
+    assert checks_["WUE"]["finding"] == "0.3 L/kWh"
+    assert "preset eu, an assumption" in checks_["T&D loss"]["finding"]
+
+
+def test_what_a_site_does_not_state_is_missing(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks_ = found(place, capsys)
+    for name, key in (("PUE", "pue"), ("WUE", "wue"), ("T&D loss", "tnd_loss")):
+        assert checks_[name]["state"] == "missing"
+        assert f"[site] {key}" in checks_[name]["remedy"]
 
 
 def test_live_intensity_is_shown_without_asking_it(
