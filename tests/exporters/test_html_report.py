@@ -190,6 +190,12 @@ def test_factors_stand_with_source_and_date() -> None:
     assert "Grid intensity 56.039 g/kWh Our World in Data, 2023 always grid-FRA-2023" in words
 
 
+def test_a_part_of_carbon_stands_indented_under_its_sum() -> None:
+    report = html_report.export(document(), []).decode()
+    assert '<tr class="part"><td>of which facility overhead</td>' in report
+    assert "<tr><td>Location-based</td>" in report
+
+
 def test_what_is_unknown_is_said() -> None:
     assert (
         "Not stated: market-based, transmission and distribution loss, embodied in hardware"
