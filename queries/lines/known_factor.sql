@@ -1,11 +1,11 @@
--- A factor that stands at a site in a quarter of an hour with energy: the newest of its scope, item, rank and book.
+-- A factor that stands at a site in a quarter of a metered hour: the newest of its scope, item, rank and book.
 -- param   as_of          TIMESTAMP      : what was known then
 -- param   from           TIMESTAMP      : first hour
 -- param   to             TIMESTAMP      : hour after the last
 -- with    site_now
 -- with    split_hour
--- with    energy_line
 -- with    needed_factor
+-- param   only_run       VARCHAR        : hours of this run; null is all
 -- column  site_id        VARCHAR        : of the site
 -- column  kind           VARCHAR        : what the factor tells
 -- column  item           VARCHAR        : what it is about there, null if all
@@ -99,11 +99,22 @@ FROM (
             ON f.scope = s.site_id OR f.scope = s.zone OR f.scope = 'world'
         INNER JOIN factor_hour AS h ON f.id = h.factor_id
         INNER JOIN (
-            SELECT DISTINCT
+            SELECT
                 site_id,
-                hour
-            FROM energy_line
-        ) AS m ON s.site_id = m.site_id AND h.hour = m.hour
+                min(hour) AS first_hour,
+                max(hour) AS last_hour
+            FROM interval
+            WHERE
+                recorded_at <= $as_of
+                AND hour >= $from
+                AND hour < $to
+                AND ($only_run IS NULL OR run_id = $only_run)
+            GROUP BY site_id
+        ) AS m
+            ON
+                s.site_id = m.site_id
+                AND h.hour >= m.first_hour
+                AND h.hour <= m.last_hour
         LEFT JOIN split_hour AS x ON s.site_id = x.site_id AND h.hour = x.hour
         WHERE
             f.recorded_at <= $as_of
