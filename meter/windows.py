@@ -72,7 +72,10 @@ class LocalWindows:
     def covers(self, at_us: int) -> bool:
         """Whether an instant, in UTC µs, lies inside."""
         at = datetime.fromtimestamp(at_us // US_PER_S, UTC).astimezone(ZoneInfo(self.timezone))
-        day, minute = at.date(), at.hour * _MINUTES_PER_HOUR + at.minute
+        return self.covers_local(at.date(), at.hour * _MINUTES_PER_HOUR + at.minute)
+
+    def covers_local(self, day: date, minute: int) -> bool:
+        """Whether a minute of a day of that time zone lies inside."""
         if any(span.covers(day, minute) for span in self.excluded):
             return False
         return not self.spans or any(span.covers(day, minute) for span in self.spans)

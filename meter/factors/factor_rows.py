@@ -13,10 +13,12 @@ from meter.factors.books import HOURLY, IMPORTED_OWN, WORLD, WORLD_SCOPE, YEARLY
 from meter.factors.cells import NEXT, Cells, bounds, duplicates, place_of
 from meter.factors.cloud_regions import PROVIDERS
 from meter.factors.market import RANKS
-from meter.factors.row_windows import share_a_time, windows_of
+from meter.factors.row_windows import windows_of
 from meter.factors.rows import ROWS, Fault, Row, RowsError, refused, shown
+from meter.factors.shared_times import SharedTimes
 from meter.factors.units import QUANTITIES, basis_of
 from meter.factors.zones import zone_of
+from meter.instants import instant
 from meter.model import Factor, FactorKind, Method
 from meter.units import US_PER_HOUR
 
@@ -118,17 +120,19 @@ def _overlaps(factors: dict[int, Factor], rows: Sequence[Row]) -> list[Fault]:
     groups: dict[tuple[object, ...], list[int]] = {}
     for index, factor in factors.items():
         groups.setdefault(_place(factor), []).append(index)
-    faults = []
+    faults, times = [], SharedTimes()
     for group in groups.values():
         group.sort(key=lambda index: (factors[index].valid_from_us or 0, index))
         for one, other in _touching(group, factors):
             first, second = factors[one], factors[other]
             if _period(first) == _period(second) and first.windows == second.windows:
                 continue  # told as a duplicate
-            if share_a_time(first.windows, second.windows):
+            at_us = times.first(first.windows, second.windows, _shared(first, second))
+            if at_us is not None:
+                when = f", such as at {instant(at_us)}" if first.windows or second.windows else ""
                 reason = (
-                    f"holds at the same time as {place_of(rows[one], one)}: let one end where the "
-                    "other begins, or give them different ranks"
+                    f"holds at the same time as {place_of(rows[one], one)}{when}: let one end "
+                    "where the other begins, or give them different ranks"
                 )
                 column = rows[other].named("valid_from")
                 faults.append(Fault(reason, other, rows[other].line, column))
@@ -137,6 +141,13 @@ def _overlaps(factors: dict[int, Factor], rows: Sequence[Row]) -> list[Fault]:
 
 def _period(factor: Factor) -> tuple[int | None, int | None]:
     return (factor.valid_from_us, factor.valid_to_us)
+
+
+def _shared(one: Factor, other: Factor) -> tuple[int | None, int | None]:
+    """The part of two validities that is in both."""
+    starts = [at for at in (one.valid_from_us, other.valid_from_us) if at is not None]
+    ends = [at for at in (one.valid_to_us, other.valid_to_us) if at is not None]
+    return max(starts, default=None), min(ends, default=None)
 
 
 def _touching(group: list[int], factors: dict[int, Factor]) -> list[tuple[int, int]]:

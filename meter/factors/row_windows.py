@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from meter.errors import FactorError
 from meter.factors.rows import shown
-from meter.windows import MINUTES_PER_DAY, QUARTER_MINUTES, LocalWindows, Span, overlap
+from meter.windows import MINUTES_PER_DAY, QUARTER_MINUTES, LocalWindows, Span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -146,17 +146,6 @@ def _is_day(month: int, day: int) -> bool:
     except ValueError:
         return False
     return True
-
-
-def share_a_time(one: str | None, other: str | None) -> bool:
-    """Whether two rows' windows may hold at the same time, as far as it can be told."""
-    if one is None or other is None or one == other:
-        return True
-    first, second = LocalWindows.of_json(one), LocalWindows.of_json(other)
-    told = first.timezone == second.timezone and first.spans and second.spans
-    if not told or first.excluded or second.excluded:
-        return False  # what is left out elsewhere may part them
-    return any(overlap([a, b]) is not None for a in first.spans for b in second.spans)
 
 
 def json_of(windows: str | None) -> object:

@@ -301,3 +301,46 @@ def _iso(at_us: int) -> str:
     from datetime import UTC, datetime
 
     return datetime.fromtimestamp(at_us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%MZ")
+
+
+DAY = "days: mon-fri, from: '07:00', to: '22:00'"
+PARIS = "timezone: Europe/Paris"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "at"),
+    [
+        (f"{PARIS}, {DAY}", f"timezone: Asia/Tokyo, {DAY}", "2026-01-01T06:00"),
+        (
+            f"{PARIS}, {DAY}",
+            f"{PARIS}, not_in: [{{days: mon-fri, from: '12:00', to: '22:00'}}]",
+            "2026-01-01T06:00",
+        ),
+        (
+            f"{PARIS}, season: 04-01/09-30",
+            f"{PARIS}, season: 09-30/03-31, days: sun",
+            "2029-09-29T22:00",
+        ),
+        (
+            "timezone: UTC, from: '01:00', to: '02:00', season: 03-01/04-30",
+            f"{PARIS}, from: '03:00', to: '03:15', days: sun",
+            "2026-03-29T01:00",
+        ),
+    ],
+)
+def test_windows_that_share_a_quarter_hour_of_some_year_are_refused(one, other, at):
+    text = f"{DEFAULTS}  valid_from: 2026-01-01\nfactors:\n" + "".join(
+        f"  - {{value: 1, windows: {{{windows}}}}}\n" for windows in (one, other)
+    )
+    (fault,) = faults(text)
+    assert fault.line == 12
+    assert f"the same time as line 11, such as at {at}" in fault.reason
+
+
+def test_windows_that_share_no_time_are_taken_in_two_time_zones():
+    text = (
+        f"{DEFAULTS}factors:\n"
+        "  - {value: 1, windows: {timezone: UTC, from: '07:00', to: '12:00'}}\n"
+        "  - {value: 2, windows: {timezone: Asia/Tokyo, from: '21:00', to: '16:00'}}\n"
+    )
+    assert len(factors(text)) == 2
