@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -53,6 +55,7 @@ def take(
     name = getattr(file, "name", "-")
     try:
         reader, wanted = read
+        wanted = replace(wanted, suffix=Path(name).suffix)
         sheet = reader(file.read(BYTES + 1), wanted)
         return sheet, repeated(config, lambda writes: write(writes, sheet.rows))
     except RowsError as error:

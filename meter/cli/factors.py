@@ -19,8 +19,9 @@ from meter.cli.session import (
     socket_option,
 )
 from meter.cli.sync import sync_command
+from meter.cli.windows_told import times
 from meter.errors import UsageError
-from meter.factors.factor_rows import COLUMNS
+from meter.factors.factor_rows import BOOK, COLUMNS
 from meter.factors.imports import FACTOR_FORMATS, Wanted, factor_sheet
 from meter.model import FactorKind
 
@@ -55,7 +56,12 @@ factors_command.add_command(sync_command)
 @click.option("--all", "everything", is_flag=True, help="Superseded and withdrawn rows too.")
 @click.option("--bundled", is_flag=True, help="What comes with meter, used here or not.")
 @click.option("--limit", type=click.IntRange(1, 100_000), metavar="N", help="At most this many.")
-@click.option("--csv", "csv_wanted", is_flag=True, help="Print CSV that can be imported.")
+@click.option(
+    "--csv",
+    "csv_wanted",
+    is_flag=True,
+    help="Print imported rows as CSV that can be imported; other books by --book.",
+)
 @as_of_option
 @json_option
 @socket_option
@@ -65,6 +71,8 @@ def list_command(session: Session, /, *, csv_wanted: bool, as_json: bool, **aske
     """List the rows that stand: the newest about each thing."""
     if csv_wanted and as_json:
         raise UsageError("--csv and --json are two forms", "give one of them")
+    if csv_wanted and not asked["bundled"]:
+        asked["book"] = asked["book"] or BOOK
     found = _found(session, asked)
     if as_json:
         output.print_json({"factors": found})
@@ -140,6 +148,7 @@ def _value(row: dict[str, Any]) -> str:
 def _told(row: dict[str, Any]) -> str:
     parts = [figures.factor_source(row)]
     parts += [row["item"]] if row["item"] else []
+    parts += [times(row["windows"])] if row["windows"] else []
     parts += [_validity(row)] if row["valid_from"] or row["valid_to"] else []
     parts += [row["status"]] if row["status"] == "superseded" else []
     return "; ".join(parts)

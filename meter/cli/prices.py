@@ -91,8 +91,8 @@ def _price(row: dict[str, Any]) -> str:
     if row["value"] is None:
         return "withdrawn"
     per = "1M" if row["per"] == 1_000_000 else f"{row['per']:,}"
-    tier = f" {row['service_tier']}" if row["service_tier"] else ""
-    return figures.printable(f"{row['value']} {row['currency']}/{per}{tier}", 28)
+    narrowed = "".join(f" {row[name]}" for name in ("service_tier", "region") if row[name])
+    return figures.printable(f"{row['value']} {row['currency']}/{per}{narrowed}", 40)
 
 
 @prices_command.command(

@@ -34,6 +34,7 @@ class Wanted:
     """How a file is read: its format, and what it does not tell itself.
 
     ``told`` are cells that rows without them get: source, source_date, licence, valid_from.
+    ``suffix`` is that of the file's name.
     """
 
     form: str = AUTO
@@ -41,12 +42,13 @@ class Wanted:
     region: str | None = None
     timezone: str = "UTC"
     told: Mapping[str, str] = field(default_factory=dict)
+    suffix: str = ""
 
 
 def factor_sheet(content: bytes, wanted: Wanted) -> Sheet:
     """Rows of factors. Raises RowsError for a file that is none, UsageError for what is missing."""
     text = text_of(content)
-    form = _factor_form(text) if wanted.form == AUTO else wanted.form
+    form = _factor_form(text, wanted.suffix) if wanted.form == AUTO else wanted.form
     if wanted.region and form != "cloud-regions":
         raise UsageError("--region is for files of cloud regions", "leave it out")
     if form == "cloud-regions":
@@ -59,7 +61,7 @@ def factor_sheet(content: bytes, wanted: Wanted) -> Sheet:
         return bill_rows(text, site=wanted.site, timezone=wanted.timezone)
     if form == "residual-mix":
         return residual_mix_rows(text, wanted.told)
-    rows = _rows(text, "factors", (*FACTOR_COLUMNS, *EXPORTED))
+    rows = _rows((text, wanted.suffix), "factors", (*FACTOR_COLUMNS, *EXPORTED))
     told = {**wanted.told, **({"scope": wanted.site} if wanted.site else {})}
     return _with(Sheet(tuple(rows)), told)
 
@@ -74,16 +76,17 @@ def price_sheet(content: bytes, wanted: Wanted) -> Sheet:
                 "litellm's file has no date of its own", "say when it was taken: --source-date"
             )
         return litellm_rows(text, source_date=date, valid_from=wanted.told.get("valid_from"))
-    rows = _rows(text, "prices", (*PRICE_COLUMNS, *EXPORTED))
+    rows = _rows((text, wanted.suffix), "prices", (*PRICE_COLUMNS, *EXPORTED))
     return _with(Sheet(tuple(rows)), wanted.told)
 
 
-def _rows(text: str, key: str, columns: Sequence[str]) -> list[Row]:
+def _rows(file: tuple[str, str], key: str, columns: Sequence[str]) -> list[Row]:
     """Rows of a sheet; of a table its header is judged first, once for all its rows.
 
     Raises RowsError, UsageError for a sheet of the other book.
     """
-    if not is_csv(text):
+    text, suffix = file
+    if not is_csv(text, suffix):
         return yaml_rows(text, key)
     line, header = header_of(text)
     for mark, other in _MARKS.items():
@@ -97,8 +100,8 @@ def _rows(text: str, key: str, columns: Sequence[str]) -> list[Row]:
     return csv_rows(text)
 
 
-def _factor_form(text: str) -> str:
-    if not is_csv(text):
+def _factor_form(text: str, suffix: str) -> str:
+    if not is_csv(text, suffix):
         return ROWS
     _, header = header_of(text)
     if set(header) >= CLOUD_HEADER:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import TYPE_CHECKING
 
 from meter.factors.rows import BYTES, CELL_CHARS, ROWS, Cell, Fault, Row, RowsError, refused, shown
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 _NULL = "tag:yaml.org,2002:null"
 _YAML_BYTES = 2 << 20  # a slow format: more is for CSV
 _DEFAULTS = "defaults"
+_SUFFIXES = {".csv": True, ".tsv": True, ".yaml": False, ".yml": False, ".json": False}
+_MAPPING = re.compile(r"\s*[\w\"']+\s*:(\s|$)")
 
 
 def text_of(content: bytes) -> str:
@@ -35,10 +38,17 @@ def text_of(content: bytes) -> str:
     return text
 
 
-def is_csv(text: str) -> bool:
-    """Whether a text is a table rather than YAML or JSON: its first line has several cells."""
+def is_csv(text: str, suffix: str = "") -> bool:
+    """Whether a text is a table rather than YAML or JSON.
+
+    The name's suffix tells it; else that the first line has several cells, and no ``name:`` first.
+    """
+    if suffix.lower() in _SUFFIXES:
+        return _SUFFIXES[suffix.lower()]
     head = next((line for line in text.splitlines() if _says_something(line)), "")
-    return not head.lstrip().startswith(("{", "[", "-")) and any(c in head for c in ",;\t")
+    if head.lstrip().startswith(("{", "[", "-")) or _MAPPING.match(head):
+        return False
+    return any(c in head for c in ",;\t")
 
 
 def header_of(text: str) -> tuple[int, list[str]]:

@@ -173,3 +173,49 @@ def test_prices_are_imported_and_listed(place, tmp_path, capsys):
     sheet.write_text(capsys.readouterr().out)
     assert place.call("prices", "import", str(sheet)) == 0
     assert capsys.readouterr().out == "No news: all prices known.\n"
+
+
+def test_csv_lists_what_can_be_imported_again_and_other_books_if_asked(place, tmp_path, capsys):
+    place.fill()
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_bytes(table(FACTOR))
+    assert place.call("factors", "import", str(sheet)) == 0
+    capsys.readouterr()
+    assert place.call("factors", "list", "--csv") == 0
+    out = capsys.readouterr().out
+    assert len(out.splitlines()) == 2
+    sheet.write_text(out)
+    assert place.call("factors", "import", str(sheet)) == 0
+    assert capsys.readouterr().out == "No news: all factors known.\n"
+    assert place.call("factors", "list", "--csv", "--book", "configuration") == 0
+    assert "configuration" in capsys.readouterr().out
+
+
+def test_rows_that_differ_by_windows_or_region_look_different(place, tmp_path, capsys):
+    sheet = tmp_path / "tariff.yaml"
+    sheet.write_text(
+        "defaults: {kind: electricity_price, scope: world, unit: EUR/kWh, source: contract,"
+        " source_date: 2026, licence: own}\n"
+        "factors:\n"
+        "  - {value: 0.3, windows: {timezone: Europe/Paris, days: mon-fri, from: '07:00',"
+        " to: '22:00', season: 04-01/09-30}}\n"
+        "  - {value: 0.3, windows: {timezone: Europe/Paris, not_in: [{days: [mon-fri, sun],"
+        " from: '07:00', to: '22:00'}], in: [{season: 04-01/09-30}]}}\n"
+    )
+    assert place.call("factors", "import", str(sheet)) == 0
+    capsys.readouterr()
+    assert place.call("factors", "list") == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    said = " ".join(out.split())
+    assert "mon-fri 07:00-22:00" in said
+    assert "not mon-fri+sun 07:00-22:00" in said
+    prices = tmp_path / "prices.csv"
+    prices.write_bytes(table({**PRICE, "region": "eu-west-1"}, {**PRICE, "region": "us-east-1"}))
+    assert place.call("prices", "import", str(prices)) == 0
+    capsys.readouterr()
+    assert place.call("prices", "list") == 0
+    out = capsys.readouterr().out
+    assert "USD/1M eu-west-1" in out
+    assert "USD/1M us-east-1" in out
+    assert max(map(len, out.splitlines())) <= 80

@@ -133,3 +133,18 @@ def test_any_json_is_a_factor_or_an_error_of_ours(row, times):
 def test_the_order_of_rows_changes_nothing(zones):
     rows = [{**FACTOR, "scope": zone} for zone in zones]
     assert set(factors(table(*rows))) == set(factors(table(*reversed(rows))))
+
+
+@pytest.mark.parametrize(
+    ("text", "suffix", "table"),
+    [
+        ("factors: [{kind: pue, scope: lab}]", "", False),
+        ("defaults: {kind: pue, scope: lab}\nfactors: []", "", False),
+        ("kind,scope\npue,lab\n", "", True),
+        ("kind,scope\npue,lab\n", ".YAML", False),
+        ("kind\npue\n", ".csv", True),
+        ("factors: [{a: 1, b: 2}]", ".yml", False),
+    ],
+)
+def test_the_suffix_tells_a_table_else_its_first_line(text, suffix, table):
+    assert is_csv(text, suffix) is table
