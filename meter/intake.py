@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from meter.factors.cells import NEXT
+from meter.factors.cloud_regions import left, regions_of_sites
 from meter.factors.factor_rows import BOOK, Known, factors_of_rows
 from meter.factors.price_rows import prices_of_rows
 from meter.factors.rows import Cell, Fault, Row, RowsError
@@ -24,21 +25,37 @@ if TYPE_CHECKING:
 def take_factors(ledger: Ledger, rows: Sequence[Row], sites: Iterable[str]) -> Learned:
     """Learn the factors of rows; ``sites`` are known besides the ledger's.
 
-    Returns what was news. Raises RowsError with every fault, LedgerError if it cannot be written.
+    What a site's earlier cloud region said of it is withdrawn. Returns what was news. Raises
+    RowsError with every fault, LedgerError if it cannot be written.
     """
-    known = replace(_known(ledger, sites), standing=_standing(ledger, rows))
-    return learn(ledger, factors=factors_of_rows(rows, known))
+    regions = regions_of_sites(rows)
+    standing = _standing(ledger, rows, regions)
+    withdrawn = left(regions, standing)
+    gone = {_without_value(one) for one in withdrawn}
+    known = replace(
+        _known(ledger, sites),
+        standing=[one for one in standing if _without_value(one) not in gone],
+    )
+    factors = factors_of_rows(rows, known)
+    # Withdrawn first: of what is learned at once, none goes before the other.
+    before = learn(ledger, factors=withdrawn).factors if withdrawn else ()
+    return replace(learn(ledger, factors=factors), withdrawn=before)
 
 
-def _standing(ledger: Ledger, rows: Sequence[Row]) -> list[Factor]:
-    """Imported rows that may end some of these."""
+def _without_value(factor: Factor) -> Factor:
+    return replace(factor, id="", recorded_us=0, value=None, low=None, high=None)
+
+
+def _standing(ledger: Ledger, rows: Sequence[Row], sites: Iterable[str]) -> list[Factor]:
+    """Imported rows that may end some of these, and those of some sites."""
     kinds = {row.cells.get("kind") for row in rows if row.cells.get("valid_to") == NEXT}
+    asked = [
+        *(Asked(kind=kind, book=BOOK) for kind in kinds if isinstance(kind, str)),
+        *(Asked(scope=site, book=BOOK) for site in sites),
+    ]
     with ledger.reader() as reader:
-        return [
-            factor
-            for kind in sorted(kind for kind in kinds if isinstance(kind, str))
-            for factor in books.standing(reader, Asked(kind=kind, book=BOOK))
-        ]
+        found = {one.id: one for each in asked for one in books.standing(reader, each)}
+    return list(found.values())
 
 
 def take_prices(ledger: Ledger, rows: Sequence[Row]) -> Learned:

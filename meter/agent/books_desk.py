@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from meter.agent.shelf import Shelf
     from meter.ledger import Ledger
     from meter.ledger.books import Asked
+    from meter.ledger.learning import Learned
 
 
 class BooksDesk:
@@ -45,16 +46,16 @@ class BooksDesk:
         except UsageError as error:
             raise NotFoundError(error.message, error.remedy) from None
 
-    def take_factors(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Learn factors, all or none; ids of what was news. Live counters book by them.
+    def take_factors(self, rows: Sequence[Mapping[str, Any]]) -> Learned:
+        """Learn factors, all or none; what was news. Live counters book by them.
 
         Raises RowsError, LedgerError.
         """
         self._require_keeping()
         with self._taking:
             learned = take_factors(self._ledger, rows_of_json(rows), [self._shelf.site.id])
-        self._shelf.take(learned.factors)
-        return [factor.id for factor in learned.factors]
+        self._shelf.take((*learned.withdrawn, *learned.factors))
+        return learned
 
     def take_prices(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         """Learn prices, all or none; ids of what was news. Raises RowsError, LedgerError."""

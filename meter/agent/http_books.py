@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from meter.ledger.learning import Learned
+
 LARGER = {"/v1/factors": 2 * BYTES, "/v1/prices": 2 * BYTES}
 """Routes whose bodies may be larger than others: a year of hours is one."""
 _LIMIT = 1_000
@@ -55,8 +57,8 @@ class Books(Protocol):
     def history(self, text: str) -> list[dict[str, Any]]:
         """Every row about the same thing as a factor."""
 
-    def take_factors(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Learn factors, all or none; ids of what was news."""
+    def take_factors(self, rows: Sequence[Mapping[str, Any]]) -> Learned:
+        """Learn factors, all or none; what was news, and what is withdrawn for it."""
 
     def take_prices(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         """Learn prices, all or none; ids of what was news."""
@@ -88,7 +90,9 @@ def add_books(app: FastAPI, books: Books) -> None:
     @app.post("/v1/factors", status_code=201, responses=_TAKEN)
     def take_factors(rows: FactorRows) -> Response:
         """Take factors into the book `import`: all of them, or none."""
-        return _taken(books.take_factors(rows.factors), len(rows.factors))
+        learned = books.take_factors(rows.factors)
+        ids = [factor.id for factor in learned.factors]
+        return _taken(ids, len(rows.factors), len(learned.withdrawn))
 
     @app.get("/v1/factors/{factor_id:path}")
     def history(factor_id: str) -> Response:
@@ -119,8 +123,9 @@ def add_books(app: FastAPI, books: Books) -> None:
         return _taken(books.take_prices(rows.prices), len(rows.prices))
 
 
-def _taken(ids: list[str], given: int) -> Response:
-    return JSONResponse({"new": len(ids), "known": given - len(ids), "ids": ids}, 201)
+def _taken(ids: list[str], given: int, withdrawn: int = 0) -> Response:
+    told = {"new": len(ids), "known": given - len(ids), "ids": ids}
+    return JSONResponse({**told, "withdrawn": withdrawn} if withdrawn else told, 201)
 
 
 def _instant(text: str | None) -> int | None:

@@ -70,11 +70,14 @@ def take(
 
 def say(sheet: Sheet, taken: Taken, *, what: str, as_json: bool) -> None:
     """What became of a file's rows."""
+    notices = [*sheet.notices]
+    if taken.withdrawn:
+        notices.append(f"Withdrawn: {taken.withdrawn:,} rows of the region that the site was in.")
     if as_json:
         told = {"new": len(taken.ids), "known": taken.known, "ids": list(taken.ids)}
-        output.print_json({**told, "notices": list(sheet.notices)})
+        output.print_json({**told, "notices": notices})
         return
-    for notice in sheet.notices:
+    for notice in notices:
         click.echo(f"meter: {notice}", err=True)
     known = f", {taken.known:,} known already" if taken.known else ""
     news = f"{len(taken.ids):,} new {what}{known}" if taken.ids else f"No news: all {what} known"

@@ -28,10 +28,14 @@ _AGAIN_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of rows: ids of those that were news, and how many the ledger knew."""
+    """What became of rows: ids of those that were news, and how many the ledger knew.
+
+    ``withdrawn`` counts rows of a site's earlier cloud region that were taken back.
+    """
 
     ids: tuple[str, ...]
     known: int
+    withdrawn: int = 0
 
 
 class Writes(Protocol):
@@ -79,7 +83,7 @@ class AgentWrites:
             raise _rows_error(answer, rows)
         if not 200 <= status < 300:
             raise AgentError(f"the agent refuses: {problem_text(status, answer)}", "see its log")
-        return Taken(tuple(answer["ids"]), answer["known"])
+        return Taken(tuple(answer["ids"]), answer["known"], answer.get("withdrawn", 0))
 
 
 class FileWrites:
@@ -93,8 +97,9 @@ class FileWrites:
         """Take factors."""
         from meter.intake import take_factors  # noqa: PLC0415 - DuckDB is imported when needed
 
-        learned = take_factors(self.ledger, rows, [self.config.site_name]).factors
-        return Taken(tuple(one.id for one in learned), len(rows) - len(learned))
+        learned = take_factors(self.ledger, rows, [self.config.site_name])
+        ids = tuple(one.id for one in learned.factors)
+        return Taken(ids, len(rows) - len(ids), len(learned.withdrawn))
 
     def prices(self, rows: Sequence[Row]) -> Taken:
         """Take prices."""

@@ -7,7 +7,7 @@ Cloud_Region_Metadata_specification.md, version 1.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from meter.factors.cells import NEXT
@@ -16,7 +16,9 @@ from meter.factors.tables import csv_rows
 from meter.model import FactorKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from meter.model import Factor
 
 HEADER = frozenset({"year", "cloud-provider", "cloud-region"})
 """Columns that such a file has."""
@@ -100,6 +102,30 @@ def cloud_region_rows(text: str, *, region: str | None = None, site: str | None 
     names = ", ".join(sorted(ambiguous))
     said = f"Left out, because their rows of one year differ: {names}." if names else ""
     return Sheet(tuple(rows), (said,) if said and region is None else ())
+
+
+def regions_of_sites(rows: Iterable[Row]) -> dict[str, str]:
+    """The region that rows are of, by the site that they were taken for."""
+    return {
+        str(row.cells["scope"]): _region(str(row.cells.get("detail")))
+        for row in rows
+        if row.cells.get("source") == _SOURCE and row.cells.get("rank") == _AT_A_SITE
+    }
+
+
+def left(regions: Mapping[str, str], standing: Iterable[Factor]) -> list[Factor]:
+    """Rows that take back what was said of a site when it was in another region."""
+    return [
+        replace(one, id="", recorded_us=0, value=None, low=None, high=None)
+        for one in standing
+        if one.scope in regions
+        and (one.source, str(one.rank)) == (_SOURCE, _AT_A_SITE)
+        and _region(one.detail or "") != regions[one.scope]
+    ]
+
+
+def _region(detail: str) -> str:
+    return detail.partition(",")[0]
 
 
 def _once(rows: Iterable[Row]) -> tuple[list[Row], dict[str, list[Row]]]:

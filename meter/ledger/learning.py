@@ -24,10 +24,14 @@ DURABLE_S = 45.0
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """The rows that were news, as the ledger keeps them: with their id and instant."""
+    """The rows that were news, as the ledger keeps them: with their id and instant.
+
+    ``withdrawn`` are what these take the place of, where that had to be said.
+    """
 
     factors: tuple[Factor, ...] = ()
     prices: tuple[Price, ...] = ()
+    withdrawn: tuple[Factor, ...] = ()
 
 
 def learn(

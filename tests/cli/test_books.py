@@ -219,3 +219,32 @@ def test_rows_that_differ_by_windows_or_region_look_different(place, tmp_path, c
     assert "USD/1M eu-west-1" in out
     assert "USD/1M us-east-1" in out
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_a_site_that_changes_its_region_keeps_nothing_of_the_old(place, tmp_path, capsys):
+    header = (
+        "year,cloud-provider,cloud-region,power-usage-effectiveness,water-usage-effectiveness,"
+        "grid-carbon-intensity-average-consumption-annual"
+    )
+    sheet = tmp_path / "regions.csv"
+    sheet.write_text(
+        f"{header}\n2023,Amazon Web Services,us-test-1,1.2,0.1,400\n"
+        "2024,Amazon Web Services,us-test-1,1.2,0.1,380\n2023,Google Cloud,test-west1,,,44\n"
+    )
+
+    def imported(region: str) -> dict:
+        words = ("factors", "import", str(sheet), "--region", region, "--site", "default")
+        assert place.call(*words, "--json") == 0
+        return json.loads(capsys.readouterr().out)
+
+    assert imported("aws:us-test-1")["new"] == 6
+    there = [(row["kind"], row["value"]) for row in factors_of(place, capsys)]
+    moved = imported("gcp:test-west1")
+    assert moved["new"] == 1
+    assert moved["notices"] == ["Withdrawn: 6 rows of the region that the site was in."]
+    (row,) = factors_of(place, capsys)
+    assert (row["kind"], row["value"], row["valid_to"]) == ("grid_intensity", 44.0, None)
+    again = imported("gcp:test-west1")
+    assert (again["new"], again["notices"]) == (0, [])
+    assert imported("aws:us-test-1")["notices"]
+    assert [(row["kind"], row["value"]) for row in factors_of(place, capsys)] == there
