@@ -110,6 +110,10 @@ class FactorError(MeterError):
     """A factor or price is missing or wrong."""
 
 
+ASKED_AGAIN = "nothing to do; it is asked again"
+"""Remedy of a FeedError that passes by itself; who asks once only says what to do instead."""
+
+
 class FeedError(FactorError):
     """A provider of live intensity gave nothing of use.
 

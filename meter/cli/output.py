@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _GAP = "  "
+_LEAST = 12  # columns that a wrapped cell keeps
 
 
 def width() -> int:
@@ -37,22 +38,24 @@ def table(
     rows: Sequence[Sequence[str]],
     *,
     right: Sequence[int] = (),
-    wrap: int | None = None,
+    wrap: int | Sequence[int] | None = None,
     columns: int | None = None,
 ) -> str:
-    """A plain table; the column ``wrap`` takes the room that is left, the rest is as it is."""
+    """A plain table; the columns ``wrap`` take the room that is left, the rest is as it is.
+
+    Of several columns the first ones give way first, each down to a least width.
+    """
+    wraps = () if wrap is None else (wrap,) if isinstance(wrap, int) else tuple(wrap)
     columns = columns or width()
     clean = [[printable(cell, 500) for cell in row] for row in rows]
     sizes = [max(len(row[i]) for row in [list(heads), *clean]) for i in range(len(heads))]
-    if wrap is not None:
-        others = sum(sizes) - sizes[wrap] + len(_GAP) * (len(heads) - 1)
-        sizes[wrap] = max(12, min(sizes[wrap], columns - others))
+    for column in wraps:
+        others = sum(sizes) - sizes[column] + len(_GAP) * (len(heads) - 1)
+        least = _LEAST if column == wrap else min(_LEAST, sizes[column])
+        sizes[column] = max(least, min(sizes[column], columns - others))
     lines = [_row(heads, sizes, right), _GAP.join("-" * size for size in sizes)]
     for row in clean:
-        cells = [
-            (textwrap.wrap(cell, sizes[i], break_on_hyphens=False) or [""]) if i == wrap else [cell]
-            for i, cell in enumerate(row)
-        ]
+        cells = [_wrapped(cell, sizes[i]) if i in wraps else [cell] for i, cell in enumerate(row)]
         for level in range(max(map(len, cells))):
             parts = [cell[level] if level < len(cell) else "" for cell in cells]
             lines.append(_row(parts, sizes, right))
@@ -68,6 +71,10 @@ def wrapped(text: str, indent: str, *, hanging: str = "") -> list[str]:
         subsequent_indent=indent + hanging,
         break_on_hyphens=False,
     )
+
+
+def _wrapped(cell: str, size: int) -> list[str]:
+    return textwrap.wrap(cell, size, break_on_hyphens=False) or [""]
 
 
 def _row(cells: Sequence[str], sizes: Sequence[int], right: Sequence[int]) -> str:

@@ -12,7 +12,7 @@ import click
 from meter.cli import output
 from meter.cli.session import Session, debug_option, example, json_option, socket_option
 from meter.cli.writes import AgentWrites, FileWrites, writes
-from meter.errors import LimitError, UsageError
+from meter.errors import ASKED_AGAIN, FeedError, LimitError, UsageError
 from meter.instants import parse_us
 from meter.units import US_PER_HOUR, US_PER_QUARTER
 
@@ -97,7 +97,10 @@ def _synced(
 ) -> Synced:
     from meter.factors.feeds import factors_of_points, on_quarters  # noqa: PLC0415
 
-    points = on_quarters(_points(feed, span, _now_us()))
+    try:
+        points = on_quarters(_points(feed, span, _now_us()))
+    except FeedError as error:
+        raise _once(error) from None
     about = feed.about
     with writes(config) as opened:
         if isinstance(opened, FileWrites):
@@ -108,6 +111,15 @@ def _synced(
         else:
             counts = _to_agent(opened, intensity, points)
     return Synced(about.book, about.zone, counts["new"], counts["corrected"], counts["unchanged"])
+
+
+def _once(error: FeedError) -> FeedError:
+    """The error as a command tells it: nobody asks again here."""
+    if error.remedy != ASKED_AGAIN:
+        return error
+    wait_s = error.retry_after_s
+    when = f"{wait_s:.0f} s" if wait_s else "some minutes"
+    return FeedError(error.message, f"run it again in {when}", retry_after_s=wait_s)
 
 
 def _to_agent(opened: AgentWrites, intensity: Intensity, points: Sequence[Point]) -> Counter[str]:

@@ -19,11 +19,12 @@ _LABEL = 12
 _SMALLEST = 0.0005
 _HEADS = ("SCENARIO", "FIGURE", "VALUE", "LOW TO HIGH", "CHANGE")
 _RIGHT = (2, 3, 4)
+_GIVING_WAY = (0, 1, 3, 2)
 
 
 def text(document: Json, columns: int, *, blocks: bool) -> str:
     """The whole comparison; ``blocks`` draws with block characters, else with ASCII."""
-    parts = [_head(document), _figures(document, columns)]
+    parts = [_head(document, columns), _figures(document, columns)]
     parts += [
         _starts(hours, columns, _BLOCKS if blocks else _SIGNS) for hours in document["starts"]
     ]
@@ -33,14 +34,15 @@ def text(document: Json, columns: int, *, blocks: bool) -> str:
     return "\n\n".join(parts)
 
 
-def _head(document: Json) -> str:
+def _head(document: Json, columns: int) -> str:
     run = document["run"]
     places = ", ".join(f"{one['id']} ({one['zone'] or 'no zone'})" for one in run["sites"])
     simulated = ", SIMULATED" if document["simulated"] else ""
-    return (
+    head = (
         f"{figures.printable(run['name'], 40)}: {figures.instant(run['started_at'])},"
         f" {figures.duration(run['duration_s'])}, at {figures.printable(places, 60)}{simulated}"
     )
+    return "\n".join(textwrap.wrap(head, columns, subsequent_indent="  ", break_on_hyphens=False))
 
 
 def _figures(document: Json, columns: int) -> str:
@@ -52,7 +54,7 @@ def _figures(document: Json, columns: int) -> str:
             change = "" if case is actual else _change(quantity, before)
             rows.append([label, name, *_value(quantity), change])
             label = ""
-    return output.table(_HEADS, rows, right=_RIGHT, wrap=0, columns=columns)
+    return output.table(_HEADS, rows, right=_RIGHT, wrap=_GIVING_WAY, columns=columns)
 
 
 def _lines(case: Json, actual: Json) -> Iterator[tuple[str, Json, Json | None]]:
@@ -97,7 +99,7 @@ def _starts(hours: Json, columns: int, levels: str) -> str:
     rows = [*_best(hours)]
     if rows:
         heads = ("BEST", "START (UTC)", "VALUE", "LOW TO HIGH", "CHANGE")
-        parts.append(output.table(heads, rows, right=_RIGHT, columns=columns))
+        parts.append(output.table(heads, rows, right=_RIGHT, wrap=(3, 2), columns=columns))
     parts += _charts(hours["hours"], columns, levels)
     for notice in hours["notices"]:
         parts += textwrap.wrap(notice["text"], columns)

@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, NoReturn
 from urllib.parse import urlencode, urlsplit
 
 from meter import __version__
-from meter.errors import FeedError, FeedRefusedError
+from meter.errors import ASKED_AGAIN, FeedError, FeedRefusedError
 from meter.settings_intensity import loopback
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ LONGEST_WAIT_S = 86_400.0
 """A provider that asks for more than a day is asked again after a day."""
 
 _PIECE_BYTES = 1 << 16
-_LATER = "nothing to do; it is asked again"
 _REFUSED = (401, 403)
 _BUSY = 429
 _UNAVAILABLE = 503
@@ -84,7 +83,7 @@ def get_json(
         with error:
             _refuse(asked, error.code, error.headers)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise FeedError(f"{asked.shown} gives no answer ({_reason(error)})", _LATER) from None
+        raise FeedError(f"{asked.shown} gives no answer ({_reason(error)})", ASKED_AGAIN) from None
     return _parsed(asked, raw)
 
 
@@ -127,21 +126,19 @@ def _read(
     while piece := answer.read1(_PIECE_BYTES):
         raw += piece
         if len(raw) > size_limit:
-            raise FeedError(f"{asked.shown} answers more than {size_limit} bytes", _LATER)
+            raise FeedError(f"{asked.shown} answers more than {size_limit} bytes", ASKED_AGAIN)
         if time.monotonic() > deadline:
-            raise FeedError(f"{asked.shown} answers too slowly (over {timeout_s:g} s)", _LATER)
+            raise FeedError(f"{asked.shown} answers too slowly (over {timeout_s:g} s)", ASKED_AGAIN)
     return bytes(raw)
 
 
 def _parsed(asked: Asked, raw: bytes) -> object:
     if not raw.strip():
-        raise FeedError(f"{asked.shown} answers nothing", _LATER)
+        raise FeedError(f"{asked.shown} answers nothing", ASKED_AGAIN)
     try:
         return json.loads(raw, parse_float=Decimal, parse_constant=_no_number)
     except (ValueError, RecursionError):
-        raise FeedError(
-            f"{asked.shown} answers no JSON", "check intensity.url, or wait: it is asked again"
-        ) from None
+        raise FeedError(f"{asked.shown} answers no JSON", "check intensity.url, or wait") from None
 
 
 def _no_number(word: str) -> NoReturn:
@@ -158,14 +155,11 @@ def _refuse(asked: Asked, status: int, headers: Message) -> NoReturn:
             retry_after_s=wait_s,
         )  # fmt: skip
     if status == _BUSY:
-        wait = "" if wait_s is None else f" for {wait_s:.0f} s"
-        raise FeedError(
-            f"{said}: too many requests", f"nothing to do; it is left alone{wait}",
-            retry_after_s=wait_s,
-        )  # fmt: skip
+        wait = "" if wait_s is None else f" within {wait_s:.0f} s"
+        raise FeedError(f"{said}: no more requests{wait}", ASKED_AGAIN, retry_after_s=wait_s)
     if status in _NOT_FOUND:
         raise FeedError(said, "check intensity.zone and intensity.url", retry_after_s=wait_s)
-    raise FeedError(said, _LATER, retry_after_s=wait_s)
+    raise FeedError(said, ASKED_AGAIN, retry_after_s=wait_s)
 
 
 def waiting(text: str | None, now_s: float) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -166,6 +167,61 @@ def test_what_goes_wrong_is_one_line(
     assert shown.out == ""
     assert text in shown.err
     assert len(shown.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "what", "remedy"),
+    [
+        (Answer({}, 500), "answers 500", "run it again in some minutes"),
+        (Answer(raw=b""), "answers nothing", "run it again in some minutes"),
+        (Answer(raw=b"<html>"), "answers no JSON", "check intensity.url"),
+        (Answer({}, 429, {"Retry-After": "7"}), "no more requests within 7 s", "again in 7 s"),
+        (Answer({"data": []}), "has no intensity", "run it again in some minutes"),
+    ],
+)
+def test_a_provider_that_is_down_is_to_be_asked_again_by_hand(
+    tmp_path: Path,
+    told: Provider,
+    capsys: pytest.CaptureFixture[str],
+    answer: Answer,
+    what: str,
+    remedy: str,
+) -> None:
+    place = configured(tmp_path, told)
+    told.answers[PAST] = answer
+    assert place.call("factors", "sync", *SPAN) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert what in line
+    assert remedy in line
+    assert "asked again" not in line
+
+
+def test_status_shows_what_a_sync_through_the_agent_wrote(
+    tmp_path: Path, told: Provider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    value = 50
+
+    def answer(_: Any) -> Answer:
+        half_us = HOUR_US // 2
+        now_us = time.time_ns() // 1_000
+        return Answer({"data": [uk_half(now_us - now_us % half_us, 1, value)]})
+
+    told.answers = _Any(lambda: 0)  # type: ignore[assignment]
+    told.answers.get = lambda *_: answer  # type: ignore[method-assign, assignment]
+    place = configured(tmp_path, told)
+    variables = {k: v for k, v in place.variables.items() if k.startswith("METER_")}
+    with agent(tmp_path, **variables) as running:
+
+        def shown() -> Any:
+            return running.ask("GET", "/v1/status")[1]["feeds"][0]["last_value"]
+
+        running.hear("reading")
+        place.variables["METER_HOME"] = str(running.home)
+        until(lambda: shown() == 50 and len(told.asked) == 2, "a value, and the last day")
+        value = 60
+        assert place.call("factors", "sync", "--json") == 0
+        assert said(capsys)["corrected"] == 1
+        assert shown() == 60
 
 
 def test_without_provider_or_key_it_says_what_to_set(

@@ -271,6 +271,40 @@ def test_the_table_fits_the_terminal(place, capsys, columns, monkeypatch):
     assert any("a column is the best of" in line for line in lines)
 
 
+@pytest.mark.parametrize("columns", [80, 100])
+def test_long_names_great_sums_and_several_currencies_fit(place, capsys, columns):
+    learn(place, *hourly(HORIZON_US, DAY))
+    document = compared(place, capsys, "--zone", "SWE", "--price", "0.12CHF", *FROM)
+    document["run"]["name"] = "fine-tune-of-a-model-with-a-name-" * 3
+    document["run"]["sites"] = [
+        {"id": "laboratory-of-the-north", "zone": "USA-CA"},
+        {"id": "laboratory-of-the-south", "zone": "DEU"},
+    ]
+    actual, scenario = document["actual"], document["scenarios"][0]
+    for case, size in ((actual, 1), (scenario, 9.87)):
+        case["label"] = "zone SWE, price 0.12 CHF, on A100-SXM4-80GB, from 2026-03-02 01:30 UTC"
+        case["cost"] = [
+            {"kind": kind, "currency": currency, "amount": amount(size, currency)}
+            for currency in ("CHF", "EUR", "USD")
+            for kind in ("electricity", "electricity_overhead", "gpu_time")
+        ]
+        case["energy"]["facility"] = amount(size * 9e15, "J")
+        case["carbon"]["location"] = amount(size * 9e9, "g")
+    (hours,) = document["starts"][:1]
+    best = {"start": FROM[1], "amount": amount(1, "USD"), "difference": {"share": 98.76}}
+    hours["cheapest"] = [{**best, "currency": currency} for currency in ("CHF", "EUR", "USD")]
+    lines = text(document, columns, blocks=True).splitlines()
+    assert [line for line in lines if len(line) > columns] == []
+    whole = " ".join(" ".join(lines).split())
+    assert "+887 %" in whole
+    assert "1,234,567.89 CHF" in whole
+
+
+def amount(size: float, unit: str) -> dict:
+    value = 1234567.89 * size if unit.isupper() and unit != "J" else size
+    return {"value": value, "low": value * 0.9, "high": value * 1.1, "unit": unit}
+
+
 def test_the_agents_answers_make_the_same_document(place, capsys):
     learn(place, *hourly(HORIZON_US, DAY))
     words = ("--zone", "SWE", "--start", "+18h", *FROM)

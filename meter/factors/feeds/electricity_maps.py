@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meter.errors import FeedError
+from meter.errors import ASKED_AGAIN, FeedError
 from meter.factors.feeds.feed import (
     About,
     Point,
@@ -110,7 +110,7 @@ class ElectricityMaps:
         if not kept:
             raise FeedError(
                 f"{self.about.name} has no intensity for {self.about.zone}",
-                "nothing to do; it is asked again",
+                ASKED_AGAIN,
             )
         return kept
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
-from meter.errors import FeedError
+from meter.errors import ASKED_AGAIN, FeedError
 from meter.factors.units import QUANTITIES
 from meter.units import US_PER_S
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 _NINE = Decimal("1E-9")
 _WORD_LIMIT = 60
-_LATER = "nothing to do; it is asked again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ def entries(answer: object, name: str, who: str) -> list[dict[str, object]]:
     """A list of objects under a name of an answer; raises FeedError if it is none."""
     found = answer.get(name) if isinstance(answer, dict) else None
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-        raise FeedError(f"{who} answers without a list {name!r}", _LATER)
+        raise FeedError(f"{who} answers without a list {name!r}", ASKED_AGAIN)
     return found
 
 
@@ -76,7 +75,7 @@ def instant_us(found: object, who: str) -> int:
     except ValueError:
         at = None
     if at is None:
-        raise FeedError(f"{who} gives a time that is none", _LATER)
+        raise FeedError(f"{who} gives a time that is none", ASKED_AGAIN)
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return round(at.timestamp() * 1_000) * (US_PER_S // 1_000)
 
@@ -96,7 +95,7 @@ def grams(found: object, unit: str, about: About, at_us: int) -> Decimal | None:
     if found is None:
         return None
     if isinstance(found, bool) or not isinstance(found, int | Decimal):
-        raise FeedError(f"{about.name} gives an intensity that is no number", _LATER)
+        raise FeedError(f"{about.name} gives an intensity that is no number", ASKED_AGAIN)
     quantity = QUANTITIES[about.kind]
     value = found * quantity.units[unit]
     if not quantity.least <= value <= quantity.most:

@@ -7,7 +7,7 @@ transmission and distribution; of a region only the forecast is given.
 
 from __future__ import annotations
 
-from meter.errors import FeedError
+from meter.errors import ASKED_AGAIN, FeedError
 from meter.factors.feeds.feed import About, Point, entries, grams, instant_us, iso, steps
 from meter.factors.http_get import Asked, get_json
 from meter.model import FactorKind
@@ -64,7 +64,7 @@ class UkCarbonIntensity:
         points = [self._point(entry) for entry in self._half_hours(answer)]
         kept = [point for point in points if point is not None]
         if not kept:
-            raise FeedError(f"{_NAME} has no intensity", "nothing to do; it is asked again")
+            raise FeedError(f"{_NAME} has no intensity", ASKED_AGAIN)
         return kept
 
     def _half_hours(self, answer: object) -> list[dict[str, object]]:
@@ -87,7 +87,7 @@ class UkCarbonIntensity:
             raise FeedError(f"{_NAME} gives a half hour that is none", "check intensity.url")
         said = entry.get("intensity")
         if not isinstance(said, dict):
-            raise FeedError(f"{_NAME} gives no intensity for {iso(start_us)}", "it is asked again")
+            raise FeedError(f"{_NAME} gives no intensity for {iso(start_us)}", ASKED_AGAIN)
         value = grams(said.get("actual"), "g/kWh", self.about, start_us)
         state = _ESTIMATED
         if value is None:

@@ -10,7 +10,7 @@ import base64
 import time
 from typing import TYPE_CHECKING
 
-from meter.errors import FeedError, FeedRefusedError
+from meter.errors import ASKED_AGAIN, FeedError, FeedRefusedError
 from meter.factors.feeds.feed import About, Point, entries, grams, instant_us, iso_seconds, steps
 from meter.factors.http_get import Asked, get_json
 from meter.model import FactorKind
@@ -80,7 +80,7 @@ class WattTime:
         if not points:
             raise FeedError(
                 f"WattTime has nothing new for {self.about.zone}",
-                "nothing to do; it is asked again",
+                ASKED_AGAIN,
             )
         return list(points.values())
 
