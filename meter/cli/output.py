@@ -51,7 +51,7 @@ def table(
     sizes = [max(len(row[i]) for row in [list(heads), *clean]) for i in range(len(heads))]
     for column in wraps:
         others = sum(sizes) - sizes[column] + len(_GAP) * (len(heads) - 1)
-        least = _LEAST if column == wrap else min(_LEAST, sizes[column])
+        least = _LEAST if column == wraps[0] else min(_LEAST, sizes[column])
         sizes[column] = max(least, min(sizes[column], columns - others))
     lines = [_row(heads, sizes, right), _GAP.join("-" * size for size in sizes)]
     for row in clean:
