@@ -95,9 +95,10 @@ def _added(target: AgentWrites | FileWrites, stated: Statement) -> dict[str, Any
         said = {key: value for key, value in asdict(stated).items() if value}
         return target.post(PATH, {**said, "tags": dict(stated.tags)})
     from meter.ledger import reports  # noqa: PLC0415 - DuckDB is imported when needed
-    from meter.past import booked, store  # noqa: PLC0415
+    from meter.past import booked, imported, store  # noqa: PLC0415
 
-    past = booked(stated, target.config, time.time_ns() // 1_000)
+    known = imported(target.ledger, target.config)
+    past = booked(stated, target.config, time.time_ns() // 1_000, known)
     store(target.ledger, past)
     with target.ledger.reader() as reader:
         return reports.run_document(reader, past.run_id)

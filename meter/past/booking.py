@@ -24,11 +24,12 @@ from meter.model import (
     RunStatus,
     Severity,
 )
-from meter.past.facts import facts_of
+from meter.past.facts import Place, facts_of
 from meter.past.statement import checked_tags, effort_of
 from meter.units import NS_PER_US, US_PER_HOUR
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from decimal import Decimal
 
     from meter.config import Config
@@ -61,8 +62,12 @@ class PastRun:
     batch: LedgerBatch
 
 
-def booked(stated: Statement, config: Config, now_us: int) -> PastRun:
+def booked(
+    stated: Statement, config: Config, now_us: int, imported: Iterable[Factor] = ()
+) -> PastRun:
     """The run that is stated, with everything that the statement leaves to the configuration.
+
+    ``imported`` are rows that were imported for the configured site.
 
     Raises UsageError where the statement is wrong or may mean two things, FactorError where the
     configuration is wrong.
@@ -71,7 +76,7 @@ def booked(stated: Statement, config: Config, now_us: int) -> PastRun:
     run_id = new_id() if stated.id is None else limits.check_run_id("the id", stated.id)
     effort = effort_of(stated, now_us)
     name = device_name(effort)
-    facts = facts_of(stated, config, run_id, effort.span, name)
+    facts = facts_of(stated, Place(config, tuple(imported)), run_id, effort.span, name)
     run = Run(
         id=run_id,
         name=stated.name,
@@ -104,6 +109,14 @@ def _work(effort: Effort, run_id: str, device_id: str) -> Work:
     )
     _refuse_too_much(work)
     return work
+
+
+def imported(ledger: Ledger, config: Config) -> list[Factor]:
+    """What was imported for the configured site, and stands."""
+    from meter.ledger import books  # noqa: PLC0415 - DuckDB is imported when needed
+
+    with ledger.reader() as reader:
+        return books.standing(reader, books.Asked(scope=config.site_name, book="import"))
 
 
 def store(ledger: Ledger, past: PastRun, *, timeout_s: float = _DURABLE_S) -> bool:
@@ -169,6 +182,9 @@ def _notices(run_id: str, facts: Facts, effort: Effort) -> list[Notice]:
     if facts.configured:
         text = f"Not stated for this run, but configured: {', '.join(facts.configured)}."
         found.append(Notice("from_configuration", text))
+    if facts.imported:
+        text = f"Not stated for this run, but imported for the site: {', '.join(facts.imported)}."
+        found.append(Notice("from_books", text))
     return [replace(notice, run_id=run_id) for notice in found]
 
 

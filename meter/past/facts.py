@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from meter.errors import FactorError, UsageError
 from meter.factors import factors_of, site_of
-from meter.factors.books import OWN
+from meter.factors.books import IMPORTED_OWN, OWN
 from meter.factors.bundled import embodied_for
 from meter.factors.zones import zone_of
 from meter.identified import identified
@@ -17,6 +17,8 @@ from meter.past.amounts import Range, band
 from meter.units import US_PER_HOUR
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from meter.config import Banded, Config
     from meter.past.statement import Span, Statement
 
@@ -33,6 +35,9 @@ _INTENSITY = Range(
 )
 _PRICE = Range("price", "for a kWh", Decimal(0), _MOST_MONEY)
 _GPU_RATE = Range("gpu-rate", "for a GPU-hour", Decimal(0), _MOST_MONEY)
+_STEPS = 9  # ranks that differ in evidence are at least ten apart
+_ANYWHERE = frozenset({FactorKind.PUE, FactorKind.ELECTRICITY_PRICE, FactorKind.GPU_HOUR_RATE})
+"""Kinds of the site that also hold for a run elsewhere, unless it states its own."""
 _WORDS = {
     FactorKind.PUE: "PUE",
     FactorKind.ELECTRICITY_PRICE: "electricity tariff",
@@ -50,23 +55,33 @@ _WORDS = {
 class Facts:
     """Site and rows of a run: all of them, and those that were stated with it.
 
-    ``configured`` names what is the configuration's, in words.
+    ``configured`` names what is the configuration's, ``imported`` what was imported, in words.
     """
 
     site: Site
     factors: tuple[Factor, ...]
     stated: tuple[Factor, ...]
     configured: tuple[str, ...]
+    imported: tuple[str, ...] = ()
 
 
-def facts_of(stated: Statement, config: Config, run_id: str, span: Span, device_name: str) -> Facts:
-    """What holds for the run: what is stated of it, else what is configured for the site.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run is taken to have been: the configuration, and what was imported for its site."""
+
+    config: Config
+    imported: tuple[Factor, ...] = ()
+
+
+def facts_of(stated: Statement, place: Place, run_id: str, span: Span, device_name: str) -> Facts:
+    """What holds for the run: what is stated of it, else what the books have for the site.
 
     A run that was elsewhere, as its own zone or intensity tells, has neither the site's contracts
     nor its water, grid losses and embodied carbon. The rows leave their instant to the ledger.
 
     Raises UsageError for a wrong statement, FactorError for a wrong configuration.
     """
+    config = place.config
     site = _site(stated, config, run_id)
     own = _stated(stated, site)
     kinds = {row.kind for row in own}
@@ -76,7 +91,8 @@ def facts_of(stated: Statement, config: Config, run_id: str, span: Span, device_
         electricity=None if FactorKind.ELECTRICITY_PRICE in kinds else config.electricity,
         gpu_time=None if FactorKind.GPU_HOUR_RATE in kinds else config.gpu_time,
     )
-    if stated.zone is not None or stated.intensity is not None:
+    elsewhere = stated.zone is not None or stated.intensity is not None
+    if elsewhere:
         taken = replace(taken, wue=None, tnd_loss=None, embodied=None, instruments=())
     rows = [row for row in factors_of(taken, site, 0) if row.value is not None]
     configured = dict.fromkeys(
@@ -84,13 +100,40 @@ def facts_of(stated: Statement, config: Config, run_id: str, span: Span, device_
     )
     zone = [f"zone {site.zone}"] if site.zone and stated.zone is None else []
     known = [replace(row, scope=site.id) for row in embodied_for(device_name, 0)]
-    confined = (_confined(row, site, span) for row in [*rows, *own, *known])
+    confined = [_confined(row, site, span) for row in [*rows, *own, *known]]
+    brought = [
+        found
+        for row in _brought(place.imported, site, elsewhere=elsewhere)
+        if row.kind not in kinds and (found := _confined(row, site, span))
+    ]
     return Facts(
         site,
-        tuple(identified(row) for row in confined if row),
+        tuple(identified(row) for row in [*confined, *brought] if row),
         tuple(own),
         (*zone, *configured),
+        tuple(dict.fromkeys(_WORDS.get(row.kind, row.kind.value) for row in brought)),
     )
+
+
+def _brought(imported: Iterable[Factor], site: Site, *, elsewhere: bool) -> list[Factor]:
+    """Rows imported for the configured site, as the run's own.
+
+    In the ledger the newest of a rank goes first. These are learned at once, so that order becomes
+    one of ranks: below what is imported for the run itself, above the configuration.
+    """
+    groups: dict[tuple[FactorKind, str | None, int], list[Factor]] = {}
+    for row in imported:
+        if row.kind in _ANYWHERE or not elsewhere:
+            most = min(row.rank, IMPORTED_OWN)
+            groups.setdefault((row.kind, row.item, most), []).append(row)
+    brought = []
+    for (_, _, most), rows in groups.items():
+        order = sorted({(row.rank, row.recorded_us) for row in rows}, reverse=True)
+        for row in rows:
+            step = min(1 + order.index((row.rank, row.recorded_us)), _STEPS)
+            own = replace(row, id="", recorded_us=0, scope=site.id, rank=most - step)
+            brought.append(own)
+    return brought
 
 
 def _site(stated: Statement, config: Config, run_id: str) -> Site:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from meter.ledger import Ledger, reports
 from meter.ledger.ledger import Pace
-from meter.past import Statement, booked, store
+from meter.past import Statement, booked, imported, store
 from tests.ledger.facts import START_US, config
 
 if TYPE_CHECKING:
@@ -35,9 +35,15 @@ def ledger() -> Iterator[Ledger]:
         yield opened
 
 
-def add(opened: Ledger, statement: Statement, configured: Config | None = None) -> tuple:
+def add(
+    opened: Ledger,
+    statement: Statement,
+    configured: Config | None = None,
+    known: Ledger | None = None,
+) -> tuple:
     """Book a statement; its document, and whether it was news."""
-    past = booked(statement, configured or config(), NOW_US)
+    used = configured or config()
+    past = booked(statement, used, NOW_US, imported(known, used) if known else ())
     news = store(opened, past)
     with opened.reader() as reader:
         return reports.run_document(reader, past.run_id), news

@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 
 from meter.config import Electricity, Window
 from meter.errors import ConflictError
+from meter.factors.imports import Wanted, factor_sheet
+from meter.intake import take_factors
+from meter.ledger import reports
 from tests.ledger.facts import HOUR_US, START_US, band, config, minute, priced, registered
 from tests.ledger.test_laws import TOTALS, totals
 from tests.past.statements import add, codes, document, ledger, stated
@@ -284,3 +287,48 @@ def instant(minute_: int) -> str:
 
     start = datetime.fromtimestamp((START_US - 96 * HOUR_US) / 1e6, UTC)
     return (start + timedelta(minutes=minute_)).isoformat()
+
+
+BILL = "first_day,last_day,kwh,amount,currency\n2026-03-01,2026-03-31,1000,{},EUR\n"
+
+
+def imports(opened, content: str, **wanted) -> None:
+    sheet = factor_sheet(content.encode(), Wanted(site="lab", **wanted))
+    take_factors(opened, sheet.rows, ["lab"])
+
+
+def test_what_was_imported_for_the_site_is_taken_into_account_the_newest_first():
+    grid = (
+        "kind,value,unit,source,source_date,licence,valid_from\n"
+        "grid_intensity,{},g/kWh,operator,2026,own,{}\n"
+    )
+    with ledger() as opened:
+        for amount in ("500", "490"):
+            imports(opened, BILL.format(amount))
+        imports(opened, grid.format(70, "2026-01-01"))
+        imports(opened, grid.format(60, "2026-02-01"))
+        imports(opened, grid.format(900, "2026-06-01"))
+        found, _ = add(opened, stated(wall_hours="10"), priced(), known=opened)
+        (notice,) = [n for n in found["notices"] if n["code"] == "from_books"]
+        rows = {row["kind"]: row for row in found["factors"]}
+        held = (rows["electricity_price"]["value"], rows["grid_intensity"]["value"])
+        assert (Decimal(held[0]), held[1]) == (Decimal("0.49"), 60)
+        assert notice["text"].endswith("imported for the site: electricity tariff, grid_intensity.")
+        own = stated(wall_hours="10", price="0.1", currency="SEK", zone="sweden")
+        found, _ = add(opened, own, priced(), known=opened)
+        rows = {row["kind"]: row for row in found["factors"]}
+        assert rows["electricity_price"]["source"] == "stated with the run"
+        assert rows["grid_intensity"]["scope"] == "SWE"
+        assert "from_books" not in codes(found)
+
+
+def test_a_correction_for_the_run_goes_before_what_was_imported_for_its_site():
+    bill = "kind,scope,value,unit,source,source_date,licence\n"
+    with ledger() as opened:
+        imports(opened, BILL.format("500"))
+        found, _ = add(opened, stated(wall_hours="10", id="old-1"), priced(), known=opened)
+        imports(opened, f"{bill}electricity_price,past:old-1,0.3,EUR/kWh,invoice,2026,own\n")
+        with opened.reader() as reader:
+            found = reports.run_document(reader, "old-1")
+        rows = {row["kind"]: row for row in found["factors"]}
+        assert Decimal(rows["electricity_price"]["value"]) == Decimal("0.3")
