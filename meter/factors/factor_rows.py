@@ -13,6 +13,7 @@ from meter.factors.books import HOURLY, IMPORTED_OWN, WORLD, WORLD_SCOPE, YEARLY
 from meter.factors.cells import NEXT, Cells, bounds, duplicates, place_of
 from meter.factors.cloud_regions import PROVIDERS
 from meter.factors.market import RANKS
+from meter.factors.money_limits import money_limits
 from meter.factors.row_windows import windows_of
 from meter.factors.rows import ROWS, Fault, Row, RowsError, refused, shown
 from meter.factors.shared_times import SharedTimes
@@ -25,6 +26,7 @@ from meter.units import US_PER_HOUR
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from meter.factors.money_limits import MoneyLimits
     from meter.factors.units import Quantity
 
 COLUMNS = (
@@ -76,8 +78,9 @@ def factors_of_rows(rows: Sequence[Row], known: Known) -> list[Factor]:
     faults: list[Fault] = []
     factors: dict[int, Factor] = {}
     told: set[str] = set()
+    limits = money_limits()
     for index, row in enumerate(rows):
-        reader = _Reader(Cells(row, index, known.now_us), known, told)
+        reader = _Reader(Cells(row, index, known.now_us), known, told, limits)
         factor = reader.factor()
         faults += reader.cells.faults
         if factor is not None:
@@ -169,10 +172,11 @@ def _touching(group: list[int], factors: dict[int, Factor]) -> list[tuple[int, i
 class _Reader:
     """Reads one row."""
 
-    def __init__(self, cells: Cells, known: Known, told: set[str]) -> None:
+    def __init__(self, cells: Cells, known: Known, told: set[str], limits: MoneyLimits) -> None:
         self.cells = cells
         self._known = known
         self._told = told
+        self._limits = limits
 
     def factor(self) -> Factor | None:
         """The factor, None where something is wrong with it."""
@@ -186,6 +190,8 @@ class _Reader:
         scope = self._scope(kind)
         currency, scale, unit = self._unit(kind)
         value, low, high = self._value(kind, scale)
+        if QUANTITIES[kind].money and currency is not None and value is not None:
+            self._refuse_absurd(kind, currency, (value, low, high))
         start, end = cells.validity()
         rank = cells.whole("rank", 1, _MOST_RANK) or self._rank(kind, scope, start, end)
         if kind is FactorKind.MARKET_INTENSITY:
@@ -326,6 +332,22 @@ class _Reader:
             f"{_plainly(number)} g/kWh is less than any grid: it looks like kg/kWh, which is "
             f"{_plainly(number * 1_000)} g/kWh; write the unit that {written} is in",
         )
+
+    def _refuse_absurd(
+        self, kind: FactorKind, currency: str, amounts: tuple[Decimal | None, ...]
+    ) -> None:
+        """Money is in no range that holds for every currency; a slip of unit is beyond most."""
+        unit = QUANTITIES[kind].unit
+        most = self._limits.most(unit, currency)
+        for column, amount in zip(("value", "low", "high"), amounts, strict=True):
+            if most is not None and amount is not None and abs(amount) > most:
+                hint = f"is it for an MWh, {currency}/MWh?" if unit == "/kWh" else "check the unit"
+                self.cells.wrong(
+                    column,
+                    f"{_plainly(amount)} {currency}{unit} is beyond {most:,} {currency}{unit}: "
+                    f"{hint}",
+                )
+                return
 
     def _item(self, kind: FactorKind) -> str | None:
         found = self.cells.text("item", required=kind is FactorKind.FX_RATE)

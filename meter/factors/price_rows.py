@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 from meter.factors.books import YEARLY
 from meter.factors.cells import Cells, bounds, duplicates
 from meter.factors.factor_rows import BOOK, EXPORTED, Known, nine
+from meter.factors.money_limits import money_limits
 from meter.factors.rows import ROWS, Fault, Row, RowsError, refused
 from meter.model import Price
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from meter.factors.money_limits import MoneyLimits
 
 COLUMNS = (
     "provider", "model", "meter", "per", "currency", "value", "low", "high", "region",
@@ -24,6 +27,9 @@ COLUMNS = (
 _MOST_PER = 10**12
 _MOST_PRICE = Decimal(10) ** 8
 _MOST_RANK = 999
+TOKENS = ("input", "cached_input", "output", "train_token")
+METERS = (*TOKENS, "train_hour", "host_hour", "storage_gb_month")
+"""What prices are of; usage events have the same names."""
 
 
 def prices_of_rows(rows: Sequence[Row], known: Known) -> list[Price]:
@@ -36,9 +42,10 @@ def prices_of_rows(rows: Sequence[Row], known: Known) -> list[Price]:
     faults: list[Fault] = []
     prices: dict[int, Price] = {}
     told: set[str] = set()
+    limits = money_limits()
     for index, row in enumerate(rows):
         cells = Cells(row, index, known.now_us)
-        price = _price(cells, known, told)
+        price = _price(cells, known, told, limits)
         faults += cells.faults
         if price is not None:
             prices[index] = price
@@ -54,12 +61,12 @@ def _key(price: Price) -> tuple[object, ...]:
     return (*what, price.currency, price.rank, price.valid_from_us, price.valid_to_us)
 
 
-def _price(cells: Cells, known: Known, told: set[str]) -> Price | None:
+def _price(cells: Cells, known: Known, told: set[str], limits: MoneyLimits) -> Price | None:
     cells.columns((*COLUMNS, *EXPORTED), told)
     cells.book()
     provider = cells.text("provider", required=True) or ""
     model = cells.text("model", required=True) or ""
-    meter = cells.text("meter", required=True) or ""
+    meter = cells.word("meter", METERS, required=True) or ""
     per = cells.whole("per", 1, _MOST_PER)
     if cells.raw("per") is None:
         cells.wrong("per", "is missing: the number of units that the price is of")
@@ -71,6 +78,8 @@ def _price(cells: Cells, known: Known, told: set[str]) -> Price | None:
         cells.wrong("value" if cells.raw("low") is None else "low", f"{low} is below 0")
     if high is not None and high >= _MOST_PRICE:
         cells.wrong("value" if cells.raw("high") is None else "high", f"{high} is absurd")
+    if meter in TOKENS and per and currency and high is not None and high < _MOST_PRICE:
+        _refuse_absurd(cells, high / per, limits.most("/token", currency), per)
     start, end = cells.validity()
     found: dict[str, Any] = {
         "region": cells.text("region"),
@@ -89,6 +98,17 @@ def _price(cells: Cells, known: Known, told: set[str]) -> Price | None:
         value=_nine(value), low=_nine(low), high=_nine(high),
         valid_from_us=start, valid_to_us=end, book=BOOK, **found,
     )  # fmt: skip
+
+
+def _refuse_absurd(cells: Cells, each: Decimal, most: Decimal | None, per: int) -> None:
+    """A token costs a fraction of any currency's unit."""
+    if most is not None and each > most:
+        column = "value" if cells.raw("high") is None else "high"
+        cells.wrong(
+            column,
+            f"{each.normalize():f} {cells.raw('currency')} for one token is beyond "
+            f"{most:,}: per is {per:,}; is the price for 1000000?",
+        )
 
 
 def _nine(value: Decimal | None) -> Decimal | None:

@@ -125,6 +125,22 @@ def test_what_is_wrong_is_told_with_its_column(changes, column, says):
         ({"basis": "direct", "low": "0.12"}, "low", "looks like kg/kWh, which is 120 g"),
         ({"value": "0", "high": "0.4"}, "high", "looks like kg/kWh, which is 400 g"),
         ({"kind": "gpu_hour_rate", "unit": "USD"}, "unit", "give USD/h"),
+        (
+            {"kind": "electricity_price", "unit": "EUR/kWh", "value": "250"},
+            "value",
+            "250 EUR/kWh is beyond 100 EUR/kWh: is it for an MWh, EUR/MWh?",
+        ),
+        (
+            {"kind": "electricity_price", "unit": "EUR/kWh", "value": "0.2", "high": "200"},
+            "high",
+            "EUR/MWh?",
+        ),
+        (
+            {"kind": "electricity_price", "unit": "JPY/kWh", "value": "200000"},
+            "value",
+            "check the unit",
+        ),
+        ({"kind": "gpu_hour_rate", "unit": "EUR/h", "value": "99000"}, "value", "beyond 1,000"),
         ({"scope": "asw:us-east-1"}, "scope", "write aws: before"),
         ({"scope": "word:word"}, "scope", "write aws:, azure:, gcp:, oci:, past: before"),
         ({"kind": "market_intensity", "rank": "440"}, "kind", "[[market.instruments]]"),
@@ -344,3 +360,17 @@ def test_windows_that_share_no_time_are_taken_in_two_time_zones():
         "  - {value: 2, windows: {timezone: Asia/Tokyo, from: '21:00', to: '16:00'}}\n"
     )
     assert len(factors(text)) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "unit", "value"),
+    [
+        ("electricity_price", "EUR/MWh", "250"),
+        ("electricity_price", "JPY/kWh", "250"),
+        ("electricity_price", "HUF/kWh", "130"),
+        ("electricity_price", "EUR/kWh", "-0.5"),
+        ("gpu_hour_rate", "INR/h", "1500"),
+    ],
+)
+def test_ordinary_money_is_taken_in_each_currency(kind, unit, value):
+    assert factor(kind=kind, unit=unit, value=value, scope="lab").value is not None

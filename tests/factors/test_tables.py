@@ -148,3 +148,24 @@ def test_the_order_of_rows_changes_nothing(zones):
 )
 def test_the_suffix_tells_a_table_else_its_first_line(text, suffix, table):
     assert is_csv(text, suffix) is table
+
+
+@pytest.mark.parametrize(
+    ("changes", "column", "says"),
+    [
+        ({"per": "1", "value": "3"}, "value", "is the price for 1000000?"),
+        ({"per": "1", "value": "3", "meter": "train_token"}, "value", "3 USD for one token"),
+        ({"meter": "train_tokn"}, "meter", "did you mean train_token?"),
+        ({"meter": "x"}, "meter", "cached_input"),
+    ],
+)
+def test_a_price_of_no_known_meter_or_an_absurd_one_is_refused(changes, column, says):
+    (fault,) = faults(table({**PRICE, **changes}), prices)
+    assert fault.column == column
+    assert says in fault.reason
+
+
+def test_a_price_of_an_hour_or_of_a_small_currency_may_be_high():
+    hour = {**PRICE, "meter": "host_hour", "per": "1", "value": "100"}
+    small = {**PRICE, "currency": "VND", "per": "1", "value": "15"}
+    assert len(prices(table(hour, small))) == 2
