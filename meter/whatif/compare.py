@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from meter.instants import instant
 from meter.model import Factor, FactorKind, Method
 from meter.whatif.outcome import Outcome, Places, priced
-from meter.whatif.place import away, changed
-from meter.whatif.starts import search
+from meter.whatif.place import away, changed, lasting
+from meter.whatif.starts import known_of, search
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -92,13 +92,17 @@ def compare(
     actual = _case((_AS_IT_WAS, _AS_IT_WAS), profile, home)
     other = profile.on(ask.gpu.replacements) if ask.gpu else profile
     begun = other if ask.start_us is None else other.starting_at(ask.start_us)
+    had = known_of(profile, home)
+    lasts = {site: lasting(place, profile.first_us, profile.end_us) for site, place in home.items()}
     cases = []
     for zone in ask.zones or ((None,) if ask.changes else ()):
-        places, taken = _moved(home, zone, zone_rows)
+        places, taken = _moved(lasts, zone, zone_rows)
         there = {site: changed(place, _set_to(ask, site)) for site, place in places.items()}
         cases.append(_case(_labels(ask, zone), begun, there, zone, taken))
-    searched = [actual, *cases] if ask.zones or not cases else cases
-    return Compared(actual, tuple(cases), tuple(_hours(case, ask.window) for case in searched))
+    as_it_was = replace(actual, places=lasts)
+    searched = [as_it_was, *cases] if ask.zones or not cases else cases
+    hours = tuple(_hours(case, ask.window, had) for case in searched)
+    return Compared(actual, tuple(cases), hours)
 
 
 def _case(
@@ -175,8 +179,8 @@ def _given(
     )
 
 
-def _hours(case: Case, window: Window) -> Hours:
-    found = search(case.profile, case.places, window)
+def _hours(case: Case, window: Window, had: Mapping[str, frozenset[FactorKind]]) -> Hours:
+    found = search(case.profile, case.places, window, had)
     best = [*found.cheapest.values(), found.cleanest, found.marginal]
     starts = sorted({one.at_us for one in best if one})
     return Hours(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from meter.model import FactorKind
+from meter.model import Component, FactorKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +18,9 @@ _KINDS = {
     FactorKind.PUE: "PUE",
     FactorKind.GPU_HOUR_RATE: "GPU-hour rate",
 }
+_LOST = {**_KINDS, FactorKind.GRID_INTENSITY: "zone's intensity"}
+_MONEY = frozenset(_KINDS)
+_CARBON = frozenset({FactorKind.PUE, FactorKind.GRID_INTENSITY})
 _FLAGS = {FactorKind.ELECTRICITY_PRICE: "--price", FactorKind.PUE: "--pue"}
 
 
@@ -101,16 +104,7 @@ def _of_case(case: Case, actual: Case, ask: Ask) -> Iterator[_Said]:
             f"For {case.zone} the books know no {' and no '.join(_KINDS[kind] for kind in kept)}:"
             f" the run's own is kept{_instead(kept)}.",
         )
-    if 0 < outcome.unpriced < outcome.uses:
-        yield _warning(
-            "tariff_gap",
-            f"Some hours of {case.label!r} have no electricity tariff: its cost is a part only.",
-        )
-    if outcome.ungridded:
-        yield _warning(
-            "intensity_gap",
-            f"Some hours of {case.label!r} have no grid intensity: its carbon is a part only.",
-        )
+    yield from _of_gaps(case, actual)
     others = sorted(set(outcome.currencies) - set(actual.outcome.currencies))
     if others and actual.outcome.cost:
         yield _info(
@@ -118,6 +112,46 @@ def _of_case(case: Case, actual: Case, ask: Ask) -> Iterator[_Said]:
             f"The cost of {case.label!r} in {', '.join(others)} is compared with nothing: the run"
             f" was paid in {', '.join(actual.outcome.currencies)}.",
         )
+
+
+def _of_gaps(case: Case, actual: Case) -> Iterator[_Said]:
+    """What a case does not know of some of its hours, or of all where the run knew it."""
+    here, was = case.outcome, actual.outcome
+    if some := _gap(here.unpriced, was.unpriced, here.uses):
+        yield _warning(
+            "tariff_gap",
+            f"{some} hours of {case.label!r} have no electricity tariff: its cost is a part only.",
+        )
+    if some := _gap(here.without_pue, was.without_pue, here.uses):
+        yield _warning(
+            "pue_gap",
+            f"{some} hours of {case.label!r} have no PUE: its overhead is a part only, in carbon"
+            " and cost too.",
+        )
+    gpu_uses = sum(use.component is Component.GPU for use in case.profile.uses)
+    if some := _gap(here.unrated, was.unrated, gpu_uses):
+        yield _warning(
+            "gpu_rate_gap",
+            f"{some} hours of {case.label!r} have no GPU-hour rate: its cost is a part only.",
+        )
+    if here.ungridded:
+        yield _warning(
+            "intensity_gap",
+            f"Some hours of {case.label!r} have no grid intensity: its carbon is a part only.",
+        )
+    elif some := _gap(here.worldwide, was.worldwide, here.uses):
+        yield _warning(
+            "intensity_world",
+            f"{some} hours of {case.label!r} have no grid intensity of their zone: they take the"
+            " world's mean.",
+        )
+
+
+def _gap(lacking: int, before: int, uses: int) -> str:
+    """How many hours lack something that others have, or that the run had in any of its own."""
+    if not lacking or (lacking == uses and before >= uses):
+        return ""
+    return "All" if lacking == uses else "Some"
 
 
 def _instead(kinds: Iterable[FactorKind]) -> str:
@@ -131,9 +165,15 @@ def _of_cost(search: Search) -> Iterator[_Said]:
         yield _warning(
             "starts_not_comparable",
             f"{len(search.starts) - known} of {len(search.starts)} starts meet hours without the"
-            " usual tariff or currency: they are not compared by cost.",
+            f" usual {_lost(search, _MONEY) or 'tariff or currency'}: they are not compared by"
+            " cost.",
         )
-    if not known:
+    if not known and (lost := _lost(search, _MONEY)):
+        yield _warning(
+            "no_cost",
+            f"No start has the {lost} of the run in all its hours: no hour is the cheapest.",
+        )
+    elif not known:
         yield _info("no_cost", "No tariff is known: no hour is the cheapest.")
     elif still := [currency for currency, start in search.cheapest.items() if start is None]:
         yield _info(
@@ -142,19 +182,41 @@ def _of_cost(search: Search) -> Iterator[_Said]:
         )
 
 
+def _still(search: Search, rated: int) -> str:
+    """Why no hour is the cleanest."""
+    if not rated:
+        return "No start can be compared by carbon: no hour is the cleanest."
+    if rated == 1 < len(search.starts):
+        return "Only one start can be compared by carbon: no hour is the cleanest."
+    which = "Every start" if rated == len(search.starts) else f"Each of the {rated} starts compared"
+    why = "" if search.hourly else " (only a yearly intensity is known)"
+    return f"{which} emits the same{why}: no hour is the cleanest."
+
+
+def _lost(search: Search, kinds: frozenset[FactorKind]) -> str:
+    """What some starts lack, in words."""
+    lacking = {kind for one in search.starts for kind in one.lacking & kinds}
+    return " and ".join(_LOST[kind] for kind in sorted(lacking))
+
+
 def _of_carbon(search: Search) -> Iterator[_Said]:
-    if search.cleanest is None:
-        why = "" if search.hourly else " (only a yearly intensity is known)"
-        yield _info(
-            "carbon_does_not_vary",
-            f"Every start emits the same{why}: no hour is the cleanest.",
+    starts, rated = len(search.starts), search.rated
+    lost = sum(one.carbon is None for one in search.starts)
+    if lost and (kinds := _lost(search, _CARBON)):
+        yield _warning(
+            "starts_not_rated",
+            f"{lost} of {starts} starts meet hours without the {kinds} that the run or other"
+            " starts have: they are not compared by carbon.",
         )
-    elif search.hourly < search.slots:
+    if rated < starts - lost:
         share = search.hourly / search.slots
         yield _warning(
             "yearly_fallback",
             f"{share:.0%} of the hours that these starts need have an intensity of their own; the"
-            " others take the yearly one, which hides what they will be.",
+            " others take the yearly one, which hides what they will be. Only the"
+            f" {rated} of {starts} starts with hourly values throughout are compared by carbon.",
         )
+    if search.cleanest is None:
+        yield _info("carbon_does_not_vary", _still(search, rated))
     if search.marginal is not None:
         yield _info("marginal_apart", "Marginal intensity ranks hours only; it is in no total.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from meter.model import Component, Method
+from meter.model import Component, FactorKind, Method
 from meter.whatif.place import EXACT, Place, Rate
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run amounts to; ``unpriced`` and ``ungridded`` count the uses without such a rate.
+    """What a run amounts to; ``unpriced``, ``ungridded``, ``without_pue`` and ``unrated``
+    count the uses without such a rate, ``worldwide`` those that take the world's mean intensity.
 
     ``facility`` is None unless every use has a PUE. ``hourly`` of the ``uses`` stand on an
     intensity of their own hour or day.
@@ -66,6 +67,9 @@ class Outcome:
     unpriced: int
     ungridded: int
     hourly: int
+    without_pue: int = 0
+    unrated: int = 0
+    worldwide: int = 0
 
     def total(self, currency: str) -> Quantity | None:
         """All money in one currency; None if there is none."""
@@ -123,6 +127,7 @@ class _Books:
         self.lines: dict[tuple[str, str], _Sum] = {}
         self.factors: dict[str, Factor] = {}
         self.without_pue = self.unpriced = self.ungridded = self.hourly = 0
+        self.unrated = self.worldwide = 0
 
     def take(self, use: Use, slot: Slot) -> None:
         energy = use.energy
@@ -140,6 +145,8 @@ class _Books:
         self.unpriced += "electricity" not in kinds
         self.ungridded += "location" not in kinds
         self.hourly += slot.hourly
+        self.unrated += use.component is Component.GPU and not slot.gpu_time
+        self.worldwide += FactorKind.GRID_INTENSITY not in slot.known
         self.factors.update((factor.id, factor) for factor in slot.factors)
 
     def _line(self, rate: Rate, amount: Amount, *methods: Method) -> None:
@@ -177,6 +184,9 @@ def priced(profile: Profile, places: Mapping[str, Place]) -> Outcome:
         unpriced=books.unpriced,
         ungridded=books.ungridded,
         hourly=books.hourly,
+        without_pue=books.without_pue,
+        unrated=books.unrated,
+        worldwide=books.worldwide,
     )
 
 

@@ -22,6 +22,9 @@ EXACT = Context(prec=80, rounding=ROUND_HALF_UP)
 _PER_MJ = Decimal("0.277777777777777778")  # 1/3.6, as in queries/lines/rate.sql
 _FIFTEEN = Decimal("1E-15")
 _SHORT_US = 24 * US_PER_HOUR
+_WORLD = "world"
+_PAST = "past:"  # scopes of runs that were not metered
+_PAST_BOOK = "past run"
 _OF_A_PLACE = frozenset({FactorKind.ELECTRICITY_PRICE, FactorKind.PUE, FactorKind.GPU_HOUR_RATE})
 
 
@@ -50,6 +53,15 @@ class Slot:
     factors: tuple[Factor, ...]
     hourly: bool = False
     marginal: Decimal | None = None  # g/kWh, never part of a rate
+
+    @property
+    def known(self) -> frozenset[FactorKind]:
+        """The kinds that are known; the world's mean stands for an intensity that is not."""
+        return frozenset(
+            one.kind
+            for one in self.factors
+            if one.kind is not FactorKind.GRID_INTENSITY or one.scope != _WORLD
+        )
 
 
 class _Known:
@@ -175,6 +187,31 @@ def away(home: Place, zone: str, rows: Iterable[Factor]) -> tuple[Place, frozens
     site = replace(home.site, zone=zone)
     kept = {row.id: row for row in (*there, *moved)}
     return Place(site, tuple(kept.values()), home.set_to), found
+
+
+def lasting(place: Place, from_us: int, to_us: int) -> Place:
+    """The place of a run that was in [from, to), with what was stated of the run at any time.
+
+    Rows that come with a run that was not metered state the run, not a period.
+    """
+    if not place.site.id.startswith(_PAST):
+        return place
+    rows = (
+        _lasting(row, from_us, to_us)
+        if row.scope == place.site.id and row.book == _PAST_BOOK
+        else row
+        for row in place.factors
+    )
+    return Place(place.site, tuple(rows), place.set_to)
+
+
+def _lasting(row: Factor, from_us: int, to_us: int) -> Factor:
+    start, end = row.valid_from_us, row.valid_to_us
+    return replace(
+        row,
+        valid_from_us=None if start is not None and start <= from_us else start,
+        valid_to_us=None if end is not None and end >= to_us else end,
+    )
 
 
 def changed(place: Place, set_to: Mapping[FactorKind, Factor]) -> Place:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from meter.model import Component
+from meter.model import Component, FactorKind
 from meter.units import US_PER_HOUR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
     from decimal import Decimal
 
     from meter.whatif.place import Place, Slot
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _FEMTO = 15  # decimal places of a rate
 _NANO = 9  # of a factor
+_MONEY = frozenset({FactorKind.ELECTRICITY_PRICE, FactorKind.GPU_HOUR_RATE, FactorKind.PUE})
+_CARBON = frozenset({FactorKind.GRID_INTENSITY, FactorKind.PUE})
 
 Currencies = tuple[str | None, str | None]
 """Of energy and of GPU time."""
@@ -51,11 +54,15 @@ class Start:
     marginal: int | None
     slots: int
     hourly: int
+    lacking: frozenset[FactorKind] = frozenset()  # what the run, or another start, has
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Every start of a window, and the best of them; None where all are equal or unknown."""
+    """Every start of a window, and the best of them; None where all are equal or unknown.
+
+    Where hourly intensities are known, the cleanest is of the starts that have nothing else.
+    """
 
     window: Window
     starts: tuple[Start, ...]
@@ -73,6 +80,11 @@ class Search:
     def hourly(self) -> int:
         """Of these the ones with an intensity of their own hour or day."""
         return sum(one.hourly for one in self.starts)
+
+    @property
+    def rated(self) -> int:
+        """Starts that are compared by carbon."""
+        return len(_rated(self.starts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +107,39 @@ class _Packed:
     grams: int | None
     marginal: int | None
     hourly: bool
+    known: frozenset[FactorKind]
 
 
 Table = dict[tuple[str, int], _Packed]
 
 
-def search(profile: Profile, places: Mapping[str, Place], window: Window) -> Search:
-    """What each start in a window would bring. Of equal starts the earliest is the best."""
+Known = Mapping[str, frozenset[FactorKind]]
+"""The kinds of factors known at each site."""
+
+
+def known_of(profile: Profile, places: Mapping[str, Place]) -> Known:
+    """The kinds that a run's figures stand on, by site."""
+    found: dict[str, frozenset[FactorKind]] = defaultdict(frozenset)
+    for use in profile.uses:
+        found[use.site_id] |= places[use.site_id].at(use.at_us).known
+    return found
+
+
+def search(
+    profile: Profile, places: Mapping[str, Place], window: Window, had: Known | None = None
+) -> Search:
+    """What each start in a window would bring. Of equal starts the earliest is the best.
+
+    A start that lacks a kind of factor that the run ``had`` is compared with none, nor is one
+    without the PUE or the intensity that others have: less would be known of it, not used.
+    """
     needs = _needs(profile)
     hours = window.hours()
     table = _table(needs, places, hours)
     needs = _merged(needs, table)
-    usual = _usual(table)
-    starts = tuple(_start(at_us, needs, table, usual) for at_us in hours)
+    wanted = _wanted(table, had or {})
+    usual = _usual(table, wanted)
+    starts = tuple(_start(at_us, needs, table, (usual, wanted)) for at_us in hours)
     return Search(
         window=window,
         starts=starts,
@@ -115,7 +147,7 @@ def search(profile: Profile, places: Mapping[str, Place], window: Window) -> Sea
             currency: _best(starts, partial(_cost_in, currency))
             for currency in sorted({one for one in usual if one})
         },
-        cleanest=_best(starts, lambda one: one.carbon),
+        cleanest=_best(_rated(starts), lambda one: one.carbon),
         marginal=_best(starts, lambda one: one.marginal),
         energy_mj=sum(need.energy_mj for need in needs),
     )
@@ -167,6 +199,7 @@ def _packed(slot: Slot) -> _Packed:
         grams=sum(_whole(rate.value) for rate in grams) if grams else None,
         marginal=None if slot.marginal is None else int(slot.marginal.scaleb(_NANO)),
         hourly=slot.hourly,
+        known=slot.known,
     )
 
 
@@ -174,16 +207,44 @@ def _whole(rate: Decimal) -> int:
     return int(rate.scaleb(_FEMTO))
 
 
-def _usual(table: Table) -> Currencies:
+def _usual(table: Table, wanted: Known) -> Currencies:
     """The currencies of most slots: what is priced otherwise cannot be compared with them."""
-    seen = Counter(slot.currencies for slot in table.values())
+    whole = [
+        slot
+        for (site, _), slot in table.items()
+        if not (wanted.get(site, frozenset()) - slot.known) & _MONEY
+    ]
+    seen = Counter(slot.currencies for slot in whole or table.values())
     return min(seen, key=lambda one: (-seen[one], repr(one)), default=(None, None))
 
 
-def _start(at_us: int, needs: Iterable[_Need], table: Table, usual: Currencies) -> Start:
+def _wanted(table: Table, had: Known) -> Known:
+    """What a start has to know at each site."""
+    found = defaultdict(frozenset, had)
+    for (site, _), slot in table.items():
+        found[site] |= slot.known & _CARBON
+    return found
+
+
+def _rated(starts: Iterable[Start]) -> list[Start]:
+    """The starts that may be compared by carbon: an hour of which nothing is known is not clean."""
+    known = [one for one in starts if one.carbon is not None]
+    if any(one.hourly for one in known):
+        return [one for one in known if one.hourly == one.slots]
+    return known
+
+
+def _start(
+    at_us: int, needs: Iterable[_Need], table: Table, rules: tuple[Currencies, Known]
+) -> Start:
+    usual, wanted = rules
     pairs = [(need, table[need.site_id, at_us + need.offset_us]) for need in needs]
+    lacking: frozenset[FactorKind] = frozenset().union(
+        *(wanted.get(need.site_id, frozenset()) - slot.known for need, slot in pairs)
+    )
+    carbon = _weighted((need.energy_mj, slot.grams) for need, slot in pairs)
     cost: dict[str, int] = {}
-    if all(slot.currencies == usual for _, slot in pairs):
+    if not lacking & _MONEY and all(slot.currencies == usual for _, slot in pairs):
         energy = sum(need.energy_mj * slot.energy for need, slot in pairs)
         held = sum(need.held_us * slot.gpu_time for need, slot in pairs)
         for currency, amount in zip(usual, (energy, held), strict=True):
@@ -192,10 +253,11 @@ def _start(at_us: int, needs: Iterable[_Need], table: Table, usual: Currencies) 
     return Start(
         at_us=at_us,
         cost=cost or None,
-        carbon=_weighted((need.energy_mj, slot.grams) for need, slot in pairs),
+        carbon=None if lacking & _CARBON else carbon,
         marginal=_weighted((need.energy_mj, slot.marginal) for need, slot in pairs),
         slots=len(pairs),
         hourly=sum(slot.hourly for _, slot in pairs),
+        lacking=lacking,
     )
 
 
