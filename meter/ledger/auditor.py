@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from meter.errors import UsageError
 from meter.ledger import audit, proof
+from meter.ledger.hours import check_hours
 from meter.ledger.sealing import Sealed, restated, statement_of
 
 if TYPE_CHECKING:
@@ -20,7 +21,11 @@ class Auditor:
 
     def overview(self) -> dict[str, Any]:
         """How far the chains go, and what is wrong with them as a whole."""
-        found = [*audit.outside(self._reader), *proof.links(self._reader)]
+        found = [
+            *audit.outside(self._reader),
+            *check_hours(self._reader),
+            *proof.links(self._reader),
+        ]
         return {
             "chain": audit.chain_of(self._reader).json(),
             "statements": self.statements(),

@@ -32,7 +32,7 @@ CHAINED = (
 LEFT_OUT = {
     "batch": "it is the chain",
     "counter": "superseded; see docs/adr/0002",
-    "factor_hour": "can be made again from factor and interval",
+    "factor_hour": "made again from factor and interval, and compared: see hours.py",
     "last_commit": "one row that changes",
     "reading": "expires",
     "schema_version": "says how facts are stored, not what they are",

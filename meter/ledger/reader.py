@@ -104,9 +104,15 @@ class Reader:
 
         Texts may come from the ledger, where others may have put them.
         """
+        with self.snapshot():
+            yield Reader(self._con, library)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Queries within see one state of the ledger; not to be nested."""
         self._con.execute(_READ_ONLY)
         try:
-            yield Reader(self._con, library)
+            yield
         finally:
             self._con.rollback()
 
