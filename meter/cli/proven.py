@@ -21,15 +21,20 @@ def sealed_lines(sealed: Mapping[str, Any]) -> Iterator[str]:
     statement = sealed["statement"]
     run = printable(sealed["document"]["run"]["name"] or statement["id"])
     if not sealed["issued"]:
-        yield (
+        yield from output.wrapped(
             f"statement {statement['number']} of {instant(statement['issued_at'])} says the same"
-            f" of {run}: nothing was issued"
+            f" of {run}: nothing was issued",
+            "",
+            hanging="  ",
         )
         return
-    yield f"sealed {run} as statement {statement['number']}"
+    yield from output.wrapped(f"sealed {run} as statement {statement['number']}", "", hanging="  ")
     yield f"  sha256 {statement['sha256']}"
     if statement["replaces"]:
-        yield f"  replaces statement {statement['replaces']}: {printable(statement['reason'], 200)}"
+        reason = printable(statement["reason"], 200)
+        yield from output.wrapped(
+            f"replaces statement {statement['replaces']}: {reason}", "  ", hanging="  "
+        )
         yield from changes(statement["difference"], indent="    ")
 
 
@@ -42,7 +47,7 @@ def changes(found: Sequence[Mapping[str, Any]], indent: str = _INDENT) -> Iterat
         if len(line) <= output.width():
             yield line
         else:
-            yield f"{indent}{path}"
+            yield from output.wrapped(path, indent, hanging="  ")
             yield from output.wrapped(values, f"{indent}    ")
     if len(found) > _MOST:
         yield f"{indent}and {len(found) - _MOST} more: see --json"
@@ -70,14 +75,15 @@ def _value(value: object) -> str:
 def findings(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """What is not as it was sealed, with the values that differ."""
     for finding in found:
-        yield from output.wrapped(f"! {finding['text']}", "  ", hanging="  ")
+        yield from output.wrapped(f"! {printable(finding['text'], 1_000)}", "  ", hanging="  ")
         yield from changes(finding["differs"], indent="      ")
 
 
 def statement_lines(proof: Mapping[str, Any]) -> Iterator[str]:
     """A statement and what its proof found."""
     run = printable(proof["run"]["name"] or proof["run"]["id"], 40)
-    yield f"  {proof['number']}  {instant(proof['issued_at'])}  {run}: {_result(proof)}"
+    line = f"{proof['number']}  {instant(proof['issued_at'])}  {run}: {_result(proof)}"
+    yield from output.wrapped(line, "  ", hanging="   ")
     if proof["replaces"]:
         reason = printable(proof["reason"], 200)
         yield from output.wrapped(f"replaces statement {proof['replaces']}: {reason}", "     ")

@@ -12,7 +12,7 @@ from meter.ledger.audit import Finding
 from meter.ledger.chain import BEGIN_SHA256, instant
 from meter.ledger.instants import micros
 from meter.ledger.method import METHOD_VERSION, derived
-from meter.ledger.sealing import fact_of, restated, statement_of
+from meter.ledger.sealing import FACT_TABLES, fact_of, restated, statement_of
 from meter.ledger.statements import Statement, object_of, text_sha256
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SAME = "same"
 DIFFERS = "differs"
 NOT_DERIVED = "not derived"
+_SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,9 @@ class Proof:
 
     def json(self) -> dict[str, Any]:
         """As JSON."""
-        run = self.statement.parsed().get("run") or {"id": self.statement.subject}
+        run = self.statement.parsed().get("run")
+        if not isinstance(run, dict) or not run:  # its document was changed
+            run = {"id": self.statement.subject}
         return {
             **self.statement.json(),
             "run": {name: run.get(name) for name in ("id", "name", "project")},
@@ -167,7 +170,13 @@ def _batch(reader: Reader, statement: Statement) -> Iterator[Finding]:
 def _facts(reader: Reader, statement: Statement) -> Iterator[Finding]:
     """The facts that a statement keeps against those of the ledger."""
     for table, facts in object_of(statement.facts).items():
+        if table not in FACT_TABLES or not isinstance(facts, list):
+            yield _finding(statement, f"the facts that it keeps are none ({table[:_SHOWN]!r})")
+            continue
         for kept in facts:
+            if not isinstance(kept, dict) or not isinstance(kept.get("id"), str):
+                yield _finding(statement, f"a {table} that it keeps has no id")
+                continue
             found = fact_of(reader, table, kept["id"])
             if found is None:
                 yield Finding("factor", kept["id"], _of(statement, table, kept, "is gone"))

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 NOT_COMPARED = frozenset({"as_of"})
 """Of a document: what may differ between two that say the same."""
 
+FACT_TABLES = {"factor": "factors", "price": "prices"}
+"""Tables of the facts that a statement keeps, and where its document names them."""
+
 _DURABLE_S = 20.0
 _NAMED = 3
 
@@ -155,7 +158,7 @@ def facts_of(reader: Reader, document: Mapping[str, Any]) -> dict[str, list[dict
             for fact_id in sorted({str(one["id"]) for one in document.get(place, ())})
             if (fact := fact_of(reader, table, fact_id)) is not None
         ]
-        for table, place in (("factor", "factors"), ("price", "prices"))
+        for table, place in FACT_TABLES.items()
     }
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from agent.agents import agent
 from cli.places import Place
+from meter.cli import proven
 from meter.factors import factors_of
 from meter.ledger import Ledger
 from meter.ledger.ledger import Pace
@@ -207,3 +208,27 @@ def test_an_agent_seals_and_verifies_and_a_killed_one_leaves_the_chain_whole(
         code, out = verify(place, capsys, "--expect", report["statement"]["sha256"])
         assert code == 0, out
         running.stop()
+
+
+@pytest.mark.parametrize("reason", ["r" * 200, "word " * 40])
+@pytest.mark.parametrize("issued", [True, False])
+def test_long_names_and_reasons_fit_the_terminal(monkeypatch, issued, reason):
+    monkeypatch.setenv("COLUMNS", "80")
+    change = {"path": f"cost[{'p' * 120}]", "old": "o" * 70, "new": "n" * 70}
+    statement = {
+        "number": 12, "id": "01X", "sha256": "0" * 64, "issued_at": "2026-03-01T09:00:00.000000Z",
+        "replaces": 11, "reason": reason, "difference": [change],
+    }  # fmt: skip
+    run = {"id": "01X", "name": "n" * 60}
+    sealed = {"issued": issued, "statement": statement, "document": {"run": run}}
+    proof = {
+        **statement, "run": run, "findings": [], "derived": "not derived", "note": "x" * 120,
+        "changed_queries": ["q" * 90], "today": [change],
+    }  # fmt: skip
+    found = {"text": f"factor {'f' * 100}: gone \x1b", "differs": [change]}
+    lines = [
+        *proven.sealed_lines(sealed), *proven.statement_lines(proof), *proven.findings([found]),
+    ]  # fmt: skip
+    assert max(map(len, lines)) <= 80
+    assert all(line.isprintable() for line in lines)
+    assert ("nothing was issued" in flat(" ".join(lines))) is not issued

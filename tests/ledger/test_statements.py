@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import duckdb
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from meter.errors import LedgerError, MeterError, UsageError
 from meter.factors import factors_of
@@ -265,6 +267,38 @@ def test_tampering_is_named(sealed, what):
     said = "\n".join(one.text for one in found)
     for word in words:
         assert word in said, said
+
+
+TEXTS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["factor", "price", "run", "id", "nosuch"]) | st.text(max_size=3),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=8,
+).map(json.dumps)
+
+
+@given(facts=TEXTS, document=TEXTS)
+@example(facts='{"factor":[{}]}', document='{"run":5}')
+@example(facts='{"factor":5}', document='{"run":[1]}')
+@example(facts='{"nosuch":[{"id":"x"}]}', document='{"run":"x"}')
+@example(facts='{"factor":[5, {"id": 5}, {"id": "x", "kind": []}]}', document='{"factors":5}')
+@settings(
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_whatever_json_is_left_in_a_statement_is_a_finding(sealed, facts, document):
+    con = duckdb.connect(str(sealed))
+    con.execute("UPDATE statement SET facts = ?, document = ?", [facts, document])
+    con.close()
+    said = "\n".join(one.text for one in tampered(sealed))
+    for number in (1, 2):
+        assert f"statement {number}: its document was changed" in said
+        assert f"statement {number}: the facts that it keeps were changed" in said
 
 
 def test_what_was_not_tampered_with_is_not_accused(sealed):
