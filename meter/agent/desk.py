@@ -222,10 +222,13 @@ class Desk:
         durable = found not in self._metering.runs or _wait(self._cut(found), _DURABLE_S)
         return self._document(found, durable=durable, currency=currency)
 
-    def series(self, run_id: str) -> list[dict[str, Any]]:
-        """A run's power over time."""
+    def series(
+        self, run_id: str, *, minutes: bool = False, as_of_us: int | None = None
+    ) -> list[dict[str, Any]]:
+        """A run's power over time; only minutes, or as known at an instant, where asked for."""
         with self._reader() as reader:
-            points = reports.run_series(reader, _find(reader, run_id))
+            found = _find(reader, run_id)
+            points = reports.run_series(reader, found, minutes=minutes, as_of_us=as_of_us)
         names = ("device_id", "at_us", "power_w", "energy_j")
         return [{name: getattr(point, name) for name in names} for point in points]
 

@@ -82,8 +82,10 @@ class Desk(Auditing, Protocol):
     ) -> dict[str, Any]:
         """A run's document, up to date, or as known at an instant (UTC µs)."""
 
-    def series(self, run_id: str) -> list[dict[str, Any]]:
-        """A run's power over time."""
+    def series(
+        self, run_id: str, *, minutes: bool = False, as_of_us: int | None = None
+    ) -> list[dict[str, Any]]:
+        """A run's power over time; only minutes, or as known at an instant, where asked for."""
 
     def profile(self, run_id: str, as_of_us: int | None = None) -> dict[str, Any]:
         """A run's energy by device and quarter hour, up to date or as known at an instant."""
@@ -165,9 +167,19 @@ def _add_runs(app: FastAPI, desk: Desk) -> None:
         return JSONResponse(desk.document(run_id, as_of_us, currency))
 
     @app.get("/v1/runs/{run_id}/series")
-    def series(run_id: str) -> Response:
-        """Give a run's power over time."""
-        return JSONResponse({"series": desk.series(run_id)})
+    def series(
+        run_id: str,
+        *,
+        minutes: bool = False,
+        as_of: Annotated[str | None, Query(max_length=40)] = None,
+    ) -> Response:
+        """Give a run's power over time; `minutes` without readings, which expire.
+
+        `as_of` gives the minutes by what was known at that instant (ISO 8601, UTC).
+        """
+        as_of_us = None if as_of is None else parse_us(as_of, "as_of")
+        found = desk.series(run_id, minutes=minutes, as_of_us=as_of_us)
+        return JSONResponse({"series": found})
 
     @app.get("/v1/runs/{run_id}/budgets")
     def budgets(run_id: str) -> Response:

@@ -56,8 +56,8 @@ class Reads(Protocol):
         With a currency also all money in that one.
         """
 
-    def series(self, run_id: str) -> list[dict[str, Any]]:
-        """A run's power over time."""
+    def series(self, run_id: str, minutes_as_of: str | None = None) -> list[dict[str, Any]]:
+        """A run's power over time; with an instant its minutes as known then, not readings."""
 
     def profile(self, run: str, as_of: str | None = None) -> dict[str, Any]:
         """A run's energy by device and quarter hour, found like its document."""
@@ -106,11 +106,12 @@ class AgentReads:
         query = f"?{urlencode(given)}" if given else ""
         return self._get(f"/v1/runs/{quote(run, safe='')}{query}")
 
-    def series(self, run_id: str) -> list[dict[str, Any]]:
+    def series(self, run_id: str, minutes_as_of: str | None = None) -> list[dict[str, Any]]:
         """A run's power over time."""
-        found: list[dict[str, Any]] = self._get(f"/v1/runs/{quote(run_id, safe='')}/series")[
-            "series"
-        ]
+        asked = {"minutes": "true", "as_of": minutes_as_of} if minutes_as_of else {}
+        query = f"?{urlencode(asked)}" if asked else ""
+        path = f"/v1/runs/{quote(run_id, safe='')}/series{query}"
+        found: list[dict[str, Any]] = self._get(path)["series"]
         return found
 
     def profile(self, run: str, as_of: str | None = None) -> dict[str, Any]:
@@ -174,11 +175,15 @@ class FileReads:
         found = reports.find_run(self._reader, run)
         return reports.run_document(self._reader, found, as_of_us=as_of_us, currency=currency)
 
-    def series(self, run_id: str) -> list[dict[str, Any]]:
-        """A run's power over time."""
+    def series(self, run_id: str, minutes_as_of: str | None = None) -> list[dict[str, Any]]:
+        """A run's power over time; with an instant its minutes as known then, not readings."""
         from meter.ledger import reports  # noqa: PLC0415
 
-        return [point_of(point) for point in reports.run_series(self._reader, run_id)]
+        as_of_us = parse_us(minutes_as_of, "--as-of") if minutes_as_of else None
+        points = reports.run_series(
+            self._reader, run_id, minutes=minutes_as_of is not None, as_of_us=as_of_us
+        )
+        return [point_of(point) for point in points]
 
     def profile(self, run: str, as_of: str | None = None) -> dict[str, Any]:
         """A run's energy by device and quarter hour."""
@@ -250,9 +255,11 @@ class Handover:
         """A run's document."""
         return self._ask(lambda source: source.document(run, as_of, currency))
 
-    def series(self, run_id: str) -> list[dict[str, Any]]:
-        """A run's power over time."""
-        return self._ask(lambda source: source.series(run_id))
+    def series(self, run_id: str, minutes_as_of: str | None = None) -> list[dict[str, Any]]:
+        """A run's power over time; with an instant its minutes as known then, not readings."""
+        if minutes_as_of is None:
+            return self._ask(lambda source: source.series(run_id))
+        return self._ask(lambda source: source.series(run_id, minutes_as_of))
 
     def profile(self, run: str, as_of: str | None = None) -> dict[str, Any]:
         """A run's energy by device and quarter hour."""

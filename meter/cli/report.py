@@ -127,9 +127,14 @@ def made_report(
 
 
 def report_of(source: Reads, document: Mapping[str, Any], export: Export) -> tuple[str, bytes]:
-    """A run's id and the report of its document."""
+    """A run's id and the report of its document.
+
+    A statement's curves are its minutes as known then: readings expire, and are in no hash.
+    """
     run_id = of_document(document)
-    return run_id, export(document, source.series(run_id))
+    statement = document.get("statement")
+    series = source.series(run_id, statement["as_of"]) if statement else source.series(run_id)
+    return run_id, export(document, series)
 
 
 def _by_name(target: str | None) -> str:

@@ -143,17 +143,20 @@ def run_list(
     return [{name: _plain(value) for name, value in row.items()} for row in found]
 
 
-def run_series(reader: Reader, run_id: str) -> list[PowerPoint]:
+def run_series(
+    reader: Reader, run_id: str, *, minutes: bool = False, as_of_us: int | None = None
+) -> list[PowerPoint]:
     """Power over time of a run's devices: readings up to an hour, else one point a minute.
 
-    Readings are of the whole device, minutes of the run's part. Raises UsageError if there is no
-    such run.
+    Readings are of the whole device, and expire; minutes are of the run's part. With ``minutes``
+    only those, as known at an instant. Raises UsageError if there is no such run.
     """
-    as_of = timestamp(reader.newest_us())
+    newest_us = reader.newest_us()
+    as_of = timestamp(newest_us if as_of_us is None else min(as_of_us, newest_us))
     run = _run(reader, run_id, as_of)
     until = _until(run)
     points: list[PowerPoint] = []
-    if until - run["started_at"] <= _READINGS_UP_TO:
+    if not minutes and until - run["started_at"] <= _READINGS_UP_TO:
         points = _readings(reader, run_id, run["started_at"], until)
     if points:
         return points

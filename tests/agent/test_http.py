@@ -56,7 +56,9 @@ class FakeDesk:
     ) -> dict[str, Any]:
         return self._note("document", run_id, as_of_us)
 
-    def series(self, run_id: str) -> list[dict[str, Any]]:
+    def series(
+        self, run_id: str, *, minutes: bool = False, as_of_us: int | None = None
+    ) -> list[dict[str, Any]]:
         return [self._note("series", run_id)]
 
     def profile(self, run_id: str, as_of_us: int | None = None) -> dict[str, Any]:

@@ -16,10 +16,11 @@ from agent.agents import agent
 from cli.places import Place
 from meter.cli import proven
 from meter.factors import factors_of
-from meter.ledger import Ledger
+from meter.ledger import Ledger, reports
 from meter.ledger.ledger import Pace
+from meter.ledger.reports import PowerPoint
 from meter.model import LedgerBatch
-from tests.ledger.facts import band, priced, registered, site
+from tests.ledger.facts import GPUS, START_US, band, priced, registered, site
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "meter/schemas/run-1.json").read_text())
 
@@ -232,3 +233,13 @@ def test_long_names_and_reasons_fit_the_terminal(monkeypatch, issued, reason):
     assert max(map(len, lines)) <= 80
     assert all(line.isprintable() for line in lines)
     assert ("nothing was issued" in flat(" ".join(lines))) is not issued
+
+
+def test_a_sealed_file_is_the_same_bytes_once_its_readings_have_expired(place, monkeypatch):
+    first, second = (place.home / name for name in ("first.html", "second.html"))
+    with monkeypatch.context() as patch:  # opening a ledger to seal deletes old readings
+        there = [PowerPoint(GPUS[0], START_US + n * 1_000_000, 1.0, float(n)) for n in range(9)]
+        patch.setattr(reports, "_readings", lambda *_: there)
+        assert place.call("report", "--seal", "-o", str(first)) == 0
+    assert place.call("report", "--seal", "-o", str(second)) == 0
+    assert first.read_bytes() == second.read_bytes()

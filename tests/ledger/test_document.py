@@ -335,10 +335,16 @@ def test_a_short_runs_series_is_of_readings_and_a_long_ones_of_minutes(open_ledg
         short = reports.run_series(reader, "01RUN0")
     assert [point.power_w for point in short] == [590.0, 600.0, 600.0]
     assert [point.energy_j for point in short] == [0.0, 600.0, 1200.0]
+    with ledger.reader() as reader:
+        known_us = reader.newest_us()
+        sealed = reports.run_series(reader, "01RUN0", minutes=True, as_of_us=known_us)
+    assert [point.energy_j for point in sealed] == [36_000.0]
     minutes = LedgerBatch(intervals=tuple(minute(n) for n in range(1, 90)), site_id="lab")
     written(ledger, minutes, ended(minutes=90))
     with ledger.reader() as reader:
         long = reports.run_series(reader, "01RUN0")
+        as_known = reports.run_series(reader, "01RUN0", minutes=True, as_of_us=known_us)
+    assert as_known == sealed
     assert len(long) == 90
     assert long[0].power_w == 600.0
     assert long[-1].energy_j == 90 * 36_000.0
