@@ -139,7 +139,7 @@ class BudgetWatch:
             if use.ratio >= EARLY:
                 yield "budget_80", f"80 % of the run's budget of {whole} is used.", Severity.INFO
             if use.spent:
-                end = "; the job is asked to end" if budget.stop else ""
+                end = "; its job is to be asked to end" if budget.stop else ""
                 text = f"The run's budget of {whole} is used up{end}."
                 yield "budget_spent", text, Severity.WARNING
 

@@ -191,10 +191,16 @@ class Desk:
         return self._loop.ask(lambda: self._reception.mark(run_id, mark))
 
     def add_past(self, run: NewPastRun) -> tuple[dict[str, Any], bool]:
-        """Book a run that was not metered; its document, and whether it was new."""
+        """Book a run that was not metered; its document, and whether it was new.
+
+        Where it is booked but cannot be read: ``{"id": …, "not_shown": why}``.
+        """
         with self._staying():
             run_id, new = self._archive.add(run)
-            return self._document(run_id, durable=True), new
+            try:
+                return self._document(run_id, durable=True), new
+            except LedgerError as error:
+                return {"id": run_id, "not_shown": str(error)}, new
 
     def budgets(self, run_id: str) -> dict[str, Any]:
         """What a run that lives here has used of its budgets."""

@@ -6,7 +6,7 @@ import time
 from decimal import Decimal  # noqa: TC003  pydantic looks at it while running
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from meter import limits
 from meter.errors import UsageError
@@ -32,8 +32,17 @@ def _checked_id(value: str) -> str:
 
 Name = Annotated[str, AfterValidator(_checked_name)]
 RunId = Annotated[str, AfterValidator(_checked_id)]
+
+
+def _no_boolean(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("true and false are no amounts")  # noqa: TRY004 - pydantic takes no other
+    return value
+
+
 Told = Annotated[
     Annotated[str, Field(max_length=200)] | int | Annotated[float, Field(allow_inf_nan=False)],
+    BeforeValidator(_no_boolean),
     AfterValidator(str),
 ]
 Instant = Annotated[int, Field(ge=0, le=_BIGINT)]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _SHOW_PROGRESS_FROM_S = 2.0
 _STARTING_S = 60.0
+_LISTEN = "METER_LISTEN"
 _CONFIG = """\
 # Made by `meter demo`. The values are examples: put your own here.
 project = "demo"
@@ -154,8 +155,15 @@ def _prepare(folder: Path, gpus: str) -> Place:
 
 
 def _variables(own: Mapping[str, str], place: Place) -> dict[str, str]:
-    """The environment of a node of its own; nothing of the user's settings shows through."""
-    kept = {name: value for name, value in own.items() if not name.startswith("METER_")}
+    """The environment of a node of its own; nothing of the user's settings shows through.
+
+    But for where the agent listens: another may have the usual port.
+    """
+    kept = {
+        name: value
+        for name, value in own.items()
+        if not name.startswith("METER_") or name == _LISTEN
+    }
     return kept | {
         "METER_HOME": str(place.home),
         "METER_CONFIG": str(place.config),

@@ -13,7 +13,7 @@ from meter.cli import output
 from meter.cli.reads import LEDGER_NAME
 from meter.cli.session import Session, debug_option, example, json_option, socket_option
 from meter.cli.writes import AgentWrites, writes
-from meter.errors import UsageError
+from meter.errors import LedgerError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ _OPTIONS = (
     ("--pue", _BAND, "Facility energy over IT energy."),
     ("--intensity", _BAND, "Grid intensity in gCO2e/kWh."),
     ("--zone", "ZONE", "Grid zone, instead of an intensity: FRA."),
-    ("--price", _BAND, "Price of a kWh."),
+    ("--price", _BAND, "Price of a kWh: 0.2EUR."),
     ("--gpu-rate", _BAND, "Price of a GPU-hour."),
     ("--currency", "CODE", "Currency of the prices: EUR."),
     ("--project", "P", "Project that pays."),
@@ -83,9 +83,12 @@ def add_command(
     stated = Statement(**told, tags=tuple(tags))
     with writes(session.config) as target:
         document = _added(target, stated)
+    if "not_shown" in document:
+        shown = f"booked as {document['id']}, but cannot be shown now: {document['not_shown']}"
+        click.echo(f"meter: {shown}", err=True)
     if as_json:
         output.print_json(document)
-    else:
+    elif "not_shown" not in document:
         path = session.config.home / LEDGER_NAME
         click.echo(summary.text(document, width=output.width(), ledger=path))
 
@@ -100,5 +103,8 @@ def _added(target: AgentWrites | FileWrites, stated: Statement) -> dict[str, Any
     known = imported(target.ledger, target.config)
     past = booked(stated, target.config, time.time_ns() // 1_000, known)
     store(target.ledger, past)
-    with target.ledger.reader() as reader:
-        return reports.run_document(reader, past.run_id)
+    try:
+        with target.ledger.reader() as reader:
+            return reports.run_document(reader, past.run_id)
+    except LedgerError as error:
+        return {"id": past.run_id, "not_shown": str(error)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ SOURCE = "stated with the run"
 
 _PLACES = Decimal("1E-9")
 _CODE_LENGTH = 3
+_WITH_CODE = re.compile(r"([^A-Z]*?)\s*([A-Z]{3})(?:/kWh)?")
 _MOST_MONEY = Decimal(99_999)
 _PUE = Range("pue", "", Decimal(1), Decimal(5), "give facility energy / IT energy")
 _INTENSITY = Range(
@@ -158,11 +160,12 @@ def _stated(stated: Statement, site: Site) -> list[Factor]:
         amount = band(stated.intensity, _INTENSITY)
         found.append(_row(FactorKind.GRID_INTENSITY, amount, site, "g/kWh"))
     money = [text for text in (stated.price, stated.gpu_rate) if text is not None]
-    currency = _currency(stated.currency) if money or stated.currency is not None else ""
+    price, told = _price(stated)
+    currency = _currency(told) if money or told is not None else ""
     if stated.currency is not None and not money:
         raise UsageError("a currency is given, but no price or gpu-rate", "leave it out")
-    if stated.price is not None:
-        amount = band(stated.price, _PRICE)
+    if price is not None:
+        amount = band(price, _PRICE)
         unit = f"{currency}/kWh"
         found.append(_row(FactorKind.ELECTRICITY_PRICE, amount, site, unit, currency))
     if stated.gpu_rate is not None:
@@ -170,6 +173,18 @@ def _stated(stated: Statement, site: Site) -> list[Factor]:
         unit = f"{currency}/h"
         found.append(_row(FactorKind.GPU_HOUR_RATE, amount, site, unit, currency))
     return found
+
+
+def _price(stated: Statement) -> tuple[str | None, str | None]:
+    """The price without its currency, and the currency: ``0.2EUR``, or told apart."""
+    if stated.price is None or (found := _WITH_CODE.fullmatch(stated.price.strip())) is None:
+        return stated.price, stated.currency
+    if stated.currency not in {None, found[2]}:
+        raise UsageError(
+            f"the price is in {found[2]}, and the currency is {stated.currency[:20]!r}",
+            "leave one of them out",
+        )
+    return found[1], found[2]
 
 
 def _currency(text: str | None) -> str:

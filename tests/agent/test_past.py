@@ -47,6 +47,7 @@ def test_it_answers_with_the_document_and_tells_new_from_known(agent: Agent) -> 
     [
         ({"count": 8}, 422, "gpu-hours and count are both given"),
         ({"gpu_hours": -1}, 422, "gpu-hours -1 cannot be"),
+        ({"gpu_hours": True}, 422, "true and false are no amounts"),
         ({"watts": None}, 422, "the power of a GPU is not known"),
         ({"zone": "Francia"}, 422, "did you mean FRA"),
         ({"start": "2999-01-01"}, 422, "lies in the future"),

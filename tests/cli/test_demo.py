@@ -90,9 +90,11 @@ def test_the_ledger_of_the_demo_can_be_asked_afterwards(
 def test_the_user_s_settings_do_not_show_through(tmp_path: Path) -> None:
     place = demo._prepare(tmp_path / "d", "1xH100")
     own = {"HOME": "/h", "METER_ZONE": "USA", "METER_SOCKET": "/s", "PATH": "/bin"}
+    own["METER_LISTEN"] = "127.0.0.1:0"
     variables = demo._variables(own, place)
     assert "METER_ZONE" not in variables
     assert "METER_SOCKET" not in variables
+    assert variables["METER_LISTEN"] == "127.0.0.1:0"
     config, notices = load(variables)
     assert notices == []
     assert (config.simulate, config.zone) == ("1xH100", "FRA")

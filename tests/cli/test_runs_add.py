@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from meter.errors import LedgerError
+from meter.ledger import reports
 from tests.cli.places import Place
 from tests.cli.test_commands import fails, in_process
 
@@ -84,6 +86,9 @@ def test_an_id_makes_it_the_same_run_and_other_content_a_conflict(
         (("--tag", "x"), "--tag 'x' is not KEY=VALUE"),
         (("--start", "2999-01-01"), "the run lies in the future"),
         (("--pue", "x"), "pue 'x' is no number"),
+        (("--price", "0.2EUR", "--currency", "USD"), "the price is in EUR, and the currency is"),
+        (("--price", "EUR"), "price '' is no number"),
+        (("--price", "0.2"), "a price needs its currency"),
     ],
 )
 def test_what_is_ambiguous_or_absurd_is_wrong_usage_and_writes_nothing(
@@ -173,3 +178,34 @@ def test_its_help_fits_and_has_an_example(place: Place, capsys: pytest.CaptureFi
     shown = capsys.readouterr().out
     assert "Example:\n    meter runs add" in shown
     assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("words", [("0.2EUR",), ("0.2 EUR/kWh",), ("0.2", "--currency", "EUR")])
+def test_a_price_says_its_currency_itself_or_apart(
+    place: Place, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    made = added(place, capsys, "--price", *words)
+    assert [(one["currency"], float(one["amount"]["value"])) for one in made["cost"]] == [
+        ("EUR", 80.0)
+    ]
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_run_that_is_booked_but_cannot_be_shown_says_so(
+    place: Place,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    as_json: bool,
+) -> None:
+    def unreadable(*_: object, **__: object) -> dict:
+        raise LedgerError("it cannot be read", "look at the disk")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(reports, "run_document", unreadable)
+        assert place.call(*ADD, "--id", "old-1", *["--json"] * as_json) == 0
+    said = capsys.readouterr()
+    assert "booked as old-1, but cannot be shown now: it cannot be read" in said.err
+    assert bool(said.out) == as_json
+    assert place.call("show", "old-1", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["run"]["id"] == "old-1"
