@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 HOUR_US = 3_600_000_000
 LIMITS_MB = (64, 256)
 TIMES = 3
-KINDS = ("energy", "electricity", "gpu_time", "location", None)
+KINDS = ("energy", "electricity", "gpu_time", "location")
 RICH = ("market", "tnd", "water", "embodied_board")
 
 
@@ -74,9 +74,10 @@ def timed(what: Callable[[], object]) -> tuple[float, float]:
 
 def questions(reader: Reader, *, rich: bool) -> Iterator[tuple[str, Callable[[], object]]]:
     """The aggregate reports, by name."""
-    for group in ("project", "run", "device", "day"):
-        for kind in (*KINDS, *(RICH if rich else ())):
-            yield f"{group}: {kind or 'every kind'}", _total(reader, group, kind)
+    for kind in (*KINDS, *(RICH if rich else ())):
+        yield f"by project: {kind}", _total(reader, "project", kind)
+    for group in ("run", "device", "day"):
+        yield f"by {group}: electricity", _total(reader, group, "electricity")
     yield "list of 50 runs", lambda: reader.rows("report/runs", project=None, limit=50)
     yield "document of a run", lambda: run_document(reader, year.run_id(2))
 
