@@ -12,7 +12,7 @@ import tempfile
 import time
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.table import Table, show
 from meter.config import Banded, Electricity
@@ -39,13 +39,13 @@ RICH = ("market", "tnd", "water", "embodied_board")
 def facts(days: int) -> Iterator[Factor]:
     """What the rich ledger knows beside its configuration."""
 
-    def fact(kind: FactorKind, value: str, **changes: object) -> Factor:
-        values: dict[str, object] = {
+    def fact(kind: FactorKind, value: str, **changes: Any) -> Factor:
+        values: dict[str, Any] = {
             "id": "", "kind": kind, "scope": "lab", "value": Decimal(value),
             "low": Decimal(value), "high": Decimal(value), "unit": "", "source": "benchmark",
             "method": Method.SOURCED, "recorded_us": year.FIRST_US, "rank": 400, "book": "import",
         }  # fmt: skip
-        return identified(Factor(**{**values, **changes}))  # type: ignore[arg-type]
+        return identified(Factor(**{**values, **changes}))
 
     yield fact(FactorKind.WUE, "1.8")
     yield fact(FactorKind.TND_UPLIFT, "0.08")

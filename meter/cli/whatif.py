@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import Any
 
 import click
 
@@ -45,14 +46,14 @@ _HELP = {
 @socket_option
 @debug_option
 @click.pass_obj
-def whatif_command(session: Session, /, *, as_json: bool, **given: object) -> None:
+def whatif_command(session: Session, /, *, as_json: bool, **given: Any) -> None:
     """Compare a run with the same run at another place, hour, price or GPU.
 
     Its energy over time is rated by the books as it would have been, beside
     what it was. Names the cheapest and the cleanest hour to start in where
     the books know hours that differ. RUN is as in `meter show`.
     """
-    options = Options(**given)  # type: ignore[arg-type]  # click names and checks them
+    options = Options(**given)
     with reads(session.config) as source:
         found = document(compared(source, options, time.time_ns() // 1_000))
     if as_json:

@@ -99,7 +99,7 @@ class _SamePlace(urllib.request.HTTPRedirectHandler):
         fp: IO[bytes],
         code: int,
         msg: str,
-        headers: Message,
+        headers: http.client.HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
         if _origin(newurl) != self._asked.origin:
@@ -107,7 +107,7 @@ class _SamePlace(urllib.request.HTTPRedirectHandler):
             raise FeedError(
                 f"{self._asked.shown} leads to another host", "check intensity.url, or a proxy"
             )
-        return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _opener(asked: Asked, host: str | None) -> urllib.request.OpenerDirector:

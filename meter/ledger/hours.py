@@ -12,7 +12,7 @@ from meter.errors import LedgerError, MeterError
 from meter.ledger.audit import Finding
 from meter.ledger.expansion import expanded
 from meter.ledger.instants import hour_of, micros, timestamp
-from meter.ledger.rows import factor_of
+from meter.ledger.rows import EVERY, factor_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,7 +43,7 @@ def require_hours(reader: Reader) -> None:
 
 
 def _differing(reader: Reader) -> Iterator[Finding]:
-    rows = {row["id"]: row for row in reader.rows("recovery/factors")}
+    rows = {row["id"]: row for row in reader.rows("recovery/factors", since_seq=EVERY)}
     hours = sorted(micros(row["hour"]) for row in reader.rows("recovery/metered_hours"))
     stored = groupby(reader.plain("audit/factor_hours"), key=itemgetter(0))
     for factor_id, parts in stored:

@@ -66,12 +66,12 @@ def learn(
 
 def factors_since(reader: Reader, seq: int) -> list[Factor]:
     """Factors that later commits than this one brought."""
-    return [rows.factor_of(row) for row in reader.rows("recovery/factors_since", since_seq=seq)]
+    return [rows.factor_of(row) for row in reader.rows("recovery/factors", since_seq=seq)]
 
 
 def prices_since(reader: Reader, seq: int) -> list[Price]:
     """Prices that later commits than this one brought."""
-    return [rows.price_of(row) for row in reader.rows("recovery/prices_since", since_seq=seq)]
+    return [rows.price_of(row) for row in reader.rows("recovery/prices", since_seq=seq)]
 
 
 def _newest(reader: Reader) -> int:

@@ -87,7 +87,7 @@ def counters(reader: Reader) -> list[Counter]:
 
 def factors(reader: Reader) -> list[Factor]:
     """Every factor known, in the order it was learned."""
-    return [rows.factor_of(row) for row in reader.rows("recovery/factors")]
+    return [rows.factor_of(row) for row in reader.rows("recovery/factors", since_seq=rows.EVERY)]
 
 
 def last_boot(reader: Reader, node_id: str) -> Node | None:

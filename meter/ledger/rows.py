@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from meter.model import LedgerBatch
 
+EVERY = -1
+"""The commit before all others: what came since it is everything."""
 Row = tuple[object, ...]
 Params = dict[str, Any]
 

@@ -59,7 +59,7 @@ class Session:
         self._hours = {micros(hour) for (hour,) in hours}
         self._counter_rows = self._count_counters()
         query = load("recovery/factors")
-        found = self.con.execute(query.sql).fetchall()
+        found = self.con.execute(query.sql, {"since_seq": rows.EVERY}).fetchall()
         self._factors = KnownFactors()
         self._factors.add(
             rows.factor_of(dict(zip(query.columns, row, strict=True))) for row in found
@@ -146,7 +146,7 @@ class Session:
         if not given:
             return []
         query = load("recovery/prices")
-        found = self.con.execute(query.sql).fetchall()
+        found = self.con.execute(query.sql, {"since_seq": rows.EVERY}).fetchall()
         known = [rows.price_of(dict(zip(query.columns, row, strict=True))) for row in found]
         return prices_to_write(known, given)
 

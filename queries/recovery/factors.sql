@@ -1,4 +1,5 @@
--- Every factor known, in the order it was learned.
+-- A factor that commits after one of them brought (all: after -1), in the order it was learned.
+-- param   since_seq      BIGINT         : commits after this one
 -- column  id             VARCHAR        : of the factor
 -- column  kind           VARCHAR        : what it tells
 -- column  scope          VARCHAR        : zone, site id or world
@@ -45,4 +46,5 @@ SELECT
     share,
     basis
 FROM factor
+WHERE seq > $since_seq
 ORDER BY recorded_at, id

@@ -1,4 +1,5 @@
--- Every price known, in the order it was learned.
+-- A price that commits after one of them brought (all: after -1), in the order it was learned.
+-- param   since_seq      BIGINT         : commits after this one
 -- column  id             VARCHAR        : of the price
 -- column  provider       VARCHAR        : who sells
 -- column  model          VARCHAR        : what is sold
@@ -41,4 +42,5 @@ SELECT
     detail,
     recorded_at
 FROM price
+WHERE seq > $since_seq
 ORDER BY recorded_at, id

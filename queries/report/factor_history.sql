@@ -1,5 +1,6 @@
 -- A row that is about the same thing as a factor, that one too, newest first.
 -- param   id             VARCHAR        : of the factor
+-- with    factor_told
 -- column  id             VARCHAR        : of the factor
 -- column  kind           VARCHAR        : what it tells
 -- column  scope          VARCHAR        : zone, site id, cloud region or world
@@ -47,48 +48,7 @@ SELECT
     f.book AS book,
     f.recorded_at AS recorded_at,
     f.status AS status
-FROM (
-    SELECT
-        f.id,
-        f.kind,
-        f.scope,
-        f.item,
-        f.amount,
-        f.low,
-        f.high,
-        f.unit,
-        f.currency,
-        f.source,
-        f.source_date,
-        f.licence,
-        f.method,
-        f.basis,
-        f.evidence_rank,
-        f.share,
-        f.valid_from,
-        f.valid_to,
-        f.windows,
-        f.detail,
-        f.book,
-        f.recorded_at,
-        CASE
-            WHEN f.recorded_at < max(f.recorded_at) OVER (
-                PARTITION BY
-                    f.kind,
-                    f.scope,
-                    f.item,
-                    CASE WHEN f.kind = 'fx_rate' THEN f.currency END,
-                    f.evidence_rank,
-                    f.book,
-                    CASE WHEN f.book IN ('configuration', 'bundled') THEN NULL ELSE f.valid_from END,
-                    CASE WHEN f.book IN ('configuration', 'bundled') THEN NULL ELSE f.valid_to END,
-                    CASE WHEN f.book IN ('configuration', 'bundled') THEN NULL ELSE f.windows END
-            ) THEN 'superseded'
-            WHEN f.amount IS NULL THEN 'withdrawn'
-            ELSE 'standing'
-        END AS status
-    FROM factor AS f
-) AS f
+FROM factor_told AS f
 INNER JOIN factor AS own
     ON
         own.id = $id

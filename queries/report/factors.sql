@@ -3,8 +3,8 @@
 -- param   scope          VARCHAR        : where it holds; null is all
 -- param   book           VARCHAR        : who states it; null is all
 -- param   everything     BOOLEAN        : superseded and withdrawn rows too
--- param   as_of          TIMESTAMP      : what was known then
 -- param   limit          BIGINT         : at most so many
+-- with    factor_told
 -- column  id             VARCHAR        : of the factor
 -- column  kind           VARCHAR        : what it tells
 -- column  scope          VARCHAR        : zone, site id, cloud region or world
@@ -52,56 +52,12 @@ SELECT
     f.book AS book,
     f.recorded_at AS recorded_at,
     f.status AS status
-FROM (
-    SELECT
-        f.id,
-        f.kind,
-        f.scope,
-        f.item,
-        f.amount,
-        f.low,
-        f.high,
-        f.unit,
-        f.currency,
-        f.source,
-        f.source_date,
-        f.licence,
-        f.method,
-        f.basis,
-        f.evidence_rank,
-        f.share,
-        f.valid_from,
-        f.valid_to,
-        f.windows,
-        f.detail,
-        f.book,
-        f.recorded_at,
-        CASE
-            WHEN f.recorded_at < max(f.recorded_at) OVER (
-                PARTITION BY
-                    f.kind,
-                    f.scope,
-                    f.item,
-                    CASE WHEN f.kind = 'fx_rate' THEN f.currency END,
-                    f.evidence_rank,
-                    f.book,
-                    CASE WHEN f.book IN ('configuration', 'bundled') THEN NULL ELSE f.valid_from END,
-                    CASE WHEN f.book IN ('configuration', 'bundled') THEN NULL ELSE f.valid_to END,
-                    CASE WHEN f.book IN ('configuration', 'bundled') THEN NULL ELSE f.windows END
-            ) THEN 'superseded'
-            WHEN f.amount IS NULL THEN 'withdrawn'
-            ELSE 'standing'
-        END AS status
-    FROM factor AS f
-    WHERE
-        f.recorded_at <= $as_of
-        AND ($kind IS NULL OR f.kind = $kind)
-        AND ($scope IS NULL OR f.scope = $scope)
-        AND ($book IS NULL OR f.book = $book)
-) AS f
+FROM factor_told AS f
 WHERE
-    $everything
-    OR f.status = 'standing'
+    ($everything OR f.status = 'standing')
+    AND ($kind IS NULL OR f.kind = $kind)
+    AND ($scope IS NULL OR f.scope = $scope)
+    AND ($book IS NULL OR f.book = $book)
 ORDER BY
     f.kind ASC,
     f.scope ASC,

@@ -176,6 +176,9 @@ def test_a_launcher_that_vanishes_ends_its_run(tmp_path: Path) -> None:
             lambda: node.ask("GET", "/v1/runs/r1")[1]["run"]["status"] == "abandoned",
             "the run is given up",
         )
+        run = node.ask("GET", "/v1/runs/r1")[1]["run"]
+        assert run["ended_at"] is not None
+        assert run["exit_code"] is None
         node.stop()
 
 

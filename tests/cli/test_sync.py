@@ -89,21 +89,10 @@ def test_without_a_span_the_present_and_the_last_day_are_fetched(
         told.answers[request.path] = halves()
         return halves(100, 110)
 
-    told.answers = _Any(answer)  # type: ignore[assignment]
+    told.otherwise = answer
     assert place.call("factors", "sync", "--json") == 0
     assert said(capsys)["new"] == 1  # what it gives of other days is left out
     assert len(told.asked) == 2
-
-
-class _Any(dict[str, Any]):
-    """The same answer for each path."""
-
-    def __init__(self, answer: Any) -> None:
-        super().__init__()
-        self._answer = answer
-
-    def get(self, _: str, __: Any = None) -> Any:
-        return self._answer
 
 
 def test_through_an_agent_the_counts_are_the_same(
@@ -206,8 +195,7 @@ def test_status_shows_what_a_sync_through_the_agent_wrote(
         now_us = time.time_ns() // 1_000
         return Answer({"data": [uk_half(now_us - now_us % half_us, 1, value)]})
 
-    told.answers = _Any(lambda: 0)  # type: ignore[assignment]
-    told.answers.get = lambda *_: answer  # type: ignore[method-assign, assignment]
+    told.otherwise = answer
     place = configured(tmp_path, told)
     variables = {k: v for k, v in place.variables.items() if k.startswith("METER_")}
     with agent(tmp_path, **variables) as running:

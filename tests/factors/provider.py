@@ -51,12 +51,15 @@ class Provider:
 
     def __init__(self) -> None:
         self.answers: dict[str, Answer | Callable[[Request], Answer]] = {}
+        self.otherwise: Answer | Callable[[Request], Answer] = Answer(
+            {"error": "no such path"}, 404
+        )
         self.asked: list[Request] = []
         self.url = ""
 
     def answer(self, request: Request) -> Answer:
         self.asked.append(request)
-        found = self.answers.get(request.path, Answer({"error": "no such path"}, 404))
+        found = self.answers.get(request.path, self.otherwise)
         return found(request) if callable(found) else found
 
     def paths(self) -> list[str]:

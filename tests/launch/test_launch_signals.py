@@ -91,7 +91,8 @@ def test_a_killed_launcher_leaves_the_job_alone(place):
     running.kill()
     running.wait(30)
     os.kill(job, signal.SIGUSR2)
-    eventually(lambda: counted(place) == [signal.SIGUSR2])
+    eventually(lambda: counted(place))
+    assert counted(place) == [signal.SIGUSR2]
     os.kill(job, signal.SIGKILL)
 
 

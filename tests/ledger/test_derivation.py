@@ -6,6 +6,7 @@ import itertools
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -39,13 +40,13 @@ NINE = Decimal("1E-9")
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
 
 
-def fact(kind: FactorKind, value: str, **changes: object) -> Factor:
-    values: dict[str, object] = {
+def fact(kind: FactorKind, value: str, **changes: Any) -> Factor:
+    values: dict[str, Any] = {
         "id": "", "kind": kind, "scope": "lab", "value": Decimal(value), "low": Decimal(value),
         "high": Decimal(value), "unit": "", "source": "test", "method": Method.SOURCED,
         "recorded_us": START_US, "rank": 400, "book": "import",
     }  # fmt: skip
-    return identified(Factor(**{**values, **changes}))  # type: ignore[arg-type]
+    return identified(Factor(**{**values, **changes}))
 
 
 def document_of(*factors: Factor, configured=None, currency=None, later=(), as_of_us=None):

@@ -89,6 +89,7 @@ def test_hourly_prices_of_a_feed_are_the_document_too():
         hour_us, [3, -1, 0, 4, 5], kind=FactorKind.ELECTRICITY_PRICE, currency="EUR", rank=900
     )
     document, read, home = ledger(tariff(), start_us, run_of(start_us, [10**9] * 40), more)
+    assert {row["value"] for row in document["factors"]} & {"0.30", "-0.10"}  # the feed's
     same(document, priced(profile_of(read), home))
 
 
@@ -113,6 +114,7 @@ def test_a_place_without_tariff_and_pue_has_neither_cost_nor_facility_energy(zon
 def test_whatever_was_used_and_whenever(energies, day, later, windows):
     start_us = DAYS[day] + later * 60_000_000
     document, read, home = ledger(tariff(windows=windows), start_us, run_of(start_us, energies))
+    assert document["energy"]["it"]["value"] == sum(energies) / 1_000
     same(document, priced(profile_of(read), home))
 
 
