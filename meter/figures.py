@@ -225,11 +225,16 @@ def household(document: Mapping[str, Any]) -> tuple[float, Mapping[str, Any]] | 
 
 
 def factor_value(factor: Mapping[str, Any]) -> str:
-    """A factor's value with its unit, and its band where it has one: ``475 g/kWh (20 to 800)``."""
+    """A factor's value with its unit, its band where it has one: ``475 g/kWh (20 to 800)``.
+
+    An instrument's also with the part of the consumption that it covers.
+    """
     unit = "" if factor.get("unit") in {None, "", "1"} else f" {factor['unit']}"
     value, low, high = (plain(factor.get(part)) for part in ("value", "low", "high"))
     band = f" ({low} to {high})" if low and high and low != high else ""
-    return f"{value}{unit}{band}"
+    share = factor.get("share")
+    covers = f" for {percent(float(share))}" if share not in {None, 1} else ""
+    return f"{value}{unit}{band}{covers}"
 
 
 def factor_source(factor: Mapping[str, Any]) -> str:

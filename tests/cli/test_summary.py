@@ -241,3 +241,10 @@ def test_the_summary_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_an_instrument_is_shown_with_what_it_covers() -> None:
+    row = {"value": 10.0, "low": 10.0, "high": 10.0, "unit": "g/kWh", "share": 0.6}
+    assert figures.factor_value(row) == "10 g/kWh for 60 %"
+    assert figures.factor_value({**row, "share": 1.0}) == "10 g/kWh"
+    assert figures.factor_value({**row, "share": None}) == "10 g/kWh"
