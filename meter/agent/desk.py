@@ -46,6 +46,8 @@ JUDGED_S = 3.0
 """How long a question waits until each sensor was read, or is known to be unreadable."""
 END_S = 6.0
 """How long the end of a run waits for its figures to be durable."""
+QUESTION_S = 60.0
+"""How long a question may keep all others from the ledger."""
 LEDGER_BEHIND = "ledger_behind"
 _DURABLE_S = 3.0
 _BROKEN_S = 0.5  # waited for a ledger that has just failed: the rest of the time helps nobody
@@ -318,7 +320,7 @@ class Desk:
     @contextlib.contextmanager
     def _reader(self) -> Iterator[Reader]:
         """One question at a time: the memory that the ledger may use is no more than for one."""
-        with self._reading, self._ledger.reader() as reader:
+        with self._reading, self._ledger.reader() as reader, reader.within(QUESTION_S):
             yield reader
 
     def _found(self, text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -74,6 +75,11 @@ class Reader:
             self._con.execute(text.sql, values)
             while chunk := self._con.fetchmany(_CHUNK):
                 yield chunk
+        except duckdb.InterruptException as error:
+            raise LedgerError(
+                f"the query {text.name} took too long and was given up",
+                "ask for less: one run, or a shorter time; or ask when the machine is less busy",
+            ) from error
         except duckdb.Error as error:
             raise LedgerError(
                 f"the query {text.name} failed ({str(error).splitlines()[0]})",
@@ -115,6 +121,18 @@ class Reader:
             yield
         finally:
             self._con.rollback()
+
+    @contextmanager
+    def within(self, limit_s: float) -> Iterator[None]:
+        """A query within that runs when the limit is over is given up: raises LedgerError."""
+        timer = threading.Timer(limit_s, self._con.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()  # it must not interrupt the next one's query
 
     def _values(self, text: Text, params: dict[str, object]) -> dict[str, object]:
         given = {name.rstrip("_"): value for name, value in params.items()}

@@ -105,11 +105,16 @@ FROM (
                 max(hour) AS last_hour
             FROM interval
             WHERE
-                recorded_at <= $as_of
-                AND hour >= $from
-                AND hour < $to
-                AND ($only_run IS NULL OR run_id = $only_run)
+                run_id = $only_run
+                AND recorded_at <= $as_of
             GROUP BY site_id
+            UNION ALL
+            SELECT
+                site_id,
+                $from AS first_hour,
+                $to AS last_hour
+            FROM site_now
+            WHERE $only_run IS NULL
         ) AS m
             ON
                 s.site_id = m.site_id

@@ -14,6 +14,7 @@ from meter.ledger import recovery, session
 from meter.ledger.ledger import Pace
 from meter.ledger.pending import Pending
 from meter.ledger.store import STORAGE_VERSION
+from meter.ledger.texts import Library
 from meter.model import Counter, Device, Kind, LedgerBatch, Node, RawReading, Run
 from tests.ledger.facts import (
     BOOT_NS,
@@ -255,6 +256,20 @@ def test_unknown_queries_and_parameters_are_refused_with_a_remedy(open_ledger):
             reader.rows("report/run", run_id="x", color="red")
         with pytest.raises(LedgerError, match="needs 'run_id'"):
             reader.rows("report/run")
+
+
+def test_a_question_that_does_not_end_is_given_up_and_the_next_is_answered(open_ledger):
+    endless = Library({"endless": "SELECT count(*) AS n FROM range(10000000000) a, range(9) b\n"})
+    with open_ledger() as ledger:
+        with (
+            ledger.reader() as reader,
+            reader.by_texts(endless) as asked,
+            asked.within(0.05),
+            pytest.raises(LedgerError, match=r"endless took too long.*ask for less"),
+        ):
+            asked.rows("endless")
+        with ledger.reader() as reader, reader.within(60):
+            assert reader.rows("report/runs", project=None, limit=1) == []
 
 
 def test_the_waiting_room_gives_up_raw_readings_before_energy_and_then_refuses():
