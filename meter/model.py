@@ -303,11 +303,17 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where energy is used: what its tariff, PUE and grid zone are looked up by."""
+    """Where energy is used: what its tariff, PUE and grid zone are looked up by.
+
+    What the books know of the site that it is ``within`` holds here too, after what is stated of
+    this one alone; of one that is ``elsewhere``, only the kinds in ANYWHERE do.
+    """
 
     id: str
     name: str
     zone: str | None
+    within: str | None = None
+    elsewhere: bool | None = None
 
 
 class FactorKind(StrEnum):
@@ -331,6 +337,10 @@ class FactorKind(StrEnum):
     HOUSEHOLD_ENERGY = "household_energy"  # kWh/day
 
 
+ANYWHERE = frozenset({
+    FactorKind.ELECTRICITY_PRICE, FactorKind.PUE, FactorKind.GPU_HOUR_RATE,
+})  # fmt: skip
+"""Kinds of a site that also hold for a run elsewhere, unless something is stated of it alone."""
 HOURLY_KINDS = frozenset({
     FactorKind.GRID_INTENSITY, FactorKind.MARKET_INTENSITY, FactorKind.MARKET_EXCLUDED,
     FactorKind.ELECTRICITY_PRICE,

@@ -29,7 +29,7 @@ class Archive:
 
         Raises UsageError, ConflictError for another run of that id, LedgerError.
         """
-        from meter.past import Statement, booked, imported, store  # noqa: PLC0415 - rarely asked for
+        from meter.past import Statement, booked, known_of, store  # noqa: PLC0415 - rarely asked for
 
         if not self._keeps:
             raise LedgerError(
@@ -38,6 +38,6 @@ class Archive:
         told = given.model_dump(exclude={"tags"})
         stated = replace(Statement(**told), tags=tuple(given.tags.items()))
         with self._lock:
-            known = imported(self._ledger, self._config)
+            known = known_of(self._ledger, self._config)
             past = booked(stated, self._config, time.time_ns() // 1_000, known)
             return past.run_id, store(self._ledger, past)

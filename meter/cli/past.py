@@ -97,10 +97,10 @@ def _added(target: AgentWrites | FileWrites, stated: Statement) -> dict[str, Any
     if isinstance(target, AgentWrites):
         said = {key: value for key, value in asdict(stated).items() if value}
         return target.post(PATH, {**said, "tags": dict(stated.tags)})
-    from meter.ledger import reports  # noqa: PLC0415 - DuckDB is imported when needed
-    from meter.past import booked, imported, store  # noqa: PLC0415
+    from meter.ledger import reports  # noqa: PLC0415 - DuckDB is known_of when needed
+    from meter.past import booked, known_of, store  # noqa: PLC0415
 
-    known = imported(target.ledger, target.config)
+    known = known_of(target.ledger, target.config)
     past = booked(stated, target.config, time.time_ns() // 1_000, known)
     store(target.ledger, past)
     try:

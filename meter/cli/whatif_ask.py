@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from meter.errors import FactorError, UsageError
 from meter.factors.books import grid_factor
 from meter.factors.bundled import hardware_factors
+from meter.factors.live import scopes_of
 from meter.factors.units import QUANTITIES
 from meter.factors.zones import zone_of
 from meter.figures import printable
@@ -83,9 +84,9 @@ class _Facts:
     def __init__(self, source: Reads, read: Mapping[str, Any]) -> None:
         self._source = source
         self._as_of = instant(read["as_of_us"])
-        self._zones: dict[str, str | None] = read["zones"]
+        self._sites = {site: _site_of(read, site) for site in read["zones"]}
         self._rows: dict[str, Factor] = {}
-        places = [*self._zones, *(zone for zone in self._zones.values() if zone)]
+        places = [scope for site in self._sites.values() for scope in sorted(scopes_of(site))]
         self._scopes = list(dict.fromkeys([*places, _WORLD]))
         self._bundled: dict[str, Factor] = {}
 
@@ -119,10 +120,7 @@ class _Facts:
 
     def home(self) -> dict[str, Place]:
         """The places of the run's sites."""
-        return {
-            site: Place(Site(site, site, zone), self._of({site, zone, _WORLD}))
-            for site, zone in self._zones.items()
-        }
+        return {name: Place(site, self._of(scopes_of(site))) for name, site in self._sites.items()}
 
     def of_zones(self, zones: Iterable[str]) -> dict[str, tuple[Factor, ...]]:
         """The rows of each zone and of the world; the bundled grid where a zone has one."""
@@ -139,8 +137,13 @@ class _Facts:
         self.load([(0, _LAST_US)], [_WORLD])
         return Catalogue((*hardware_factors(0), *self._of({_WORLD})))
 
-    def _of(self, scopes: set[str | None]) -> tuple[Factor, ...]:
+    def _of(self, scopes: set[str]) -> tuple[Factor, ...]:
         return tuple(row for row in self._rows.values() if row.scope in scopes)
+
+
+def _site_of(read: Mapping[str, Any], site: str) -> Site:
+    within = read.get("within", {}).get(site, {})  # an older agent knows of none
+    return Site(site, site, read["zones"][site], within.get("site"), within.get("elsewhere"))
 
 
 def _new_gpu(read: Mapping[str, Any], model: str, facts: _Facts) -> NewGpu:

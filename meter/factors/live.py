@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import TYPE_CHECKING
 
-from meter.model import Factor, FactorKind
+from meter.model import ANYWHERE, Factor, FactorKind
 from meter.windows import LocalWindows
 
 if TYPE_CHECKING:
@@ -104,45 +104,61 @@ def in_force(factors: Iterable[Factor], site: Site, at_us: int) -> dict[FactorKi
     """The factor of each kind that holds at a site in the UTC quarter hour that starts then.
 
     Of each scope, rank and book the newest row stands; one without a value withdraws it. Of those
-    that stand the highest rank wins, then the newest, then the lowest id. Kinds of which several
+    that stand what is stated of a place within a site alone wins, then the highest rank, then the
+    newest, then the lowest id. Kinds of which several
     hold at a time (exchange rates, instruments, parts of devices) are not looked at.
     """
     found: dict[FactorKind, Factor] = {}
     for factor in _standing(
-        one
-        for one in factors
-        if one.kind in SINGLE and _holds(one, at_us) and one.scope in _scopes(site)
+        (
+            one
+            for one in factors
+            if one.kind in SINGLE and _reaches(one, site) and _holds(one, at_us)
+        ),
+        site,
     ):
         found.setdefault(factor.kind, factor)
     return found
 
 
-def _scopes(site: Site) -> set[str | None]:
-    return {site.id, site.zone, "world"}
+def scopes_of(site: Site) -> set[str]:
+    """The scopes whose factors may hold at a site."""
+    return {scope for scope in (site.id, site.within, site.zone, "world") if scope}
 
 
-def _standing(factors: Iterable[Factor]) -> list[Factor]:
+def _reaches(factor: Factor, site: Site) -> bool:
+    if factor.scope in {site.id, site.zone, "world"}:
+        return True
+    return factor.scope == site.within and (not site.elsewhere or factor.kind in ANYWHERE)
+
+
+def _standing(factors: Iterable[Factor], site: Site) -> list[Factor]:
     """The newest of each scope, item, rank and book, the best evidence first."""
+    own = None if site.within is None else site.id
+
+    def near(factor: Factor) -> bool:
+        return factor.scope == own and factor.book != "bundled"
+
     newest: dict[tuple[FactorKind, str, str | None, int, str], Factor] = {}
     for factor in sorted(factors, key=lambda one: (-one.recorded_us, one.id)):
         key = (factor.kind, factor.scope, factor.item, factor.rank, factor.book)
         newest.setdefault(key, factor)
     kept = [factor for factor in newest.values() if factor.value is not None]
-    return sorted(kept, key=lambda one: (-one.rank, -one.recorded_us, one.id))
+    return sorted(kept, key=lambda f: (not near(f), -f.rank, -f.recorded_us, f.id))
 
 
 def _instruments(factors: Iterable[Factor], site: Site) -> list[Factor]:
-    scopes = _scopes(site)
     return [
         one for one in factors
-        if one.kind is FactorKind.MARKET_INTENSITY and one.scope in scopes
+        if one.kind is FactorKind.MARKET_INTENSITY and _reaches(one, site)
     ]  # fmt: skip
 
 
 def _covering(factors: Iterable[Factor], site: Site, at_us: int) -> list[tuple[Factor, Decimal]]:
     """The instruments that hold then, each with the part of the consumption that it covers."""
     left, found = Decimal(1), []
-    for factor in _standing(f for f in _instruments(factors, site) if _holds(f, at_us)):
+    holding = [one for one in _instruments(factors, site) if _holds(one, at_us)]
+    for factor in _standing(holding, site):
         part = min(left, factor.share or Decimal(0))
         if part > 0:
             found.append((factor, part))
@@ -157,7 +173,7 @@ def _market(
     grid: Factor | None,
 ) -> list[tuple[Factor, Decimal]]:
     """What market-based carbon is made of; where any instrument is given the grid has the rest."""
-    if not _standing(_instruments(factors, site)):
+    if not _standing(_instruments(factors, site), site):
         return []
     left = 1 - sum((part for _, part in covering), Decimal(0))
     return [*covering, *([(grid, left)] if grid is not None and left else [])]

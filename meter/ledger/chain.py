@@ -1,6 +1,7 @@
 """The audit chain: the canonical text of rows, and the hashes over them; pure.
 
-A row is one line of JSON: the table's name, then the values in the table's order of columns.
+A row is one line of JSON: the table's name, then the values in the table's order of columns,
+without the nulls at their end.
 Numbers are digits, decimals strings with the column's places, instants strings in UTC to the µs.
 A batch's content is its lines, sorted by their UTF-8 bytes, each with a line feed at its end.
 ``docs/audit.md`` tells how a third party computes the same from the file.
@@ -65,18 +66,23 @@ class Form:
         return cls(table, tuple(columns), tuple(special))
 
     def line(self, row: Sequence[object]) -> bytes:
-        """Canonical text of a row, as stored or as it is about to be, without a line feed."""
+        """Canonical text of a row, as stored or as it is about to be, without a line feed.
+
+        Nulls at its end are left out: a column that is added later changes no line of before.
+        """
         return canonical([self.table, *self._values(row)])
 
     def named(self, row: Sequence[object]) -> dict[str, object]:
         """Canonical values of a row by their columns."""
-        return dict(zip(self.columns, self._values(row), strict=True))
+        return dict(zip(self.columns, self._values(row), strict=False))
 
     def _values(self, row: Sequence[object]) -> list[object]:
         values = list(row)
         for place, step in self.special:
             if values[place] is not None:
                 values[place] = _plain(values[place], step)
+        while values and values[-1] is None:
+            values.pop()
         return values
 
 

@@ -44,6 +44,11 @@ def run_profile(reader: Reader, run_id: str, *, as_of_us: int | None = None) -> 
         },
         "as_of_us": as_of_us,
         "zones": {row["site_id"]: row["zone"] for row in found},
+        "within": {
+            row["site_id"]: {"site": row["within"], "elsewhere": row["elsewhere"]}
+            for row in found
+            if row["within"] is not None
+        },
         "devices": {
             row["device_id"]: {"component": row["component"], "name": row["name"]} for row in found
         },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meter.past.booking import PastRun, booked, imported, store
+from meter.past.booking import PastRun, booked, known_of, store
 from meter.past.statement import Statement
 
-__all__ = ["PastRun", "Statement", "booked", "imported", "store"]
+__all__ = ["PastRun", "Statement", "booked", "known_of", "store"]

@@ -62,12 +62,10 @@ class PastRun:
     batch: LedgerBatch
 
 
-def booked(
-    stated: Statement, config: Config, now_us: int, imported: Iterable[Factor] = ()
-) -> PastRun:
+def booked(stated: Statement, config: Config, now_us: int, known: Iterable[Factor] = ()) -> PastRun:
     """The run that is stated, with everything that the statement leaves to the configuration.
 
-    ``imported`` are rows that were imported for the configured site.
+    ``known`` are rows that the ledger has of the configured site.
 
     Raises UsageError where the statement is wrong or may mean two things, FactorError where the
     configuration is wrong.
@@ -76,7 +74,7 @@ def booked(
     run_id = new_id() if stated.id is None else limits.check_run_id("the id", stated.id)
     effort = effort_of(stated, now_us)
     name = device_name(effort)
-    facts = facts_of(stated, Place(config, tuple(imported)), run_id, effort.span, name)
+    facts = facts_of(stated, Place(config, tuple(known)), run_id, effort.span, name)
     run = Run(
         id=run_id,
         name=stated.name,
@@ -111,12 +109,12 @@ def _work(effort: Effort, run_id: str, device_id: str) -> Work:
     return work
 
 
-def imported(ledger: Ledger, config: Config) -> list[Factor]:
-    """What was imported for the configured site, and stands."""
+def known_of(ledger: Ledger, config: Config) -> list[Factor]:
+    """What the books have of the configured site, and stands."""
     from meter.ledger import books  # noqa: PLC0415 - DuckDB is imported when needed
 
     with ledger.reader() as reader:
-        return books.standing(reader, books.Asked(scope=config.site_name, book="import"))
+        return books.standing(reader, books.Asked(scope=config.site_name))
 
 
 def store(ledger: Ledger, past: PastRun, *, timeout_s: float = _DURABLE_S) -> bool:
@@ -182,8 +180,8 @@ def _notices(run_id: str, facts: Facts, effort: Effort) -> list[Notice]:
     if facts.configured:
         text = f"Not stated for this run, but configured: {', '.join(facts.configured)}."
         found.append(Notice("from_configuration", text))
-    if facts.imported:
-        text = f"Not stated for this run, but imported for the site: {', '.join(facts.imported)}."
+    if facts.known:
+        text = f"Not stated for this run, but known of the site: {', '.join(facts.known)}."
         found.append(Notice("from_books", text))
     return [replace(notice, run_id=run_id) for notice in found]
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from meter.errors import FactorError, UsageError
 from meter.factors import factors_of, site_of
-from meter.factors.books import IMPORTED_OWN, OWN
+from meter.factors.books import OWN, grid_factor
 from meter.factors.bundled import embodied_for
 from meter.factors.zones import zone_of
 from meter.identified import identified
-from meter.model import Factor, FactorKind, Method, Site
+from meter.model import ANYWHERE, HOURLY_KINDS, WHOLE_BOOKS, Factor, FactorKind, Method, Site
 from meter.past.amounts import Range, band
 from meter.units import US_PER_HOUR
 
@@ -37,10 +37,8 @@ _INTENSITY = Range(
 )
 _PRICE = Range("price", "for a kWh", Decimal(0), _MOST_MONEY)
 _GPU_RATE = Range("gpu-rate", "for a GPU-hour", Decimal(0), _MOST_MONEY)
-_STEPS = 9  # ranks that differ in evidence are at least ten apart
-_ANYWHERE = frozenset({FactorKind.PUE, FactorKind.ELECTRICITY_PRICE, FactorKind.GPU_HOUR_RATE})
-"""Kinds of the site that also hold for a run elsewhere, unless it states its own."""
 _WORDS = {
+    FactorKind.GRID_INTENSITY: "grid intensity",
     FactorKind.PUE: "PUE",
     FactorKind.ELECTRICITY_PRICE: "electricity tariff",
     FactorKind.GPU_HOUR_RATE: "GPU-hour rate",
@@ -57,89 +55,87 @@ _WORDS = {
 class Facts:
     """Site and rows of a run: all of them, and those that were stated with it.
 
-    ``configured`` names what is the configuration's, ``imported`` what was imported, in words.
+    ``configured`` names what is the configuration's, ``known`` what other books have, in words.
     """
 
     site: Site
     factors: tuple[Factor, ...]
     stated: tuple[Factor, ...]
     configured: tuple[str, ...]
-    imported: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a run is taken to have been: the configuration, and what was imported for its site."""
+    """Where a run is taken to have been: the configuration, and what the books have of its site."""
 
     config: Config
-    imported: tuple[Factor, ...] = ()
+    known: tuple[Factor, ...] = ()
 
 
 def facts_of(stated: Statement, place: Place, run_id: str, span: Span, device_name: str) -> Facts:
-    """What holds for the run: what is stated of it, else what the books have for the site.
+    """What is stated of the run, in its hours, and what the configuration has for its site.
 
-    A run that was elsewhere, as its own zone or intensity tells, has neither the site's contracts
-    nor its water, grid losses and embodied carbon. The rows leave their instant to the ledger.
+    Of all that is not stated the site's rows hold, as they do for metered runs. Of a run that was
+    elsewhere, as its own zone or intensity tells, only those of the kinds in ANYWHERE do. The rows
+    leave their instant to the ledger.
 
     Raises UsageError for a wrong statement, FactorError for a wrong configuration.
     """
-    config = place.config
-    site = _site(stated, config, run_id)
+    home = site_of(place.config)
+    site = _site(stated, home, run_id)
     own = _stated(stated, site)
-    kinds = {row.kind for row in own}
-    taken = replace(
-        config,
-        pue=None if FactorKind.PUE in kinds else config.pue,
-        electricity=None if FactorKind.ELECTRICITY_PRICE in kinds else config.electricity,
-        gpu_time=None if FactorKind.GPU_HOUR_RATE in kinds else config.gpu_time,
-    )
-    elsewhere = stated.zone is not None or stated.intensity is not None
-    if elsewhere:
-        taken = replace(taken, wue=None, tnd_loss=None, embodied=None, instruments=())
-    rows = [row for row in factors_of(taken, site, 0) if row.value is not None]
-    configured = dict.fromkeys(
-        _WORDS.get(row.kind, row.kind.value) for row in rows if row.scope == site.id
-    )
-    zone = [f"zone {site.zone}"] if site.zone and stated.zone is None else []
-    known = [replace(row, scope=site.id) for row in embodied_for(device_name, 0)]
-    confined = [_confined(row, site, span) for row in [*rows, *own, *known]]
-    brought = [
-        found
-        for row in _brought(place.imported, site, elsewhere=elsewhere)
-        if row.kind not in kinds and (found := _confined(row, site, span))
+    # what is not configured here may be where others meter: nothing of theirs is withdrawn
+    configured = [
+        row for row in factors_of(place.config, home, 0, place.known) if row.value is not None
     ]
+    grid = [] if site.zone in {None, home.zone} else [grid_factor(site.zone or "", 0)]
+    embodied = embodied_for(device_name, 0)
+    missing = _Missing(site, span, frozenset(row.kind for row in own))
+    zone = [f"zone {site.zone}"] if site.zone and stated.zone is None else []
+    books = [row for row in place.known if row.book not in WHOLE_BOOKS]
     return Facts(
         site,
-        tuple(identified(row) for row in [*confined, *brought] if row),
+        tuple(
+            identified(row)
+            for row in (
+                *configured,
+                *grid,
+                *(_confined(replace(row, scope=site.id), span) for row in embodied),
+                *(_confined(row, span) for row in own),
+            )
+        ),
         tuple(own),
-        (*zone, *configured),
-        tuple(dict.fromkeys(_WORDS.get(row.kind, row.kind.value) for row in brought)),
+        (*zone, *missing.told(row for row in configured if row.scope == home.id)),
+        tuple(missing.told(books)),
     )
 
 
-def _brought(imported: Iterable[Factor], site: Site, *, elsewhere: bool) -> list[Factor]:
-    """Rows imported for the configured site, as the run's own.
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """What a statement leaves to the books of the site."""
 
-    In the ledger the newest of a rank goes first. These are learned at once, so that order becomes
-    one of ranks: below what is imported for the run itself, above the configuration.
-    """
-    groups: dict[tuple[FactorKind, str | None, int], list[Factor]] = {}
-    for row in imported:
-        if row.kind in _ANYWHERE or not elsewhere:
-            most = min(row.rank, IMPORTED_OWN)
-            groups.setdefault((row.kind, row.item, most), []).append(row)
-    brought = []
-    for (_, _, most), rows in groups.items():
-        order = sorted({(row.rank, row.recorded_us) for row in rows}, reverse=True)
-        for row in rows:
-            step = min(1 + order.index((row.rank, row.recorded_us)), _STEPS)
-            own = replace(row, id="", recorded_us=0, scope=site.id, rank=most - step)
-            brought.append(own)
-    return brought
+    site: Site
+    span: Span
+    kinds: frozenset[FactorKind]
+
+    def told(self, rows: Iterable[Factor]) -> dict[str, None]:
+        """The kinds of rows that stand in for something, in words."""
+        return dict.fromkeys(
+            _WORDS.get(row.kind, row.kind.value) for row in rows if self._stands_in(row)
+        )
+
+    def _stands_in(self, row: Factor) -> bool:
+        if row.value is None or row.kind in self.kinds or row.kind not in HOURLY_KINDS:
+            return False
+        start_us, end_us = _hours(self.span)
+        begins, ends = row.valid_from_us, row.valid_to_us
+        holds = (begins is None or begins < end_us) and (ends is None or ends > start_us)
+        return holds and (row.kind in ANYWHERE or not self.site.elsewhere)
 
 
-def _site(stated: Statement, config: Config, run_id: str) -> Site:
-    """A site for this run alone, so that no other run's factors are touched."""
+def _site(stated: Statement, home: Site, run_id: str) -> Site:
+    """A place for this run alone within the site, so that no other run's factors are touched."""
     if stated.intensity is not None:
         zone = None
     elif stated.zone is not None:
@@ -148,8 +144,10 @@ def _site(stated: Statement, config: Config, run_id: str) -> Site:
         except FactorError as error:
             raise UsageError(error.message, error.remedy) from None
     else:
-        zone = site_of(config).zone
-    return Site(f"past:{run_id}", config.site_name if zone else "not known", zone)
+        zone = home.zone
+    elsewhere = stated.zone is not None or stated.intensity is not None
+    name = home.name if zone else "not known"
+    return Site(f"past:{run_id}", name, zone, within=home.id, elsewhere=elsewhere)
 
 
 def _stated(stated: Statement, site: Site) -> list[Factor]:
@@ -215,14 +213,13 @@ def _row(
     )
 
 
-def _confined(row: Factor, site: Site, span: Span) -> Factor | None:
-    """A row of the run's own site in the run's hours only; None where it does not hold there."""
-    if row.scope != site.id:
-        return row
+def _confined(row: Factor, span: Span) -> Factor:
+    """A row of the run alone, in the run's hours only."""
+    start_us, end_us = _hours(span)
+    return replace(row, valid_from_us=start_us, valid_to_us=end_us)
+
+
+def _hours(span: Span) -> tuple[int, int]:
+    """Start of a run's first UTC hour, and end of its last."""
     first_us = span.start_us - span.start_us % US_PER_HOUR
-    last_us = -(-max(span.end_us, span.start_us + 1) // US_PER_HOUR) * US_PER_HOUR
-    start_us = max(first_us, row.valid_from_us or 0)
-    end_us = last_us if row.valid_to_us is None else min(last_us, row.valid_to_us)
-    if start_us >= end_us:
-        return None
-    return replace(row, valid_from_us=start_us, valid_to_us=end_us, book=BOOK)
+    return first_us, -(-max(span.end_us, span.start_us + 1) // US_PER_HOUR) * US_PER_HOUR

@@ -178,7 +178,7 @@ def away(home: Place, zone: str, rows: Iterable[Factor]) -> tuple[Place, frozens
     there = [row for row in rows if row.scope in {zone, "world"}]
     stated = {row.kind for row in there if row.scope == zone and row.value is not None}
     taken = _OF_A_PLACE - stated
-    at_home = {home.site.id, home.site.zone}
+    at_home = {home.site.id, home.site.within, home.site.zone}
     along = [row for row in home.factors if row.scope in at_home and row.kind in taken]
     moved = tuple(
         replace(row, scope=home.site.id) if row.scope == home.site.zone else row for row in along

@@ -6,12 +6,16 @@
 -- column  zone         VARCHAR    : of the grid, null if unknown
 -- column  recorded_at  TIMESTAMP  : when the ledger learned it; UTC, without zone
 -- column  seq          BIGINT     : number of the commit
+-- column  within       VARCHAR    : the site whose books hold here too, null if none do
+-- column  elsewhere    BOOLEAN    : whether only its PUE, tariff and GPU-hour rate do
 SELECT
     id,
     name,
     zone,
     recorded_at,
-    seq
+    seq,
+    within,
+    elsewhere
 FROM site
 WHERE
     seq > $after

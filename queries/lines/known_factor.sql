@@ -3,6 +3,7 @@
 -- param   from           TIMESTAMP      : first hour
 -- param   to             TIMESTAMP      : hour after the last
 -- with    site_now
+-- with    site_scope
 -- with    split_hour
 -- with    needed_factor
 -- param   only_run       VARCHAR        : hours of this run; null is all
@@ -18,6 +19,7 @@
 -- column  share          DECIMAL(9,6)   : of the consumption that an instrument covers
 -- column  currency       VARCHAR        : null if no money
 -- column  weakness       INTEGER        : of the method: 0 measured, 1 sourced, 2 modelled, 3 assumed
+-- column  near           INTEGER        : the highest wins, before all evidence
 -- column  evidence_rank  INTEGER        : the highest wins
 -- column  recorded_at    TIMESTAMP      : when it was learned
 SELECT
@@ -33,6 +35,7 @@ SELECT
     v.share AS share,
     v.currency AS currency,
     v.weakness AS weakness,
+    v.near AS near,
     v.evidence_rank AS evidence_rank,
     v.recorded_at AS recorded_at
 FROM (
@@ -48,6 +51,7 @@ FROM (
         a.high,
         a.share,
         a.currency,
+        a.near,
         a.evidence_rank,
         a.recorded_at,
         a.weakness,
@@ -78,6 +82,7 @@ FROM (
             f.high,
             f.share,
             f.currency,
+            CASE WHEN f.book = 'bundled' THEN 0 ELSE s.near END AS near,
             f.evidence_rank,
             f.recorded_at,
             CASE f.method
@@ -95,8 +100,7 @@ FROM (
             FROM factor
             WHERE kind IN (SELECT n.factor_kind FROM needed_factor AS n)
         ) AS f
-        INNER JOIN site_now AS s
-            ON f.scope = s.site_id OR f.scope = s.zone OR f.scope = 'world'
+        INNER JOIN site_scope AS s ON f.scope = s.scope
         INNER JOIN factor_hour AS h ON f.id = h.factor_id
         INNER JOIN (
             SELECT
@@ -123,6 +127,7 @@ FROM (
         LEFT JOIN split_hour AS x ON s.site_id = x.site_id AND h.hour = x.hour
         WHERE
             f.recorded_at <= $as_of
+            AND (NOT s.elsewhere OR f.kind IN ('electricity_price', 'pue', 'gpu_hour_rate'))
             AND h.hour >= $from
             AND h.hour < $to
     ) AS a

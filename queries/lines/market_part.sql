@@ -57,7 +57,7 @@ FROM (
             k.factor_id,
             sum(k.share) OVER (
                 PARTITION BY k.site_id, k.hour, k.quarter
-                ORDER BY k.evidence_rank DESC, k.recorded_at DESC, k.factor_id ASC
+                ORDER BY k.near DESC, k.evidence_rank DESC, k.recorded_at DESC, k.factor_id ASC
                 ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
             ) AS reached
         FROM known_factor AS k

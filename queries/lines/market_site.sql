@@ -1,6 +1,6 @@
 -- A site that has a market-based figure: some instrument was given for it, or a residual mix for its zone.
 -- param   as_of    TIMESTAMP  : what was known then
--- with    site_now
+-- with    site_scope
 -- column  site_id  VARCHAR    : of the site
 SELECT DISTINCT v.site_id AS site_id
 FROM (
@@ -12,11 +12,11 @@ FROM (
             ORDER BY f.recorded_at DESC, f.id ASC
         ) AS version
     FROM factor AS f
-    INNER JOIN site_now AS s
-        ON f.scope = s.site_id OR f.scope = s.zone OR f.scope = 'world'
+    INNER JOIN site_scope AS s ON f.scope = s.scope
     WHERE
         f.kind = 'market_intensity'
         AND f.recorded_at <= $as_of
+        AND NOT s.elsewhere
 ) AS v
 WHERE
     v.version = 1

@@ -38,6 +38,7 @@ FROM (
         row_number() OVER (
             PARTITION BY k.site_id, d.name, k.hour, k.quarter, k.kind
             ORDER BY
+                k.near DESC,
                 k.evidence_rank DESC,
                 coalesce(length(k.item), 0) DESC,
                 k.recorded_at DESC,

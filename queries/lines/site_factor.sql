@@ -35,7 +35,7 @@ FROM (
         k.weakness,
         row_number() OVER (
             PARTITION BY k.site_id, k.kind, k.hour, k.quarter
-            ORDER BY k.evidence_rank DESC, k.recorded_at DESC, k.factor_id ASC
+            ORDER BY k.near DESC, k.evidence_rank DESC, k.recorded_at DESC, k.factor_id ASC
         ) AS place
     FROM known_factor AS k
     WHERE k.kind IN ('electricity_price', 'gpu_hour_rate', 'grid_intensity', 'pue', 'wue', 'tnd_uplift')

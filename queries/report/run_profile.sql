@@ -9,6 +9,8 @@
 -- column  simulated  BOOLEAN        : the device is not real
 -- column  site_id    VARCHAR        : where
 -- column  zone       VARCHAR        : of the grid there, null if unknown
+-- column  within     VARCHAR        : the site whose books hold here too, null if none do
+-- column  elsewhere  BOOLEAN        : whether only its PUE, tariff and GPU-hour rate do
 -- column  hour       TIMESTAMP      : UTC, without zone
 -- column  quarter    INTEGER        : of the hour, 0 to 3
 -- column  energy_mj  DECIMAL(17,0)  : corrections included
@@ -23,6 +25,8 @@ SELECT
     d.simulated AS simulated,
     q.site_id AS site_id,
     s.zone AS zone,
+    s.within AS within,
+    s.elsewhere AS elsewhere,
     q.hour AS hour,
     q.quarter AS quarter,
     q.energy_mj AS energy_mj,

@@ -2,15 +2,19 @@
 -- param   id           VARCHAR    : of the site
 -- param   name         VARCHAR    : for people
 -- param   zone         VARCHAR    : of the grid, null if unknown
+-- param   within       VARCHAR    : the site whose books hold here too, null if none do
+-- param   elsewhere    BOOLEAN    : whether only its PUE, tariff and GPU-hour rate do
 -- param   recorded_at  TIMESTAMP  : UTC, without zone
 -- param   seq          BIGINT     : number of the commit
-INSERT INTO site (id, name, zone, recorded_at, seq)
+INSERT INTO site (id, name, zone, recorded_at, seq, within, elsewhere)
 SELECT
     $id AS id,
     $name AS name,
     $zone AS zone,
     $recorded_at AS recorded_at,
-    $seq AS seq
+    $seq AS seq,
+    $within AS within,
+    $elsewhere AS elsewhere
 WHERE
     NOT EXISTS (
         SELECT 1 AS same
@@ -23,5 +27,7 @@ WHERE
             )
             AND s.name = $name
             AND s.zone IS NOT DISTINCT FROM $zone
+            AND s.within IS NOT DISTINCT FROM $within
+            AND s.elsewhere IS NOT DISTINCT FROM $elsewhere
     )
 ON CONFLICT DO NOTHING

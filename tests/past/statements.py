@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from meter.ledger import Ledger, reports
 from meter.ledger.ledger import Pace
-from meter.past import Statement, booked, imported, store
+from meter.past import Statement, booked, known_of, store
 from tests.ledger.facts import START_US, config
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def add(
 ) -> tuple:
     """Book a statement; its document, and whether it was news."""
     used = configured or config()
-    past = booked(statement, used, NOW_US, imported(known, used) if known else ())
+    past = booked(statement, used, NOW_US, known_of(known, used) if known else ())
     news = store(opened, past)
     with opened.reader() as reader:
         return reports.run_document(reader, past.run_id), news

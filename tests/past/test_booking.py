@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 from meter.config import Electricity, Window
 from meter.errors import ConflictError
 from meter.factors.imports import Wanted, factor_sheet
+from meter.identified import identified
+from meter.instants import parse_us
 from meter.intake import take_factors
 from meter.ledger import reports
+from meter.model import Factor, FactorKind, LedgerBatch, Method
 from tests.ledger.facts import HOUR_US, START_US, band, config, minute, priced, registered
 from tests.ledger.test_laws import TOTALS, totals
 from tests.past.statements import add, codes, document, ledger, stated
@@ -313,7 +316,7 @@ def test_what_was_imported_for_the_site_is_taken_into_account_the_newest_first()
         rows = {row["kind"]: row for row in found["factors"]}
         held = (rows["electricity_price"]["value"], rows["grid_intensity"]["value"])
         assert (Decimal(held[0]), held[1]) == (Decimal("0.49"), 60)
-        assert notice["text"].endswith("imported for the site: electricity tariff, grid_intensity.")
+        assert notice["text"].endswith("known of the site: electricity tariff, grid intensity.")
         own = stated(wall_hours="10", price="0.1", currency="SEK", zone="sweden")
         found, _ = add(opened, own, priced(), known=opened)
         rows = {row["kind"]: row for row in found["factors"]}
@@ -332,3 +335,53 @@ def test_a_correction_for_the_run_goes_before_what_was_imported_for_its_site():
             found = reports.run_document(reader, "old-1")
         rows = {row["kind"]: row for row in found["factors"]}
         assert Decimal(rows["electricity_price"]["value"]) == Decimal("0.3")
+
+
+PRICE = (
+    "kind,scope,value,unit,source,source_date,licence,valid_from\n"
+    "electricity_price,lab,{},EUR/kWh,invoice,2026,own,{}\n"
+)
+
+
+def test_of_many_imports_the_one_of_the_runs_time_holds_as_it_does_for_a_metered_run():
+    with ledger() as opened:
+        for year in range(2014, 2026):
+            imports(opened, PRICE.format(f"0.{year - 2000}", f"{year}-01-01"))
+        for year in range(2014, 2026):
+            told = stated(start=f"{year}-06-01", wall_hours="100", gpu_hours="1000", watts="1000")
+            found, _ = add(opened, told, known=opened)
+            (cost,) = [one for one in found["cost"] if one["kind"] == "electricity"]
+            assert Decimal(cost["amount"]["value"]) == (year - 2000) * 10, year
+
+
+def test_a_correction_of_the_sites_book_reaches_past_runs_as_it_does_metered_ones():
+    with ledger() as opened:
+        imports(opened, PRICE.format("0.3", "2026-01-01"))
+        told = stated(id="old-1", gpu_hours="10", wall_hours="1")
+        found, _ = add(opened, told, known=opened)
+        before = found["as_of"]
+        imports(opened, PRICE.format("0.6", "2026-01-01"))
+        with opened.reader() as reader:
+            now = reports.run_document(reader, "old-1")
+            then = reports.run_document(reader, "old-1", as_of_us=parse_us(before, "as_of"))
+        amounts = [Decimal(one["cost"][0]["amount"]["value"]) for one in (found, then, now)]
+        assert amounts == [Decimal("1.2"), Decimal("1.2"), Decimal("2.4")]
+
+
+def test_hours_that_a_feed_told_of_go_before_the_year_in_a_past_run_too():
+    with ledger() as opened:
+        hour = Factor(
+            id="", kind=FactorKind.GRID_INTENSITY, scope="lab", value=Decimal(45), low=Decimal(45),
+            high=Decimal(45), unit="g/kWh", source="feed", method=Method.SOURCED, recorded_us=0,
+            rank=300, book="uk", valid_from_us=START_US, valid_to_us=START_US + HOUR_US,
+        )  # fmt: skip
+        opened.write(LedgerBatch(factors=(identified(hour),)), urgent=True).result(10)
+        start = instant(96 * 60)
+        told = stated(start=start, gpu_hours="10", wall_hours="0.25", watts="400")
+        found, _ = add(opened, told, config(zone="FRA"), known=opened)
+        assert found["carbon"]["location"]["value"] == pytest.approx(4 * 45)
+        (notice,) = [n for n in found["notices"] if n["code"] == "from_books"]
+        assert "grid intensity" in notice["text"]
+        elsewhere = stated(start=start, gpu_hours="10", wall_hours="0.25", watts="400", zone="FRA")
+        found, _ = add(opened, elsewhere, config(zone="FRA"), known=opened)
+        assert found["carbon"]["location"]["value"] == pytest.approx(4 * 56.039, rel=1e-4)
