@@ -23,7 +23,10 @@ Line = tuple[int, str, bytes]  # commit, table, canonical text
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something not as it was sealed; ``what`` is batch, rows, hours, statement or factor."""
+    """Something not as it was sealed.
+
+    ``what`` is catalogue, batch, rows, hours, statement or factor.
+    """
 
     what: str
     where: int | str  # a commit's number, a statement's number, a table

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from meter.errors import UsageError
 from meter.ledger import audit, proof
+from meter.ledger.catalogue import check_catalogue
 from meter.ledger.hours import check_hours
 from meter.ledger.sealing import Sealed, restated, statement_of
 
@@ -22,6 +23,7 @@ class Auditor:
     def overview(self) -> dict[str, Any]:
         """How far the chains go, and what is wrong with them as a whole."""
         found = [
+            *check_catalogue(self._reader),
             *audit.outside(self._reader),
             *check_hours(self._reader),
             *proof.links(self._reader),

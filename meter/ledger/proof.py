@@ -142,8 +142,8 @@ def _today(
     """Queries whose texts are not today's, and what today's give."""
     try:
         found, used = derived(reader, statement.subject, micros(statement.as_of))
-    except MeterError:
-        return (), ()  # the run is gone: its own queries have said so
+    except (MeterError, KeyError, TypeError, ValueError):
+        return (), ()  # the run is gone, or a row of it was changed: its own queries have said so
     names = tuple(name for name in sorted({*sources, *used}) if sources.get(name) != used.get(name))
     other = names or statement.method_version != METHOD_VERSION
     return names, tuple(differences(document, json.loads(json.dumps(found)))) if other else ()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from meter.difference import Change, differences
 from meter.errors import LedgerError, UsageError
 from meter.ids import new_id
+from meter.ledger.catalogue import require_catalogue
 from meter.ledger.forms import chained_forms
 from meter.ledger.hours import require_hours
 from meter.ledger.instants import micros
@@ -83,6 +84,7 @@ def _draft(
     reader: Reader, run_id: str, as_of_us: int | None, reason: str | None
 ) -> tuple[StatementDraft | Statement, tuple[Change, ...]]:
     """What is to be written, or the statement that says it already; and what it changes."""
+    require_catalogue(reader)
     require_hours(reader)
     before = newest_of(reader, run_id)
     at_us = reader.newest_us() if as_of_us is None else min(as_of_us, reader.newest_us())

@@ -253,6 +253,10 @@ TAMPERED = {
     ),
     "no query texts": (["DELETE FROM query_set"], ["statement 2: its query texts are missing"]),
     "a run": (["DELETE FROM run"], ["batch 1 ", "statement 1: cannot be derived again"]),
+    "a run's tags": (
+        ["UPDATE run SET tags = tags || 'x'"],
+        ["batch 1 ", "statement 1: cannot be derived again"],
+    ),
     "the past before a statement": (
         ["UPDATE batch SET sha256 = repeat('0', 64) WHERE seq = 4"],
         ["statement 1: the batch that it was issued after is another now"],
@@ -267,6 +271,25 @@ def test_tampering_is_named(sealed, what):
     said = "\n".join(one.text for one in found)
     for word in words:
         assert word in said, said
+
+
+GARBAGE = [
+    "UPDATE run SET tags = '}{'",
+    "UPDATE device SET instances = '}{'",
+    "UPDATE device SET method = '}{'",
+    "UPDATE factor SET windows = '}{'",
+    "UPDATE factor SET kind = '}{'",
+]
+"""Texts that are read as something, where the table itself takes any."""
+
+
+@pytest.mark.parametrize("statement", GARBAGE)
+def test_garbage_in_a_text_that_is_read_is_a_finding_and_no_defect(sealed, statement):
+    try:
+        found = tampered(sealed, statement)
+    except duckdb.ConstraintException:
+        pytest.fail("the table refuses it: take it from the list")
+    assert any(one.what == "batch" for one in found)
 
 
 TEXTS = st.recursive(
