@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 
+from meter import currencies
 from meter.errors import UsageError
 
 ENERGY = "kWh"
@@ -36,6 +37,8 @@ def parse(what: str, text: str) -> tuple[Decimal, str]:
     begin = next((at for at, char in enumerate(words) if char.isalpha()), len(words))
     written = _amount(what, shown, words[:begin].strip())
     unit, power = _unit(what, shown, words[begin:])
+    if written <= 0:
+        raise UsageError(f"{what} {shown} is not above zero", _EXAMPLE)
     amount = written.scaleb(power)
     if not _LEAST <= amount < _BELOW or amount != amount.quantize(_LEAST):
         raise UsageError(
@@ -64,8 +67,6 @@ def _amount(what: str, shown: str, digits: str) -> Decimal:
         amount = Decimal("NaN")
     if not amount.is_finite():
         raise UsageError(f"{what} {shown} does not begin with an amount", _EXAMPLE)
-    if amount <= 0:
-        raise UsageError(f"{what} {shown} is not above zero", _EXAMPLE)
     return amount
 
 
@@ -77,6 +78,8 @@ def _unit(what: str, shown: str, written: str) -> tuple[str, int]:
             raise UsageError(f"{what} {shown} has the unit {written!r}", f"write {known}")
     letters = written.isascii() and written.isalpha() and len(written) == _CODE_CHARS
     if letters and written.isupper():
+        if fault := currencies.fault_of(written):
+            raise UsageError(f"{what} {shown}: {fault}", _EXAMPLE)
         return written, 0
     if letters:
         raise UsageError(

@@ -81,7 +81,8 @@ def _exchange(rows: RunRows) -> Iterator[Said]:
     for currency in sorted(missing):
         text = (
             f"No exchange rate of {currency} in {rows.currency} is known for some hours, so no"
-            f" sum in {rows.currency} is given: import a dated `fx_rate`."
+            f" sum in {rows.currency} is given: import a dated `fx_rate` (one the other way is not"
+            " turned round)."
         )
         yield _said("fx_missing", "warning", text)
 

@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from meter import currencies
 from meter.config import Banded
 from meter.errors import ConfigError
 from meter.settings_keys import KEYS
@@ -24,7 +25,6 @@ T = TypeVar("T")
 _TEXT_LIMIT = 128
 _DATED = re.compile(r"\d{4}(-\d{2}){0,2}", re.ASCII)
 _SHOWN_LIMIT = 40
-_CODE_LENGTH = 3
 _LIMIT = Decimal(10) ** 5  # more than that cannot be stored as a factor, and is no price
 
 
@@ -219,8 +219,8 @@ def currency(values: Values, name: str, because: str) -> str:
     found = text(values, name)
     if found is None:
         raise values.wrong(name, f"is missing; {because} needs it")
-    if len(found) != _CODE_LENGTH or not (found.isascii() and found.isalpha() and found.isupper()):
-        raise values.wrong(name, f"must be three capital letters, not {shown(found)}")
+    if fault := currencies.fault_of(found):
+        raise values.wrong(name, fault)
     return found
 
 

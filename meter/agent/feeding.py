@@ -176,9 +176,11 @@ class Feeding:
         refused = isinstance(error, FeedRefusedError)
         with self._lock:
             self._watch.failed(error, refused=refused)
-        if error.retry_after_s is not None:
-            self._promise(error.retry_after_s)
-        return self._pace.after_failure(self._random.random(), error.retry_after_s, refused=refused)
+        retry_s = error.retry_after_s
+        wait_s = self._pace.after_failure(self._random.random(), retry_s, refused=refused)
+        if not refused:  # a key that was refused may have been mended for the next agent
+            self._promise(wait_s if retry_s is None else retry_s)
+        return wait_s
 
     def _promise(self, wait_s: float) -> None:
         """Keep for the agents after this one that nothing is asked for so long."""

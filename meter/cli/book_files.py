@@ -80,7 +80,9 @@ def say(sheet: Sheet, taken: Taken, *, what: str, as_json: bool) -> None:
     for notice in notices:
         click.echo(f"meter: {notice}", err=True)
     known = f", {taken.known:,} known already" if taken.known else ""
-    news = f"{len(taken.ids):,} new {what}{known}" if taken.ids else f"No news: all {what} known"
+    count = len(taken.ids)
+    one = what.removesuffix("s") if count == 1 else what
+    news = f"{count:,} new {one}{known}" if count else f"No news: all {what} known"
     click.echo(f"{news}.")
 
 

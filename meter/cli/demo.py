@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -136,7 +137,7 @@ def demo_command(session: Session, *, folder: str, seconds: float, gpus: str) ->
     click.echo(
         f"\nEverything above is SIMULATED. The same for your own job: meter run -- COMMAND\n"
         f"Report:  {shown / place.report.name}\n"
-        f"More:    METER_HOME={shown / place.home.name} meter show last"
+        f"More:    METER_HOME={quote(str(shown / place.home.name))} meter show last"
     )
     return 0
 

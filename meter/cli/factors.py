@@ -60,7 +60,8 @@ factors_command.add_command(sync_command)
     "--csv",
     "csv_wanted",
     is_flag=True,
-    help="Print imported rows as CSV that can be imported; other books by --book.",
+    help="Print imported rows as CSV that can be imported, what was corrected in parts in the"
+    " order it was learned; other books by --book.",
 )
 @as_of_option
 @json_option

@@ -107,6 +107,13 @@ def write_file(path: Path, content: bytes) -> None:
         raise ReportError(f"{path} cannot be written ({reason})", "name another place") from None
 
 
+def require_folder(path: Path) -> None:
+    """Raises ReportError where the folder of a file cannot take it."""
+    folder = path.absolute().parent
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise ReportError(f"{path} cannot be written", f"name another place than {folder}")
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -85,6 +85,8 @@ def report_command(
         raise UsageError("a terminal cannot show this format", "give -o FILE")
     wanted_runs = runs or ("last",)
     if sealing:
+        if target != _STDOUT and not several:
+            output.require_folder(Path(f"{target}"))  # before anything is issued
         sealed = [_sealed(session.config, run, as_of, reason) for run in wanted_runs]
     with reads(session.config) as source:
         for place, run in enumerate(wanted_runs):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from meter import settings
+from meter import currencies, settings
 from meter.environment import Environment
 from meter.errors import UsageError
 from meter.instants import parse_us
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from meter.config import Config
-
-
-_CODE = 3  # letters of a currency, ISO 4217
 
 
 class Session:
@@ -92,8 +89,8 @@ def currency_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """``--currency``: all money in one currency too."""
 
     def checked(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-        if value is not None and not (len(value) == _CODE and value.isascii() and value.isupper()):
-            raise UsageError(f"{value[:20]!r} is no currency", "write for example --currency EUR")
+        if value is not None and (fault := currencies.fault_of(value)):
+            raise UsageError(fault, "write for example --currency EUR")
         return value
 
     return click.option(

@@ -63,6 +63,8 @@ def _row(cells: Cells, site: str, timezone: str) -> tuple[Row, Decimal]:
     kwh = cells.number("kwh", required=True)
     amount = cells.number("amount", required=True)
     cells.text("currency", required=True)
+    if amount is not None and amount < 0:
+        cells.wrong("amount", f"{amount} is a credit: add it to the bill that it corrects")
     if kwh is not None and kwh <= 0:
         cells.wrong("kwh", f"{kwh} is not above 0: there is no price of nothing")
     if first is not None and last is not None and last < first:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from meter import currencies
 from meter.errors import UsageError
 from meter.factors.rows import Fault, shown
 from meter.instants import parse_us
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?")
 _DIGITS = 40
 _DATED = re.compile(r"(\d{4})(-\d{2})?(-\d{2})?")
-_CURRENCY = re.compile(r"[A-Z]{3}")
 _TEXT_CHARS = 300
 _DAY_US = 86_400_000_000
 NEXT = "next"
@@ -106,11 +106,11 @@ class Cells:
         return None
 
     def currency(self, column: str) -> str | None:
-        """Three capital letters."""
+        """A code of ISO 4217."""
         found = self.text(column)
-        if found is None or _CURRENCY.fullmatch(found):
+        if found is None or (fault := currencies.fault_of(found)) is None:
             return found
-        self.wrong(column, f"{shown(found)} is no currency code such as EUR")
+        self.wrong(column, fault)
         return None
 
     def instant(self, column: str) -> int | None:

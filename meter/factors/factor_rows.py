@@ -8,12 +8,13 @@ from decimal import ROUND_HALF_UP, Decimal
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from meter import currencies
 from meter.errors import FactorError
 from meter.factors.books import HOURLY, IMPORTED_OWN, WORLD, WORLD_SCOPE, YEARLY
 from meter.factors.cells import NEXT, Cells, bounds, duplicates, place_of
 from meter.factors.cloud_regions import PROVIDERS
 from meter.factors.market import RANKS
-from meter.factors.money_limits import money_limits
+from meter.factors.money_limits import beyond
 from meter.factors.row_windows import windows_of
 from meter.factors.rows import ROWS, Fault, Row, RowsError, refused, shown
 from meter.factors.shared_times import SharedTimes
@@ -26,7 +27,6 @@ from meter.units import US_PER_HOUR
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from meter.factors.money_limits import MoneyLimits
     from meter.factors.units import Quantity
 
 COLUMNS = (
@@ -78,9 +78,8 @@ def factors_of_rows(rows: Sequence[Row], known: Known) -> list[Factor]:
     faults: list[Fault] = []
     factors: dict[int, Factor] = {}
     told: set[str] = set()
-    limits = money_limits()
     for index, row in enumerate(rows):
-        reader = _Reader(Cells(row, index, known.now_us), known, told, limits)
+        reader = _Reader(Cells(row, index, known.now_us), known, told)
         factor = reader.factor()
         faults += reader.cells.faults
         if factor is not None:
@@ -172,11 +171,10 @@ def _touching(group: list[int], factors: dict[int, Factor]) -> list[tuple[int, i
 class _Reader:
     """Reads one row."""
 
-    def __init__(self, cells: Cells, known: Known, told: set[str], limits: MoneyLimits) -> None:
+    def __init__(self, cells: Cells, known: Known, told: set[str]) -> None:
         self.cells = cells
         self._known = known
         self._told = told
-        self._limits = limits
 
     def factor(self) -> Factor | None:
         """The factor, None where something is wrong with it."""
@@ -261,7 +259,7 @@ class _Reader:
             return None, self._scale(quantity, written or _plain(quantity)), quantity.unit
         before, slash, per = written.partition("/")
         if before and currency is None:
-            currency = before if re.fullmatch(r"[A-Z]{3}", before) else None
+            currency = before if currencies.fault_of(before) is None else None
         if currency is None:
             if not any(fault.column == "currency" for fault in cells.faults):
                 cells.wrong("currency", "is missing: money needs one, such as EUR")
@@ -337,24 +335,17 @@ class _Reader:
         self, kind: FactorKind, currency: str, amounts: tuple[Decimal | None, ...]
     ) -> None:
         """Money is in no range that holds for every currency; a slip of unit is beyond most."""
-        unit = QUANTITIES[kind].unit
-        most = self._limits.most(unit, currency)
         for column, amount in zip(("value", "low", "high"), amounts, strict=True):
-            if most is not None and amount is not None and abs(amount) > most:
-                hint = f"is it for an MWh, {currency}/MWh?" if unit == "/kWh" else "check the unit"
-                self.cells.wrong(
-                    column,
-                    f"{_plainly(amount)} {currency}{unit} is beyond {most:,} {currency}{unit}: "
-                    f"{hint}",
-                )
+            if fault := beyond(QUANTITIES[kind].unit, currency, [amount]):
+                self.cells.wrong(column, fault)
                 return
 
     def _item(self, kind: FactorKind) -> str | None:
         found = self.cells.text("item", required=kind is FactorKind.FX_RATE)
         if kind is not FactorKind.FX_RATE or found is None:
             return found
-        if not re.fullmatch(r"[A-Z]{3}", found):
-            self.cells.wrong("item", f"{shown(found)} is no currency code such as USD")
+        if fault := currencies.fault_of(found):
+            self.cells.wrong("item", fault)
         elif found == self.cells.raw("currency"):
             self.cells.wrong("item", "must be another currency than the one it is told in")
         return found

@@ -137,7 +137,7 @@ def _parsed(asked: Asked, raw: bytes) -> object:
         raise FeedError(f"{asked.shown} answers nothing", ASKED_AGAIN)
     try:
         return json.loads(raw, parse_float=Decimal, parse_constant=_no_number)
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):  # 1e999999999999999999999 is no Decimal
         raise FeedError(f"{asked.shown} answers no JSON", "check intensity.url, or wait") from None
 
 

@@ -9,6 +9,7 @@ from meter.config import Banded, Embodied
 from meter.errors import FactorError
 from meter.factors.books import OWN
 from meter.factors.bundled import HOURS_PER_YEAR, lifetime, nine, per_hour, shown
+from meter.factors.money_limits import beyond
 from meter.factors.units import QUANTITIES
 from meter.identified import identified
 from meter.model import Factor, FactorKind, Method
@@ -48,6 +49,8 @@ def own_row(
     unit = f"{told.currency or 'currency'}{quantity.unit}" if quantity.money else quantity.unit
     if value is not None:
         _check(kind, value, unit)
+        if told.currency and (fault := beyond(quantity.unit, told.currency, _three(value))):
+            raise FactorError(f"{kind}: {fault}", "set it right in the configuration")
     origin = value.origin if value else None
     source_date = origin.source_date if origin else told.source_date or NOT_STATED
     licence = origin.licence if origin else LICENCE
@@ -71,6 +74,10 @@ def own_row(
             or None,
         )
     )
+
+
+def _three(value: Banded) -> tuple[Decimal, Decimal, Decimal]:
+    return value.value, value.low, value.high
 
 
 def _check(kind: FactorKind, value: Banded, unit: str) -> None:

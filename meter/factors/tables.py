@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from meter.factors.rows import BYTES, CELL_CHARS, ROWS, Cell, Fault, Row, RowsError, refused, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import yaml
 
+_DEEPEST = 20
 _NULL = "tag:yaml.org,2002:null"
 _YAML_BYTES = 2 << 20  # a slow format: more is for CSV
 _DEFAULTS = "defaults"
@@ -132,6 +133,7 @@ def yaml_rows(text: str, key: str) -> list[Row]:
         raise refused(f"has more than {_YAML_BYTES:,} bytes of YAML: write it as CSV")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
+        _refuse_depth(yaml.parse(text, Loader=loader))
         root = yaml.compose(text, Loader=loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -142,6 +144,20 @@ def yaml_rows(text: str, key: str) -> list[Row]:
     if root is None:
         raise refused("has no rows")
     return _Nodes().rows(root, key)
+
+
+def _refuse_depth(events: Iterable[yaml.Event]) -> None:
+    """Composing recurses in the parser's own stack, which ends the process when it is full."""
+    import yaml  # noqa: PLC0415 - only YAML pays for it
+
+    depth = 0
+    for event in events:
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _DEEPEST:
+                raise refused("is nested too deeply", event.start_mark.line + 1)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 class _Nodes:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from meter import currencies
 from meter.errors import FactorError, UsageError
 from meter.factors import factors_of, site_of
 from meter.factors.books import OWN, grid_factor
 from meter.factors.bundled import embodied_for
+from meter.factors.money_limits import beyond
 from meter.factors.zones import zone_of
 from meter.identified import identified
 from meter.model import ANYWHERE, HOURLY_KINDS, WHOLE_BOOKS, Factor, FactorKind, Method, Site
@@ -28,9 +30,8 @@ BOOK = "past run"
 SOURCE = "stated with the run"
 
 _PLACES = Decimal("1E-9")
-_CODE_LENGTH = 3
 _WITH_CODE = re.compile(r"([^A-Z]*?)\s*([A-Z]{3})(?:/kWh)?")
-_MOST_MONEY = Decimal(99_999)
+_MOST_MONEY = Decimal(10) ** 8
 _PUE = Range("pue", "", Decimal(1), Decimal(5), "give facility energy / IT energy")
 _INTENSITY = Range(
     "intensity", "g/kWh", Decimal(3), Decimal(3_000), "give grams: 0.385 kg/kWh are 385 g/kWh"
@@ -165,12 +166,19 @@ def _stated(stated: Statement, site: Site) -> list[Factor]:
     if price is not None:
         amount = band(price, _PRICE)
         unit = f"{currency}/kWh"
+        _refuse_absurd("price", "/kWh", currency, amount)
         found.append(_row(FactorKind.ELECTRICITY_PRICE, amount, site, unit, currency))
     if stated.gpu_rate is not None:
         amount = band(stated.gpu_rate, _GPU_RATE)
         unit = f"{currency}/h"
+        _refuse_absurd("gpu-rate", "/h", currency, amount)
         found.append(_row(FactorKind.GPU_HOUR_RATE, amount, site, unit, currency))
     return found
+
+
+def _refuse_absurd(what: str, per: str, currency: str, amount: Banded) -> None:
+    if fault := beyond(per, currency, (amount.value, amount.low, amount.high)):
+        raise UsageError(f"{what}: {fault}", "state it for one")
 
 
 def _price(stated: Statement) -> tuple[str | None, str | None]:
@@ -188,8 +196,8 @@ def _price(stated: Statement) -> tuple[str | None, str | None]:
 def _currency(text: str | None) -> str:
     if text is None:
         raise UsageError("a price needs its currency", "give for example currency EUR")
-    if len(text) != _CODE_LENGTH or not (text.isascii() and text.isalpha() and text.isupper()):
-        raise UsageError(f"the currency {text[:20]!r} is no ISO 4217 code", "write for example EUR")
+    if fault := currencies.fault_of(text):
+        raise UsageError(f"the currency {fault}", "write for example EUR")
     return text
 
 

@@ -453,9 +453,12 @@ def test_after_an_answer_the_next_agent_asks_when_it_was_due(tmp_path):
     house.rest = Rest(tmp_path, ABOUT.book, ABOUT.zone)
     wait_s = house.feeding(Scripted([hour(0, 50)])).poll()
     assert abs(house.feeding(Scripted([hour(0, 50)]))._rest_s() - wait_s) < 1
-    house.feeding(Scripted(FeedError("maps answers 500", "wait"))).poll()
+    wait_s = house.feeding(Scripted(FeedError("maps answers 500", "wait"))).poll()
+    assert abs(house.feeding(Scripted([hour(0, 50)]))._rest_s() - wait_s) < 1
     house.now_us += HOUR_US
     assert house.feeding(Scripted([hour(1, 50)]))._rest_s() == 0
+    house.feeding(Scripted(FeedRefusedError("a key that is none"))).poll()
+    assert house.feeding(Scripted([hour(1, 50)]))._rest_s() == 0  # it may have been mended
 
 
 def test_what_the_ledger_has_of_the_present_is_not_asked_for_at_the_start():

@@ -162,6 +162,13 @@ def test_what_cannot_be_sealed_is_said_on_one_line(place, capsys, words, said):
     assert not (place.home / "x.json").exists()
 
 
+def test_where_no_file_can_be_written_nothing_is_issued(place, capsys):
+    assert place.call("report", "--seal", "-o", str(place.home / "nowhere" / "x.json")) == 1
+    assert "cannot be written" in capsys.readouterr().err
+    assert place.call("verify") == 0
+    assert "0 statements" in capsys.readouterr().out
+
+
 def test_a_reason_without_a_seal_and_a_run_that_goes_on_are_refused(place, capsys):
     assert place.call("report", "--reason", "x") == 2
     assert "give --seal too" in capsys.readouterr().err

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meter.config import Electricity, Window
+from meter.config import Electricity, GpuTime, Window
 from meter.errors import FactorError
 from meter.factors import Rates, factors_of, site_of
 from meter.factors.live import in_force
@@ -173,8 +173,11 @@ def test_a_site_gets_its_zone_by_code():
 def test_a_pue_below_one_and_an_absurd_price_are_refused():
     with pytest.raises(FactorError, match="below 1"):
         factors_of(config(pue=band("0.9")), site(), START_US)
-    with pytest.raises(FactorError, match="absurd"):
-        factors_of(config(electricity=Electricity("EUR", band("250000"))), site(), START_US)
+    with pytest.raises(FactorError, match="beyond 100 EUR/kWh"):
+        factors_of(config(electricity=Electricity("EUR", band("20000"))), site(), START_US)
+    with pytest.raises(FactorError, match="beyond 1,000 USD/h"):
+        factors_of(config(gpu_time=GpuTime("USD", band("50000"))), site(), START_US)
+    assert factors_of(config(electricity=Electricity("JPY", band("20000"))), site(), START_US)
 
 
 def test_live_amounts_are_in_whole_units():

@@ -112,6 +112,8 @@ def test_bills_tell_what_a_kwh_cost_in_their_days():
         ("2026-09-01,2026-12-31,5,1,EUR,,", "last_day", "still to come"),
         ("2026-01-01,2026-01-31,5,1,Euro,,", "currency", "no currency code"),
         ("2026-01-01,2026-01-31,1,9999999,EUR,,", "amount", "above"),
+        ("2026-01-01,2026-01-31,5,1,UDS,,", "currency", "did you mean USD"),
+        ("2026-01-01,2026-01-31,1200,-264,EUR,,", "amount", "a credit"),
     ],
 )
 def test_a_wrong_bill_is_told(bill, column, says):

@@ -83,6 +83,12 @@ def test_what_is_too_large_or_no_utf8_is_refused():
         yaml_rows("- a\n" * (1 << 20), "factors")
 
 
+@pytest.mark.parametrize("opening", ["[", "{a: ", '{"a":'])
+def test_what_is_nested_beyond_the_parsers_stack_is_refused_before_it_is_composed(opening):
+    with pytest.raises(RowsError, match="nested too deeply"):
+        yaml_rows(f"factors:\n {opening * 100_000}", "factors")
+
+
 @given(st.text(max_size=200))
 def test_any_text_is_rows_or_an_error_of_ours(text):
     try:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _NINE = Decimal("1E-9")
 _WORD_LIMIT = 60
+_MOST_POWER = 40  # of ten: what is beyond is no intensity, and no arithmetic is done with it
+_LAST_US = 4_102_444_800 * US_PER_S  # the year 2100
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,10 @@ def instant_us(found: object, who: str) -> int:
     if at is None:
         raise FeedError(f"{who} gives a time that is none", ASKED_AGAIN)
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return round(at.timestamp() * 1_000) * (US_PER_S // 1_000)
+    at_us = round(at.timestamp() * 1_000) * (US_PER_S // 1_000)
+    if not 0 <= at_us < _LAST_US:
+        raise FeedError(f"{who} gives a time in another century", ASKED_AGAIN)
+    return at_us
 
 
 def iso(at_us: int) -> str:
@@ -96,6 +101,8 @@ def grams(found: object, unit: str, about: About, at_us: int) -> Decimal | None:
         return None
     if isinstance(found, bool) or not isinstance(found, int | Decimal):
         raise FeedError(f"{about.name} gives an intensity that is no number", ASKED_AGAIN)
+    if isinstance(found, Decimal) and abs(found.adjusted()) > _MOST_POWER:
+        raise FeedError(f"{about.name} gives an intensity of {found:.1E}", ASKED_AGAIN)
     quantity = QUANTITIES[about.kind]
     value = found * quantity.units[unit]
     if not quantity.least <= value <= quantity.most:
