@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 
-from meter import currencies
 from meter.errors import UsageError
 
 ENERGY = "kWh"
@@ -78,8 +77,6 @@ def _unit(what: str, shown: str, written: str) -> tuple[str, int]:
             raise UsageError(f"{what} {shown} has the unit {written!r}", f"write {known}")
     letters = written.isascii() and written.isalpha() and len(written) == _CODE_CHARS
     if letters and written.isupper():
-        if fault := currencies.fault_of(written):
-            raise UsageError(f"{what} {shown}: {fault}", _EXAMPLE)
         return written, 0
     if letters:
         raise UsageError(

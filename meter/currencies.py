@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from functools import cache
 
+from meter.errors import UsageError
+
 _FILE = os.path.join(os.path.dirname(__file__), "data", "currencies.txt")
 _SHOWN_CHARS = 20
 _OFFERED = 3
@@ -20,6 +22,12 @@ def codes() -> frozenset[str]:
         return frozenset(
             code for line in lines if not line.startswith("#") for code in line.split()
         )
+
+
+def require(what: str, unit: str) -> None:
+    """Raises UsageError for a budget's unit, a currency's three capitals, that is no code."""
+    if fault := fault_of(unit):
+        raise UsageError(f"{what}: {fault}", "write for example 50USD")
 
 
 def fault_of(code: str) -> str | None:

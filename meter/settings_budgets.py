@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from meter import budgets, limits
+from meter import budgets, currencies, limits
 from meter.config import ProjectBudget
 from meter.errors import UsageError
 from meter.settings_values import shown
@@ -64,6 +64,8 @@ def _budgets(values: Values, project: str, texts: list[object]) -> Iterator[Proj
             raise values.wrong(name, f"must have amounts in quotes, not {shown(text)}", _EXAMPLE)
         try:
             amount, unit = budgets.parse("the budget", text)
+            if budgets.is_money(unit):
+                currencies.require("the budget", unit)
         except UsageError as error:
             raise values.wrong(name, f"is wrong: {error.message}", error.remedy) from None
         yield ProjectBudget(project, amount, unit)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from meter import limits
+from meter import budgets, currencies, limits
 from meter.errors import UsageError
 from meter.ids import new_id
 from meter.units import US_PER_HOUR, US_PER_QUARTER
@@ -61,11 +61,17 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+def _known_unit(unit: str) -> str:
+    if budgets.is_money(unit) and (fault := currencies.fault_of(unit)):
+        raise ValueError(fault)
+    return unit
+
+
 class NewBudget(_Strict):
     """What a run may use: an amount of kWh, kgCO2e or a currency."""
 
     amount: Annotated[Decimal, Field(gt=0, max_digits=18, decimal_places=9)]
-    unit: Annotated[str, Field(pattern="^(kWh|kgCO2e|[A-Z]{3})$")]
+    unit: Annotated[str, Field(pattern="^(kWh|kgCO2e|[A-Z]{3})$"), AfterValidator(_known_unit)]
 
 
 class NewRun(_Strict):

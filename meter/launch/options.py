@@ -116,9 +116,11 @@ class Options:
 
     def add_budget(self, value: str) -> None:
         """--budget, each time."""
-        from meter import budgets
+        from meter import budgets, currencies
 
         amount, unit = budgets.parse("--budget", value)
+        if budgets.is_money(unit):
+            currencies.require("--budget", unit)
         if unit in self.budgets:
             raise UsageError(f"--budget is given twice in {unit}", "give one of each unit")
         self.budgets[unit] = f"{amount:f}"
