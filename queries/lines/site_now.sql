@@ -10,7 +10,7 @@ SELECT
     s.name AS name,
     s.zone AS zone,
     s.within AS within,
-    coalesce(s.elsewhere, false) AS elsewhere
+    coalesce(s.elsewhere, FALSE) AS elsewhere
 FROM (
     SELECT
         id,

@@ -2,13 +2,13 @@
 -- with    site_now
 -- column  site_id    VARCHAR  : of the site
 -- column  scope      VARCHAR  : of factors
--- column  near       INTEGER  : 1 goes before all evidence, unless bundled: what is stated of a place within a site alone
+-- column  near       INTEGER  : 1 goes before all evidence but the bundled: what is stated of a place within a site alone
 -- column  elsewhere  BOOLEAN  : whether only PUE, tariff and GPU-hour rate hold
 SELECT
     s.site_id AS site_id,
     s.site_id AS scope,
     CASE WHEN s.within IS NULL THEN 0 ELSE 1 END AS near,
-    false AS elsewhere
+    FALSE AS elsewhere
 FROM site_now AS s
 UNION
 SELECT
@@ -23,7 +23,7 @@ SELECT
     s.site_id AS site_id,
     s.zone AS scope,
     0 AS near,
-    false AS elsewhere
+    FALSE AS elsewhere
 FROM site_now AS s
 WHERE s.zone IS NOT NULL
 UNION
@@ -31,5 +31,5 @@ SELECT
     s.site_id AS site_id,
     'world' AS scope,
     0 AS near,
-    false AS elsewhere
+    FALSE AS elsewhere
 FROM site_now AS s

@@ -114,7 +114,7 @@ def test_wrong_budgets_and_fractions_are_refused(tmp_path: Path, wrong: dict[str
 
 
 def test_a_budget_is_told_once_also_when_the_agent_is_killed(tmp_path: Path) -> None:
-    small = [{"amount": "0.00001", "unit": "kWh"}, {"amount": "7", "unit": "XTS"}]
+    small = [{"amount": "0.00001", "unit": "kWh"}, {"amount": "7", "unit": "SEK"}]
     with agent(tmp_path) as first:
         first.hear("reading")
         first.begin("r1", budgets=small, stop_over_budget=True)
@@ -122,7 +122,7 @@ def test_a_budget_is_told_once_also_when_the_agent_is_killed(tmp_path: Path) -> 
         ratio = 'meter_run_budget_used_ratio{run="r1",unit="kWh"}'
         page = until(lambda: (found := first.page()).get(ratio, 0) >= 1 and found, "it is shown")
         assert page['meter_run_budget{run="r1",unit="kWh"}'] == 0.00001
-        assert 'meter_run_budget_used_ratio{run="r1",unit="XTS"}' not in page
+        assert 'meter_run_budget_used_ratio{run="r1",unit="SEK"}' not in page
         until(lambda: codes(first.ask("GET", "/v1/runs/r1")[1]) >= CODES, "it is stored")
         first.kill()
     with agent(tmp_path) as second:

@@ -152,7 +152,7 @@ def test_a_wrong_budget_names_key_and_line(tmp_path: Path, text: str, said: str)
 
 def test_a_project_over_its_month_is_told_once_across_restarts(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
-    file.write_text('[budgets.tests]\nmonth = ["0.00001kWh", "7XTS"]\n')
+    file.write_text('[budgets.tests]\nmonth = ["0.00001kWh", "7SEK"]\n')
     ratio = 'meter_project_budget_used_ratio{project="tests",unit="kWh"}'
     for number in range(2):
         with agent(tmp_path, METER_CONFIG=str(file)) as node:
@@ -160,10 +160,10 @@ def test_a_project_over_its_month_is_told_once_across_restarts(tmp_path: Path) -
             node.begin(f"r{number}")
             until(lambda node=node: node.page().get(ratio, 0) >= 1, "it is used up")
             page = node.page()
-            assert page['meter_project_budget{project="tests",unit="XTS"}'] == 7
-            assert 'meter_project_budget_used_ratio{project="tests",unit="XTS"}' not in page
+            assert page['meter_project_budget{project="tests",unit="SEK"}'] == 7
+            assert 'meter_project_budget_used_ratio{project="tests",unit="SEK"}' not in page
             found = node.ask("GET", "/v1/status")[1]["budgets"]
-            assert [each["unit"] for each in found] == ["kWh", "XTS"]
+            assert [each["unit"] for each in found] == ["kWh", "SEK"]
             document = node.end(f"r{number}")
             said = [n["code"] for n in document["notices"] if n["code"].startswith("project")]
             assert said == ["project_budget_80", "project_budget_spent"]

@@ -176,7 +176,7 @@ def test_budgets_tell_what_is_used_and_the_summary_shows_both() -> None:
     made = running()
     rows = [
         {"unit": unit, "amount": Decimal(amount), "stop": False}
-        for unit, amount in (("kWh", "20"), ("kgCO2e", "5"), ("EUR", "50"), ("XTS", "1"))
+        for unit, amount in (("kWh", "20"), ("kgCO2e", "5"), ("EUR", "50"), ("SEK", "1"))
     ]
     made["budgets"] = budgets_of(made, rows)
     by_unit = {found["unit"]: found for found in made["budgets"]}
@@ -184,8 +184,8 @@ def test_budgets_tell_what_is_used_and_the_summary_shows_both() -> None:
     assert by_unit["kWh"]["ratio"] == pytest.approx(kwh / 20)
     euros = sum(Decimal(c["amount"]["value"]) for c in made["cost"] if c["currency"] == "EUR")
     assert Decimal(by_unit["EUR"]["used"]) == euros
-    assert by_unit["XTS"] == {
-        "unit": "XTS", "amount": "1.00", "used": None, "ratio": None, "stop": False,
+    assert by_unit["SEK"] == {
+        "unit": "SEK", "amount": "1.00", "used": None, "ratio": None, "stop": False,
     }  # fmt: skip
     made["forecast"] = forecast_of(made, halfway(made), 0)
     made["notices"] = []
@@ -194,7 +194,7 @@ def test_budgets_tell_what_is_used_and_the_summary_shows_both() -> None:
         shown.split()
     )
     assert "of the budget of 20 kWh" in " ".join(shown.split())
-    assert "nothing counts against 1 XTS yet" in plans.budgets(made)
+    assert "nothing counts against 1 SEK yet" in plans.budgets(made)
     assert all(len(line) <= 80 for line in shown.splitlines())
 
 
@@ -228,13 +228,13 @@ def test_the_document_of_the_ledger_has_both_and_keeps_the_schema(ledger: Ledger
     limits = (
         Budget("01RUN0", Decimal("0.2"), "kWh"),
         Budget("01RUN0", Decimal("0.3"), "kWh", stop=True),  # of one unit the first stands
-        Budget("01RUN0", Decimal(7), "XTS"),
+        Budget("01RUN0", Decimal(7), "SEK"),
     )
     first = LedgerBatch(budgets=limits[:1])
     facts = LedgerBatch(intervals=intervals, site_id="lab", marks=marks, budgets=limits[1:])
     live_one = document_of(ledger, registered(), first, facts)
     assert [(b["unit"], b["amount"]) for b in live_one["budgets"]] == [
-        ("XTS", "7.00"),
+        ("SEK", "7.00"),
         ("kWh", "0.20"),
     ]
     assert live_one["budgets"][1]["ratio"] == pytest.approx(0.5)

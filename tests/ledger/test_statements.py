@@ -292,7 +292,7 @@ def test_garbage_in_a_text_that_is_read_is_a_finding_and_no_defect(sealed, state
     assert any(one.what == "batch" for one in found)
 
 
-TEXTS = st.recursive(
+TESEK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=9),
     lambda inner: (
         st.lists(inner, max_size=3)
@@ -306,7 +306,7 @@ TEXTS = st.recursive(
 ).map(json.dumps)
 
 
-@given(facts=TEXTS, document=TEXTS)
+@given(facts=TESEK, document=TESEK)
 @example(facts='{"factor":[{}]}', document='{"run":5}')
 @example(facts='{"factor":5}', document='{"run":[1]}')
 @example(facts='{"nosuch":[{"id":"x"}]}', document='{"run":"x"}')
