@@ -2,7 +2,7 @@
 -- with    site_now
 -- column  site_id    VARCHAR  : of the site
 -- column  scope      VARCHAR  : of factors
--- column  near       INTEGER  : 1 goes before all evidence but the bundled: what is stated of a place within a site alone
+-- column  near       INTEGER  : 1 goes before all evidence but bundled facts: stated of a place within a site alone
 -- column  elsewhere  BOOLEAN  : whether only PUE, tariff and GPU-hour rate hold
 SELECT
     s.site_id AS site_id,
