@@ -71,7 +71,7 @@ class Options:
         self.tags: dict[str, str] = {}
         self.gpus: str | None = None
         self.summary_json: str | None = None
-        self.linger_s = 0.0
+        self.linger_s: float | None = None
         self.budgets: dict[str, str] = {}  # amount by unit, as kept
         self.stop_over_budget = False
         self.quiet = self.live = self.strict = self.debug = self.help = False
@@ -131,7 +131,7 @@ _VALUES: dict[str, tuple[str, str, Callable[[Options, str], None]]] = {
     "--gpus": ("LIST", "devices to meter: indices, UUIDs, prefixes", Options.set_gpus),
     "--summary-json": ("FILE", "write the run document there", Options.set_summary_json),
     "--budget": ("AMOUNT", "say when it is used up: 50USD, 20kWh, 5kgCO2e", Options.add_budget),
-    "--linger": ("S", "keep the agent S seconds for a last scrape", Options.set_linger),
+    "--linger": ("S", "keep the agent S seconds (60 if scraped, else 0)", Options.set_linger),
 }
 _SWITCHES = {
     "--quiet": "print no summary and no notices",
