@@ -158,7 +158,7 @@ def cli_page() -> str:
     group = app.make_context("meter", [], **shown)
     parts = [("meter", app.get_help(group))]
     for name in COMMANDS:
-        if name in {"run", "exec"}:
+        if name in {"run", "exec", "attach"}:
             parts.append((name, help_text(name)))
             continue
         command = app.get_command(group, name)

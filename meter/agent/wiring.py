@@ -19,6 +19,7 @@ from meter.agent import http, memory
 from meter.agent.archive import Archive
 from meter.agent.books_desk import BooksDesk
 from meter.agent.desk import IN_MEMORY, Desk
+from meter.agent.door import Door
 from meter.agent.feed_rest import Rest
 from meter.agent.feeding import Feeding, Surroundings
 from meter.agent.launchers import Launchers
@@ -166,7 +167,7 @@ class Agent:
         hosts = set(tcp_hosts(host, socket.gethostname()))
         books_desk = BooksDesk(ledger, self._shelf, keeps=house.keeps)
         app = http.build(self._desk, page, hosts, books_desk)
-        self._server = Server(app, SERVER)
+        self._server = Server(app, SERVER, Door(str(config.socket), os.getuid()))
 
     def run(self, lines: Sequence[bytes]) -> None:
         """Serve until stopped."""

@@ -149,7 +149,7 @@ def test_the_command_begins_at_the_first_word_that_is_no_option():
 
 
 def test_help_names_every_option_and_ends_with_an_example():
-    for mode in ("run", "exec"):
+    for mode in ("run", "exec", "attach"):
         text = help_text(mode)
         assert all(flag in text for flag in ("--project", "--gpus", "--summary-json", "--strict"))
         assert text.rstrip().splitlines()[-1].startswith("Example: meter " + mode)
