@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 _UCRED = struct.Struct("3i")
 _SO_PEERGROUPS = 59  # no name in Python's socket module
-_GROUPS = 1_024
+_GROUPS = 256  # as many as Python asks for; of a client in more the first one counts
 _GID = struct.Struct("I")
 _TOLD = 100  # users that are told of in the log
 
@@ -67,7 +67,7 @@ class Door:
 
 
 def _groups(connected: socket.socket) -> list[int]:
-    """Groups of the client beside its first; none where the kernel does not tell (before 4.13)."""
+    """Groups of the client beside its first; none where they are not told (before Linux 4.13)."""
     try:
         raw = connected.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _GROUPS * _GID.size)
     except OSError:

@@ -150,7 +150,7 @@ class Reception:
         now_ns = self._metering.clock.boot_ns()
         at_ns = now_ns if new.at_ns is None else min(max(new.at_ns, live.run.started_ns), now_ns)
         mark = Mark(
-            run_id=run_id,
+            run_id=live.run.id,
             at_us=live.at_us(at_ns),
             energy_mj=0,  # filled in once the curves have come there
             step=new.step,
@@ -160,7 +160,7 @@ class Reception:
             fraction=new.fraction,
         )
         self._metering.mark(live, at_ns, mark)
-        return {"run": run_id, "at_us": mark.at_us}
+        return {"run": live.run.id, "at_us": mark.at_us}
 
     def budgets(self, run_id: str) -> dict[str, Any]:
         """What a run has used of its budgets; raises NotFoundError."""
@@ -310,7 +310,9 @@ class Reception:
         now_ns = self._metering.clock.boot_ns()
         ended_ns = min(max(ended_ns, live.run.started_ns), now_ns)
         if live.attached and exit_code is None:
-            text = "How the process ended is not known: only its parent is told its exit code."
+            text = (
+                "No exit code is known: the process was left running, or only its parent was told."
+            )
             self._metering.note(Notice("exit_code_unknown", text, run_id=live.run.id))
         self._launchers.forget(live.run.id)
         return self._metering.end(live, Ending(ended_ns, now_ns, status, exit_code))

@@ -30,7 +30,7 @@ from meter.agent.metering import Clock, Metering, Place
 from meter.agent.months import Months
 from meter.agent.reception import House, Reception
 from meter.agent.recovery import Recovered, recover
-from meter.agent.server import Server, tcp_hosts
+from meter.agent.server import STOP_S, Server, tcp_hosts
 from meter.agent.shelf import Shelf
 from meter.errors import (
     ConfigError,
@@ -63,8 +63,10 @@ EXPOSITION = "meter_exporters.prometheus"
 
 _LOCKED_S = 2.0  # an agent that is just ending lets go of the ledger by then
 _ALONE_NS = 30 * NS_PER_S  # a private agent whose launcher never came
-_CLOSE_S = 1.5
-_REAP_S = 0.5
+ENDED_S = 5.0
+"""An agent that is asked to end has ended by then, whatever hangs."""
+_LEAST_S = 0.2  # for each step of the end, when those before it took all of the time
+_REAP_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,14 +184,15 @@ class Agent:
     def close(self) -> None:
         """End everything within a few seconds, what is known written first."""
         gc.unfreeze()
-        if self._feeding is not None:
-            self._feeding.stop()
-        stopped = self._loop.stop(1.0)
+        left = Countdown(ENDED_S - STOP_S - _REAP_S - 3 * _LEAST_S, _LEAST_S)
+        stopped = self._loop.stop(left.seconds(1.0))
         self._booted.supervisor.stop()
         if stopped:
             with contextlib.suppress(MeterError, TimeoutError):
-                self._metering.stop().result(_CLOSE_S)
-        self._ledger.close(_CLOSE_S)
+                self._metering.stop().result(left.seconds())
+        if self._feeding is not None:
+            self._feeding.stop(left.seconds(1.0))
+        self._ledger.close(left.seconds())
         self._launchers.close()
         self._reception.close()
         self._leases.release_all()
@@ -234,6 +237,18 @@ class Agent:
             self._config.socket.unlink(missing_ok=True)
         if not self._desk.busy:
             self._server.stop()
+
+
+class Countdown:
+    """What several steps may take together; each gets ``least_s`` at least."""
+
+    def __init__(self, all_s: float, least_s: float) -> None:
+        self._until = time.monotonic() + all_s
+        self._least_s = least_s
+
+    def seconds(self, most_s: float = float("inf")) -> float:
+        """How long the next step may take."""
+        return min(most_s, max(self._least_s, self._until - time.monotonic()))
 
 
 def _open_ledger(config: Config, notices: list[Notice], *, private: bool) -> Ledger:
