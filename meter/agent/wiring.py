@@ -49,7 +49,7 @@ from meter.settings_market import EXCLUDED
 from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from meter.agent.boot import Booted, Settled
     from meter.agent.options import Options
@@ -65,8 +65,11 @@ _LOCKED_S = 2.0  # an agent that is just ending lets go of the ledger by then
 _ALONE_NS = 30 * NS_PER_S  # a private agent whose launcher never came
 ENDED_S = 5.0
 """An agent that is asked to end has ended by then, whatever hangs."""
-_LEAST_S = 0.2  # for each step of the end, when those before it took all of the time
-_REAP_S = 0.3
+STEPS, LEAST_S = 4, 0.1
+"""Steps of the end, and what each gets when those before it took all of the time."""
+REAP_S = 0.3
+CLOSE_S = 2.2
+"""What all steps may take together, beside those leasts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +187,7 @@ class Agent:
     def close(self) -> None:
         """End everything within a few seconds, what is known written first."""
         gc.unfreeze()
-        left = Countdown(ENDED_S - STOP_S - _REAP_S - 3 * _LEAST_S, _LEAST_S)
+        left = Countdown(CLOSE_S, LEAST_S)
         stopped = self._loop.stop(left.seconds(1.0))
         self._booted.supervisor.stop()
         if stopped:
@@ -196,7 +199,7 @@ class Agent:
         self._launchers.close()
         self._reception.close()
         self._leases.release_all()
-        deadline = time.monotonic() + _REAP_S
+        deadline = time.monotonic() + REAP_S
         while not self._booted.supervisor.end() and time.monotonic() < deadline:
             time.sleep(0.01)
         self._config.socket.unlink(missing_ok=True)
@@ -242,13 +245,16 @@ class Agent:
 class Countdown:
     """What several steps may take together; each gets ``least_s`` at least."""
 
-    def __init__(self, all_s: float, least_s: float) -> None:
-        self._until = time.monotonic() + all_s
+    def __init__(
+        self, all_s: float, least_s: float, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._now = now
+        self._until = now() + all_s
         self._least_s = least_s
 
     def seconds(self, most_s: float = float("inf")) -> float:
         """How long the next step may take."""
-        return min(most_s, max(self._least_s, self._until - time.monotonic()))
+        return min(most_s, max(self._least_s, self._until - self._now()))
 
 
 def _open_ledger(config: Config, notices: list[Notice], *, private: bool) -> Ledger:
