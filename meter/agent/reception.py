@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 GRACE_NS = 3 * NS_PER_S
 """How long a vanished launcher's word may still be on its way."""
+SKEW_NS = NS_PER_S
+"""A run that begins so much later than it is registered has another clock."""
 SCRAPED_NS = 120 * NS_PER_S
 """How long after a scrape another one is expected: two of the longest usual intervals."""
 SCRAPED_LINGER_NS = 60 * NS_PER_S
@@ -84,6 +86,9 @@ class Reception:
         Raises UsageError, ConflictError, AgentError.
         """
         new = self._attempted(new, past)
+        ahead_ns = new.started_ns - self._metering.clock.boot_ns()
+        if ahead_ns > 0:  # another clock than this node's
+            new = new.model_copy(update={"started_ns": new.started_ns - ahead_ns})
         self.askers.add(watched_pid(new.launcher_pid, peer_pid))
         if new.gpus is not None and not self.listed:
             raise AgentError("the devices are not known yet", "try again in a moment")
@@ -94,7 +99,7 @@ class Reception:
         selection = self._metering.selection(fresh)  # refuses before anything is noted
         held = dict(selection.holds)
         if not new.check:
-            held = self._take(new, live, fresh, peer_pid).shares
+            held = self._take(new, live, fresh, peer_pid, ahead_ns).shares
         roll, now_ns = self._metering.roll, self._metering.clock.boot_ns()
         absent = [*roll.absences(), *(n for n in roll.unread(now_ns) if n.device_id in held)]
         notices = [*self._metering.place.notices, *selection.notices, *absent]
@@ -113,12 +118,19 @@ class Reception:
         }
 
     def _take(
-        self, new: NewRun, live: LiveRun | None, fresh: LiveRun, peer_pid: int | None
+        self,
+        new: NewRun,
+        live: LiveRun | None,
+        fresh: LiveRun,
+        peer_pid: int | None,
+        ahead_ns: int,
     ) -> LiveRun:
         if live is None:
             live = fresh
             self._metering.begin(live)
             self._tell_of_attachment(new)
+            if ahead_ns > SKEW_NS:
+                self._tell_of_skew(new.id, ahead_ns)
         elif not new.resume:
             self._join(live, fresh)
         if live.ending is None:
@@ -255,6 +267,13 @@ class Reception:
             )
             notice = Notice("attached_gpus_unknown", text, Severity.WARNING, run_id=new.id)
             self._metering.note(notice)
+
+    def _tell_of_skew(self, run_id: str, ahead_ns: int) -> None:
+        text = (
+            f"The run was said to begin {ahead_ns / NS_PER_S:.0f} s after it was registered: its"
+            " launcher has another clock than this node. It begins at its registration."
+        )
+        self._metering.note(Notice("clock_skew", text, Severity.WARNING, run_id=run_id))
 
     def _run(self, new: NewRun) -> Run:
         anchor = self._metering.anchor

@@ -30,7 +30,7 @@ from meter.agent.metering import Clock, Metering, Place
 from meter.agent.months import Months
 from meter.agent.reception import House, Reception
 from meter.agent.recovery import Recovered, recover
-from meter.agent.server import STOP_S, Server, tcp_hosts
+from meter.agent.server import Server, tcp_hosts
 from meter.agent.shelf import Shelf
 from meter.errors import (
     ConfigError,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.agents import agent, until
+from agent.agents import agent, boot_ns, until
 from meter import limits
 from meter.agent.runs import LiveRun, attempt_id
 from meter.model import Run
@@ -102,6 +102,26 @@ def test_links_are_told_at_registration_late_and_after_the_end(tmp_path: Path) -
         assert links(document) == [("slurm", "9"), ("wandb", "w 1"), ("mlflow", "m1")]
         assert document["run"]["id"] == "r1"
         node.stop()
+
+
+def test_a_launcher_with_another_clock_is_told_of_and_its_run_begins_now(tmp_path: Path) -> None:
+    hour_ns = 3_600 * 10**9
+    with agent(tmp_path) as node:
+        node.hear("reading")
+        node.begin("skewed", started_ns=boot_ns() + hour_ns, started_us=1)
+        node.begin("right")
+        until(lambda: node.ask("GET", "/v1/runs/right")[1]["energy"]["it"]["value"], "energy")
+        end_ns = boot_ns()
+        skewed, right = (node.end(name, ended_ns=end_ns) for name in ("skewed", "right"))
+        node.stop()
+    told = {
+        name: {n["code"] for n in doc["notices"]}
+        for name, doc in (("skewed", skewed), ("right", right))
+    }
+    assert "clock_skew" in told["skewed"] - told["right"]
+    assert skewed["run"]["started_at"] <= right["run"]["started_at"]
+    assert skewed["run"]["duration_s"] >= right["run"]["duration_s"] > 0
+    assert skewed["energy"]["it"]["value"] >= right["energy"]["it"]["value"] > 0
 
 
 @pytest.mark.parametrize(
