@@ -39,7 +39,7 @@ The same where stderr is a pipe, as under most supervisors: a pipe has to end
 with the command. --summary-json FILE is written there all the same.""",
     "attach": """\
 The run begins now: what the process used before is not in it. Ids and devices are
-those of its environment (WANDB_RUN_ID, SLURM_JOB_ID, CUDA_VISIBLE_DEVICES, ...) as
+those of its environment (SLURM_JOB_ID, CUDA_VISIBLE_DEVICES, and so on) as
 it was started with; another user's cannot be read, so name its GPUs with --gpus.
 The run ends when the process does. With --tree it ends when all that it has
 started has ended too, as far as it was seen (looked for once a second).
