@@ -25,6 +25,9 @@ VARIABLES = (
     ("METER_CONFIG", "The configuration file; default: `meter/config.toml` in the XDG configuration folder."),
     ("METER_RUN_ID", "Given to the job: the id of its run. Set before `meter run`, it names the run to join."),
     ("METER_LAUNCHER_PID", "Given to the job: the process that meters it."),
+    ("METER_K8S_JOB_UID", "Set by a manifest (downward API): the Job whose id the run has; see [one-node.md](one-node.md)."),
+    ("METER_K8S_JOB_NAME", "The same, by the Job's name."),
+    ("METER_K8S_POD_UID", "The same, by the pod."),
 )  # fmt: skip
 """Variables that are no configuration keys."""
 
@@ -158,7 +161,7 @@ def cli_page() -> str:
     group = app.make_context("meter", [], **shown)
     parts = [("meter", app.get_help(group))]
     for name in COMMANDS:
-        if name in {"run", "exec"}:
+        if name in {"run", "exec", "attach"}:
             parts.append((name, help_text(name)))
             continue
         command = app.get_command(group, name)

@@ -8,7 +8,7 @@ import sys
 def main() -> int:
     """Dispatch the command line; the exit code."""
     words = sys.argv[1:]
-    if words and words[0] in ("run", "exec"):
+    if words and words[0] in ("run", "exec", "attach"):
         from meter.launch.main import main as launch
 
         launch(words[0], words[1:])

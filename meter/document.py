@@ -46,6 +46,7 @@ class RunRows:
     currency: str | None = None  # that all money is wanted in
     converted: Sequence[Row] = ()  # money in it, per currency and exchange rate
     exchange: Sequence[Row] = ()  # those rates
+    links: Sequence[Row] = ()  # ids that others gave the run
 
     def of_kind(self, kind: str) -> int:
         """How many energy lines have a line of this kind."""
@@ -89,7 +90,7 @@ def assemble(rows: RunRows) -> dict[str, Any]:
 
 def _run(rows: RunRows) -> dict[str, Any]:
     run = rows.run
-    return {
+    told = {
         "id": run["run_id"],
         "name": run["name"],
         "project": run["project"],
@@ -100,6 +101,17 @@ def _run(rows: RunRows) -> dict[str, Any]:
         "duration_s": max(0.0, _seconds(rows.until - run["started_at"])),
         "exit_code": run["exit_code"],
         "nodes": [run["node_id"]],
+    }
+    if rows.links:
+        told["links"] = [_link(row) for row in rows.links]
+    return told
+
+
+def _link(row: Row) -> dict[str, Any]:
+    return {
+        "source": row["source"],
+        "id": row["foreign_id"],
+        "recorded_at": _instant(row["recorded_at"]),
     }
 
 

@@ -18,6 +18,8 @@ GPUS_CHARS = 4_096
 """Longest list of devices in ``--gpus``."""
 BUDGETS = 20
 """Most budgets of one run: one of each unit."""
+LINKS = 20
+"""Most ids of others that a run is registered with."""
 LINGER_S = 86_400.0
 BODY_BYTES = 1 << 20
 """Largest body of a request."""

@@ -278,6 +278,15 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class RunLink:
+    """An id that somebody else gave a run: ``source`` is one of :data:`meter.links.SOURCES`."""
+
+    run_id: str
+    source: str
+    foreign_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunState:
     """A change of a run's status."""
 
@@ -507,3 +516,4 @@ class LedgerBatch:
     prices: tuple[Price, ...] = ()
     budgets: tuple[Budget, ...] = ()
     statements: tuple[StatementDraft, ...] = ()
+    links: tuple[RunLink, ...] = ()

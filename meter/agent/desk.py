@@ -15,11 +15,12 @@ from meter.agent.problems import NotFoundError
 from meter.config import Intensity
 from meter.errors import LedgerError, MeterError, UsageError
 from meter.factors.feeds import Point, about_of, factors_of_points
-from meter.ledger import Ledger, profiles, reports
+from meter.ledger import Ledger, profiles, recovery, reports
 from meter.ledger.auditor import Auditor
 from meter.ledger.sealing import seal
 from meter.ledger.synced import synced
-from meter.model import LedgerBatch
+from meter.links import SOURCE_OF_ORIGIN
+from meter.model import LedgerBatch, RunLink
 from meter.snapshot import Health, Snapshot
 from meter.units import NS_PER_S
 
@@ -33,10 +34,17 @@ if TYPE_CHECKING:
     from meter.agent.loop import Loop
     from meter.agent.metering import Metering
     from meter.agent.reception import Reception
-    from meter.agent.requests import NewIntensity, NewMark, NewPastRun, NewRun, RunEnd
+    from meter.agent.requests import (
+        NewIntensity,
+        NewLink,
+        NewMark,
+        NewPastRun,
+        NewRun,
+        RunEnd,
+    )
     from meter.agent.shelf import Shelf
     from meter.ledger import Reader
-    from meter.model import Factor
+    from meter.model import Factor, RunStatus
 
 IN_MEMORY = Path(":memory:")
 """A ledger that is gone when it is closed."""
@@ -152,8 +160,10 @@ class Desk:
         if run.check:
             self._await_judged()
 
+        past = self._past(run)
+
         def register() -> tuple[dict[str, Any], Future[None]]:
-            answer = self._reception.register(run, peer_pid)
+            answer = self._reception.register(run, peer_pid, past)
             return answer, self._metering.flush(rows=False, urgent=True)
 
         answer, written = self._loop.ask(register)
@@ -165,6 +175,14 @@ class Desk:
         answer["notices"].append(behind)
         answer["faults"].append(behind)
         return answer, False
+
+    def _past(self, run: NewRun) -> dict[str, RunStatus]:
+        """What the ledger has of an id from outside: it may have been used before."""
+        if run.origin not in SOURCE_OF_ORIGIN:
+            return {}
+        with contextlib.suppress(LedgerError), self._ledger.reader() as reader:
+            return recovery.attempts(reader, run.id)
+        return {}
 
     def end(self, run_id: str, end: RunEnd, peer_pid: int | None) -> dict[str, Any]:
         """End a run; its document once all is settled and durable."""
@@ -187,6 +205,31 @@ class Desk:
             return True
         written = self._ledger.write(LedgerBatch(notices=(notice,)), urgent=True)
         return self._durable(written, _DURABLE_S, broken_s=_BROKEN_S)
+
+    def link(self, run_id: str, link: NewLink) -> tuple[dict[str, Any], bool]:
+        """Add an id that somebody else gave a run, live or ended; whether it is durable."""
+
+        def add() -> tuple[str, Future[None]]:
+            found = self._reception.link(run_id, link)
+            return found, self._metering.flush(rows=False, urgent=True)
+
+        try:
+            found, written = self._loop.ask(add)
+        except NotFoundError:
+            found, written = self._link_ended(self._found(run_id), link)
+        durable = self._reception.house.keeps and _wait(written, _DURABLE_S)
+        return {"run": found, "source": link.source, "id": link.id}, durable
+
+    def _link_ended(self, run_id: str, link: NewLink) -> tuple[str, Future[None]]:
+        fresh = RunLink(run_id, link.source, link.id)
+        with self._reader() as reader:
+            known = recovery.links(reader, run_id)
+        batch = LedgerBatch() if fresh in known else LedgerBatch(links=(fresh,))
+        return run_id, self._ledger.write(batch, urgent=True)
+
+    def scraped(self) -> None:
+        """Somebody collects /metrics, and may come again for what has ended since."""
+        self._reception.scraped_ns = self._now_ns()
 
     def mark(self, run_id: str, mark: NewMark) -> dict[str, Any]:
         """Note an instant inside a run."""

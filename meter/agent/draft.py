@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Notice,
         RawReading,
         Run,
+        RunLink,
         RunState,
         Site,
     )
@@ -42,6 +43,7 @@ class Draft:
     notices: list[Notice] = field(default_factory=list)
     counters: list[Counter] = field(default_factory=list)
     budgets: list[Budget] = field(default_factory=list)
+    links: list[RunLink] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
@@ -65,4 +67,5 @@ class Draft:
             notices=tuple(self.notices),
             counters=tuple(self.counters),
             budgets=tuple(self.budgets),
+            links=tuple(self.links),
         )

@@ -74,11 +74,11 @@ class Feeding:
         """Begin."""
         self._thread.start()
 
-    def stop(self) -> bool:
+    def stop(self, timeout_s: float = _STOP_S) -> bool:
         """End the thread; False if it waits for an answer, which nobody will use then."""
         self._stopping.set()
         if self._thread.ident is not None:
-            self._thread.join(_STOP_S)
+            self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def view(self) -> FeedView:

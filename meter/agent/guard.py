@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from meter.agent.problems import problem
+from meter.agent.server import UNIX_STRANGER
 from meter.limits import BODY_BYTES
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ class Guard:
         await self._app(scope, _replay(body, receive), send)
 
     def _refusal(self, scope: Scope, most: int) -> tuple[int, str] | None:
+        client = scope.get("client")
+        if client is not None and client[0] == UNIX_STRANGER:
+            return 403, "this agent is another user's: use one of your own, or join its group"
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         hosts = [value for name, value in headers if name == b"host"]
         over_tcp = bool(scope.get("server")) and scope["server"][1] is not None

@@ -14,6 +14,7 @@ from meter.agent.http_audit import Auditing, add_audit
 from meter.agent.http_books import LARGER, add_books
 from meter.agent.requests import (  # noqa: TC001  FastAPI looks at them
     NewIntensity,
+    NewLink,
     NewMark,
     NewPastRun,
     NewRun,
@@ -47,6 +48,10 @@ _BOOKED: dict[int | str, dict[str, Any]] = {
     200: {"description": "Booked before, with the same content: nothing was written"},
     201: {"description": "Booked, and durable"},
 }
+_LINKED: dict[int | str, dict[str, Any]] = {
+    201: {"description": "Added, or known already; durable"},
+    202: {"description": "Added, but not durable yet"},
+}
 _MARKED = (
     "Noted; not durable yet. It is written with its energy once the devices' curves have come "
     "past it, about two seconds later"
@@ -64,6 +69,9 @@ class Desk(Auditing, Protocol):
 
     def end(self, run_id: str, end: RunEnd, peer_pid: int | None) -> dict[str, Any]:
         """End a run; its document once all is settled and durable."""
+
+    def link(self, run_id: str, link: NewLink) -> tuple[dict[str, Any], bool]:
+        """Add an id that somebody else gave a run; whether that is durable."""
 
     def mark(self, run_id: str, mark: NewMark) -> dict[str, Any]:
         """Note an instant inside a run."""
@@ -106,6 +114,9 @@ class Desk(Auditing, Protocol):
 
     def degraded(self) -> str | None:
         """Why what is metered is not kept, None if it is."""
+
+    def scraped(self) -> None:
+        """Note that somebody collects /metrics from outside."""
 
 
 class Page(Protocol):
@@ -191,6 +202,12 @@ def _add_runs(app: FastAPI, desk: Desk) -> None:
         """End a run and give its document."""
         return JSONResponse(desk.end(run_id, end, _peer_pid(request)))
 
+    @app.post("/v1/runs/{run_id}/links", status_code=201, responses=_LINKED)
+    def link(run_id: str, link: NewLink) -> Response:
+        """Add an id that somebody else gave a run, live or ended; the run keeps its own."""
+        answer, durable = desk.link(run_id, link)
+        return JSONResponse(answer, 201 if durable else 202)
+
     @app.post("/v1/runs/{run_id}/marks", status_code=202, response_description=_MARKED)
     def mark(run_id: str, mark: NewMark) -> Response:
         """Note a step, an epoch or a phase of a run."""
@@ -246,11 +263,16 @@ def _add_health(app: FastAPI, desk: Desk, page: Page) -> None:
         request: Request, names: Annotated[list[str] | None, Query(alias="name[]")] = None
     ) -> Response:
         """Give the live counters and gauges, as text or OpenMetrics."""
+        if not _over_unix(request):
+            desk.scraped()
         body, content_type = page.render(request.headers.get("accept"), names or ())
         return Response(body, headers={"Content-Type": content_type})
 
 
+def _over_unix(request: Request) -> bool:
+    return request.client is not None and request.client.host == UNIX_CLIENT
+
+
 def _peer_pid(request: Request) -> int | None:
     """PID of a client on the Unix socket, as this process sees it."""
-    client = request.client
-    return client.port or None if client and client.host == UNIX_CLIENT else None
+    return request.client.port or None if request.client and _over_unix(request) else None

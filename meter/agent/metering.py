@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         Mark,
         Node,
         RawReading,
+        RunLink,
         SamplerBatch,
         Segment,
         Site,
@@ -225,6 +226,7 @@ class Metering:
         self.ended.pop(live.run.id, None)
         self._draft.runs.append(live.run)
         self._draft.budgets += live.budgets.values()
+        self._draft.links += sorted(live.links, key=astuple)
         self._draft.states.append(RunState(live.run.id, RunStatus.RUNNING, live.run.started_us))
         self.attach(live)
         for notice in (*self.place.notices, *self.roll.absences()):
@@ -235,6 +237,12 @@ class Metering:
         fresh = {budget.unit: budget for budget in more if budget.unit not in live.budgets}
         live.budgets.update(fresh)
         self._draft.budgets += fresh.values()
+
+    def link(self, live: LiveRun, more: Iterable[RunLink]) -> None:
+        """Add ids that others gave a run; a known one is not written again."""
+        fresh = set(more) - live.links
+        live.links |= fresh
+        self._draft.links += sorted(fresh, key=astuple)
 
     def attach(self, live: LiveRun) -> None:
         """Give a run the devices that it asked for and does not hold yet."""

@@ -7,19 +7,23 @@ without a word ends its part of the run at the moment it vanished.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from meter.agent import budgeting
 from meter.agent.askers import Askers
 from meter.agent.launchers import watched_pid
 from meter.agent.problems import NotFoundError
-from meter.agent.runs import Ending, LiveRun, Wanted, status_of
+from meter.agent.requests import NewLink
+from meter.agent.runs import Ending, LiveRun, Wanted, attempt_id, status_of
 from meter.errors import AgentError, ConflictError
-from meter.model import Budget, Mark, Notice, Run, RunStatus, Severity
+from meter.links import SOURCE_OF_ORIGIN
+from meter.model import Budget, Mark, Notice, Run, RunLink, RunStatus, Severity
 from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from concurrent.futures import Future
 
     from meter.agent.launchers import Launchers
@@ -28,7 +32,14 @@ if TYPE_CHECKING:
 
 GRACE_NS = 3 * NS_PER_S
 """How long a vanished launcher's word may still be on its way."""
+SKEW_NS = NS_PER_S
+"""A run that begins so much later than it is registered has another clock."""
+SCRAPED_NS = 120 * NS_PER_S
+"""How long after a scrape another one is expected: two of the longest usual intervals."""
+SCRAPED_LINGER_NS = 60 * NS_PER_S
+"""How long ended runs stay to be scraped where nobody said how long."""
 DEFAULT_PROJECT = "default"
+_NO_PAST: Mapping[str, RunStatus] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +62,8 @@ class Reception:
         self.house = house
         self._vanished: dict[tuple[str, int], int] = {}
         self.askers = Askers()
-        self.linger_ns = 0
+        self.linger_ns: int | None = None
+        self.scraped_ns: int | None = None  # when /metrics was last asked for over TCP
 
     @property
     def listed(self) -> bool:
@@ -62,21 +74,32 @@ class Reception:
         """Whether it is known of each listed sensor that it can be read, or that it cannot."""
         return self._metering.roll.judged(self._metering.clock.boot_ns())
 
-    def register(self, new: NewRun, peer_pid: int | None) -> dict[str, Any]:
-        """Begin, join or take up a run, or tell whether one could.
+    def register(
+        self,
+        new: NewRun,
+        peer_pid: int | None,
+        past: Mapping[str, RunStatus] = _NO_PAST,
+    ) -> dict[str, Any]:
+        """Begin, join or take up a run, or tell whether one could; the answer has its id.
 
+        ``past`` is what the ledger has of the id: the run, and other attempts at it.
         Raises UsageError, ConflictError, AgentError.
         """
+        new = self._attempted(new, past)
+        ahead_ns = new.started_ns - self._metering.clock.boot_ns()
+        if ahead_ns > 0:  # another clock than this node's
+            new = new.model_copy(update={"started_ns": new.started_ns - ahead_ns})
         self.askers.add(watched_pid(new.launcher_pid, peer_pid))
         if new.gpus is not None and not self.listed:
             raise AgentError("the devices are not known yet", "try again in a moment")
         live = self._known(new)
         wanted = Wanted(new.gpus, new.cuda_visible_devices, new.cuda_device_order)
-        fresh = LiveRun(self._run(new), wanted, budgets=_budgets(new))
+        fresh = LiveRun(self._run(new), wanted, budgets=_budgets(new), links=_links(new))
+        fresh.attached = new.attached is not None
         selection = self._metering.selection(fresh)  # refuses before anything is noted
         held = dict(selection.holds)
         if not new.check:
-            held = self._take(new, live, fresh, peer_pid).shares
+            held = self._take(new, live, fresh, peer_pid, ahead_ns).shares
         roll, now_ns = self._metering.roll, self._metering.clock.boot_ns()
         absent = [*roll.absences(), *(n for n in roll.unread(now_ns) if n.device_id in held)]
         notices = [*self._metering.place.notices, *selection.notices, *absent]
@@ -95,11 +118,19 @@ class Reception:
         }
 
     def _take(
-        self, new: NewRun, live: LiveRun | None, fresh: LiveRun, peer_pid: int | None
+        self,
+        new: NewRun,
+        live: LiveRun | None,
+        fresh: LiveRun,
+        peer_pid: int | None,
+        ahead_ns: int,
     ) -> LiveRun:
         if live is None:
             live = fresh
             self._metering.begin(live)
+            self._tell_of_attachment(new)
+            if ahead_ns > SKEW_NS:
+                self._tell_of_skew(new.id, ahead_ns)
         elif not new.resume:
             self._join(live, fresh)
         if live.ending is None:
@@ -110,7 +141,7 @@ class Reception:
         """End a run, or one launcher's part of it (None); raises NotFoundError."""
         live = self._live(run_id, ended=True)
         if end.linger_s is not None:
-            self.linger_ns = max(self.linger_ns, int(end.linger_s * NS_PER_S))
+            self.linger_ns = max(self.linger_ns or 0, int(end.linger_s * NS_PER_S))
         if live.ending is not None:
             return live.ending.done
         if peer_pid is not None and self._launchers.leave(run_id, peer_pid):
@@ -119,13 +150,19 @@ class Reception:
         status = status_of(end.status, live.worst)
         return self._end(live, end.ended_ns, status, end.exit_code)
 
+    def link(self, run_id: str, new: NewLink) -> str:
+        """Add an id that somebody else gave a run, and tell the run's own; raises NotFoundError."""
+        live = self._live(run_id)
+        self._metering.link(live, _links_of(live.run.id, [new]))
+        return live.run.id
+
     def mark(self, run_id: str, new: NewMark) -> dict[str, Any]:
         """Note an instant inside a run; raises NotFoundError."""
         live = self._live(run_id)
         now_ns = self._metering.clock.boot_ns()
         at_ns = now_ns if new.at_ns is None else min(max(new.at_ns, live.run.started_ns), now_ns)
         mark = Mark(
-            run_id=run_id,
+            run_id=live.run.id,
             at_us=live.at_us(at_ns),
             energy_mj=0,  # filled in once the curves have come there
             step=new.step,
@@ -135,7 +172,7 @@ class Reception:
             fraction=new.fraction,
         )
         self._metering.mark(live, at_ns, mark)
-        return {"run": run_id, "at_us": mark.at_us}
+        return {"run": live.run.id, "at_us": mark.at_us}
 
     def budgets(self, run_id: str) -> dict[str, Any]:
         """What a run has used of its budgets; raises NotFoundError."""
@@ -166,8 +203,15 @@ class Reception:
         if not self._metering.ended:
             wait_ns = 0 if self.askers.gone else patience_ns
         else:
-            wait_ns = self.linger_ns if self.house.keeps else 0
+            wait_ns = self._linger_ns(now_ns) if self.house.keeps else 0
         return now_ns - self._metering.idle_since_ns >= wait_ns
+
+    def _linger_ns(self, now_ns: int) -> int:
+        """How long it was asked to stay; where nobody said, long enough for who scrapes it."""
+        if self.linger_ns is not None:
+            return self.linger_ns
+        scraped = self.scraped_ns is not None and now_ns - self.scraped_ns <= SCRAPED_NS
+        return SCRAPED_LINGER_NS if scraped else 0
 
     def close(self) -> None:
         """Watch nobody any more."""
@@ -175,18 +219,68 @@ class Reception:
 
     def _live(self, run_id: str, *, ended: bool = False) -> LiveRun:
         live = self._metering.runs.get(run_id)
+        if live is None and not ended:  # its job may know it by the id that it was begun with
+            live = next((run for run in self._attempts(run_id) if run.ending is None), None)
         if live is None and ended and run_id in self._metering.ended:
             live, _ = self._metering.ended[run_id]
         if live is None:
             raise NotFoundError(f"no run {run_id} lives here", "`meter runs` lists them")
         return live
 
+    def _attempts(self, run_id: str) -> list[LiveRun]:
+        return [run for run in self._metering.runs.values() if run.is_attempt_at(run_id)]
+
+    def _attempted(self, new: NewRun, past: Mapping[str, RunStatus]) -> NewRun:
+        """What is registered for an id from outside, which may have been used up before.
+
+        A run that lives is joined; else the job is another attempt, linked to the id: a restart
+        must be metered, and not in a run that was told to have ended.
+        """
+        if new.origin not in SOURCE_OF_ORIGIN:
+            return new
+        metering = self._metering
+        named = metering.runs.get(new.id)
+        for live in (*([named] if named else []), *self._attempts(new.id)):
+            if live.run.project == self._project(new) and (live.ending is None or new.resume):
+                return new.model_copy(update={"id": live.run.id})
+        known = {*metering.runs, *metering.ended, *past}
+        if new.resume or new.id not in known:
+            return new
+        link = NewLink.model_validate({"source": SOURCE_OF_ORIGIN[new.origin], "id": new.id})
+        fresh = attempt_id(new.id, known)
+        return new.model_copy(update={"id": fresh, "links": [link, *new.links]})
+
+    def _project(self, new: NewRun) -> str:
+        return new.project or self.house.project or DEFAULT_PROJECT
+
+    def _tell_of_attachment(self, new: NewRun) -> None:
+        """What is not in the figures of a run that began in the midst of its process."""
+        if new.attached is None:
+            return
+        pid = new.attached.pid
+        text = f"Attached to process {pid}, which ran before: what it used then is not in this run."
+        self._metering.note(Notice("attached", text, run_id=new.id))
+        if not new.attached.environment and new.gpus is None:
+            text = (
+                f"The environment of process {pid} cannot be read, so it is not known which GPUs"
+                " it may use: all of them count; name them with --gpus."
+            )
+            notice = Notice("attached_gpus_unknown", text, Severity.WARNING, run_id=new.id)
+            self._metering.note(notice)
+
+    def _tell_of_skew(self, run_id: str, ahead_ns: int) -> None:
+        text = (
+            f"The run was said to begin {ahead_ns / NS_PER_S:.0f} s after it was registered: its"
+            " launcher has another clock than this node. It begins at its registration."
+        )
+        self._metering.note(Notice("clock_skew", text, Severity.WARNING, run_id=run_id))
+
     def _run(self, new: NewRun) -> Run:
         anchor = self._metering.anchor
         return Run(
             id=new.id,
             name=new.name or new.command or new.id,
-            project=new.project or self.house.project or DEFAULT_PROJECT,
+            project=self._project(new),
             started_us=anchor.us(new.started_ns),
             started_ns=new.started_ns,
             node_id=self._metering.place.node.id,
@@ -219,6 +313,7 @@ class Reception:
                 "give another METER_RUN_ID",
             )
         self._metering.allow(live, fresh.budgets.values())
+        self._metering.link(live, (replace(one, run_id=live.run.id) for one in fresh.links))
         wanted, live.wanted = live.wanted, fresh.wanted
         self._metering.attach(live)
         live.wanted = wanted
@@ -233,6 +328,11 @@ class Reception:
     ) -> Future[None]:
         now_ns = self._metering.clock.boot_ns()
         ended_ns = min(max(ended_ns, live.run.started_ns), now_ns)
+        if live.attached and exit_code is None:
+            text = (
+                "No exit code is known: the process was left running, or only its parent was told."
+            )
+            self._metering.note(Notice("exit_code_unknown", text, run_id=live.run.id))
         self._launchers.forget(live.run.id)
         return self._metering.end(live, Ending(ended_ns, now_ns, status, exit_code))
 
@@ -243,6 +343,14 @@ class Reception:
         text = "The launcher vanished; the run ends where it did."
         self._metering.note(Notice("run_abandoned", text, Severity.WARNING, run_id=live.run.id))
         self._end(live, at_ns, RunStatus.ABANDONED, None)
+
+
+def _links(new: NewRun) -> set[RunLink]:
+    return _links_of(new.id, new.links)
+
+
+def _links_of(run_id: str, links: Iterable[NewLink]) -> set[RunLink]:
+    return {RunLink(run_id, one.source, one.id) for one in links}
 
 
 def _budgets(new: NewRun) -> dict[str, Budget]:

@@ -55,7 +55,8 @@ def recover(reader: Reader, node: Node, alive: Mapping[str, list[int]]) -> Recov
     for run, holds in recovery.open_runs(reader, node.id):
         shares = {h.device_id: h.share for h in holds if h.end_ns is None}
         budgets = {one.unit: one for one in recovery.budgets(reader, run.id)}
-        live = LiveRun(run, _AS_HELD, shares, budgets=budgets)
+        links = recovery.links(reader, run.id)
+        live = LiveRun(run, _AS_HELD, shares, budgets=budgets, links=links)
         if same_boot and run.id in alive:
             runs.append(live)
         else:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from meter import budgets, currencies, limits
+from meter import budgets, currencies, limits, links
 from meter.errors import UsageError
 from meter.ids import new_id
 from meter.units import US_PER_HOUR, US_PER_QUARTER
@@ -26,6 +26,13 @@ def _checked_name(value: str) -> str:
 def _checked_id(value: str) -> str:
     try:
         return limits.check_run_id("it", value)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
+def _checked_foreign_id(value: str) -> str:
+    try:
+        return links.check_foreign_id(value)
     except UsageError as error:
         raise ValueError(str(error)) from None
 
@@ -74,6 +81,20 @@ class NewBudget(_Strict):
     unit: Annotated[str, Field(pattern="^(kWh|kgCO2e|[A-Z]{3})$"), AfterValidator(_known_unit)]
 
 
+class NewLink(_Strict):
+    """An id that somebody else gave a run."""
+
+    source: Literal["wandb", "mlflow", "slurm", "torchelastic", "kubernetes", "custom"]
+    id: Annotated[str, AfterValidator(_checked_foreign_id)]
+
+
+class NewAttachment(_Strict):
+    """A process that ran before its run began; whether its environment could be read."""
+
+    pid: Annotated[int, Field(gt=0, le=2**31 - 1)]
+    environment: bool = True
+
+
 class NewRun(_Strict):
     """A run that has begun; instants are CLOCK_BOOTTIME ns and UTC µs, now unless given."""
 
@@ -93,6 +114,8 @@ class NewRun(_Strict):
     check: bool = False  # only say what would be answered
     budgets: list[NewBudget] = Field(default_factory=list, max_length=limits.BUDGETS)
     stop_over_budget: bool = False  # the launcher asks for it, and ends its job itself
+    links: list[NewLink] = Field(default_factory=list, max_length=limits.LINKS)
+    attached: NewAttachment | None = None
 
     @model_validator(mode="after")
     def _bounded(self) -> NewRun:

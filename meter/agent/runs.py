@@ -6,13 +6,17 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from meter import limits
 from meter.agent.booking import Account
+from meter.ids import new_id
+from meter.links import SOURCE_OF_ORIGIN
 from meter.model import Hold, RunStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from fractions import Fraction
 
-    from meter.model import Budget, Mark, Run
+    from meter.model import Budget, Mark, Run, RunLink
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,18 @@ class LiveRun:
     ending: Ending | None = None
     worst: RunStatus = RunStatus.COMPLETED  # of launchers that have left
     budgets: dict[str, Budget] = field(default_factory=dict)  # by unit
+    links: set[RunLink] = field(default_factory=set)
+    attached: bool = False  # to a process that ran before
 
     @property
     def account(self) -> Account:
         """What live counters know of it."""
         return Account(self.run.id, self.run.project)
+
+    def is_attempt_at(self, run_id: str) -> bool:
+        """Whether it stands for a run of that id from outside, which had ended: ``ID.2``."""
+        asked, _, number = self.run.id.rpartition(".")
+        return asked == run_id and number.isdigit() and self.run.origin in SOURCE_OF_ORIGIN
 
     def holds(self, end_ns: int | None = None) -> tuple[Hold, ...]:
         """Its holds, open or ended."""
@@ -68,3 +79,11 @@ def status_of(status: str, worst: RunStatus) -> RunStatus:
     """Status of a run of several launchers: completed only if all were."""
     mine = RunStatus(status)
     return mine if worst is RunStatus.COMPLETED else worst
+
+
+def attempt_id(run_id: str, taken: Collection[str]) -> str:
+    """An id for another attempt at a run: the same on each node that has seen the same ones."""
+    number = 2
+    while (found := f"{run_id}.{number}") in taken:
+        number += 1
+    return found if len(found) <= limits.RUN_ID_CHARS else new_id()

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-import struct
 from typing import TYPE_CHECKING, Any
 
 import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from meter.agent.door import Peer
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from starlette.types import ASGIApp
+
+    from meter.agent.door import Door
 
 REQUEST_S = 10.0
 """A request must have come in whole by then."""
@@ -25,14 +28,17 @@ STOP_S = 2
 UNIX_CLIENT = "unix"
 """Host of a client that came over the Unix socket; its port is the client's PID."""
 
+UNIX_STRANGER = "unix-stranger"
+"""Host of one that may not be answered."""
+
 _CONNECTIONS = 1_000
 _HEADER_BYTES = 16_384
-_UCRED = struct.Struct("3i")
 
 
 class DeadlineProtocol(H11Protocol):
     """HTTP/1.1 with a deadline for each request, and the PID of a client on this machine."""
 
+    door: Door | None = None
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -40,8 +46,9 @@ class DeadlineProtocol(H11Protocol):
         super().connection_made(transport)
         peer = transport.get_extra_info("socket")
         if peer is not None and peer.family == socket.AF_UNIX:
-            raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-            self.client = (UNIX_CLIENT, _UCRED.unpack(raw)[0])
+            found = Peer.of(peer)
+            known = self.door is None or self.door.admits(found)
+            self.client = (UNIX_CLIENT if known else UNIX_STRANGER, found.pid)
             self.server = (UNIX_CLIENT, None)
         self._arm()
 
@@ -75,10 +82,10 @@ class DeadlineProtocol(H11Protocol):
 class Server(uvicorn.Server):
     """Serves until told to stop, by a signal or by ``stop``; then returns, whatever the signal."""
 
-    def __init__(self, app: ASGIApp, name: str) -> None:
+    def __init__(self, app: ASGIApp, name: str, door: Door | None = None) -> None:
         config = uvicorn.Config(
             app,
-            http=DeadlineProtocol,
+            http=type("Protocol", (DeadlineProtocol,), {"door": door}),
             ws="none",
             lifespan="off",
             loop="asyncio",

@@ -19,6 +19,7 @@ from meter.agent import http, memory
 from meter.agent.archive import Archive
 from meter.agent.books_desk import BooksDesk
 from meter.agent.desk import IN_MEMORY, Desk
+from meter.agent.door import Door
 from meter.agent.feed_rest import Rest
 from meter.agent.feeding import Feeding, Surroundings
 from meter.agent.launchers import Launchers
@@ -48,7 +49,7 @@ from meter.settings_market import EXCLUDED
 from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from meter.agent.boot import Booted, Settled
     from meter.agent.options import Options
@@ -62,8 +63,13 @@ EXPOSITION = "meter_exporters.prometheus"
 
 _LOCKED_S = 2.0  # an agent that is just ending lets go of the ledger by then
 _ALONE_NS = 30 * NS_PER_S  # a private agent whose launcher never came
-_CLOSE_S = 1.5
-_REAP_S = 0.5
+ENDED_S = 5.0
+"""An agent that is asked to end has ended by then, whatever hangs."""
+STEPS, LEAST_S = 4, 0.1
+"""Steps of the end, and what each gets when those before it took all of the time."""
+REAP_S = 0.3
+CLOSE_S = 2.2
+"""What all steps may take together, beside those leasts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +172,7 @@ class Agent:
         hosts = set(tcp_hosts(host, socket.gethostname()))
         books_desk = BooksDesk(ledger, self._shelf, keeps=house.keeps)
         app = http.build(self._desk, page, hosts, books_desk)
-        self._server = Server(app, SERVER)
+        self._server = Server(app, SERVER, Door(str(config.socket), os.getuid()))
 
     def run(self, lines: Sequence[bytes]) -> None:
         """Serve until stopped."""
@@ -181,18 +187,19 @@ class Agent:
     def close(self) -> None:
         """End everything within a few seconds, what is known written first."""
         gc.unfreeze()
-        if self._feeding is not None:
-            self._feeding.stop()
-        stopped = self._loop.stop(1.0)
+        left = Countdown(CLOSE_S, LEAST_S)
+        stopped = self._loop.stop(left.seconds(1.0))
         self._booted.supervisor.stop()
         if stopped:
             with contextlib.suppress(MeterError, TimeoutError):
-                self._metering.stop().result(_CLOSE_S)
-        self._ledger.close(_CLOSE_S)
+                self._metering.stop().result(left.seconds())
+        if self._feeding is not None:
+            self._feeding.stop(left.seconds(1.0))
+        self._ledger.close(left.seconds())
         self._launchers.close()
         self._reception.close()
         self._leases.release_all()
-        deadline = time.monotonic() + _REAP_S
+        deadline = time.monotonic() + REAP_S
         while not self._booted.supervisor.end() and time.monotonic() < deadline:
             time.sleep(0.01)
         self._config.socket.unlink(missing_ok=True)
@@ -233,6 +240,21 @@ class Agent:
             self._config.socket.unlink(missing_ok=True)
         if not self._desk.busy:
             self._server.stop()
+
+
+class Countdown:
+    """What several steps may take together; each gets ``least_s`` at least."""
+
+    def __init__(
+        self, all_s: float, least_s: float, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._now = now
+        self._until = now() + all_s
+        self._least_s = least_s
+
+    def seconds(self, most_s: float = float("inf")) -> float:
+        """How long the next step may take."""
+        return min(most_s, max(self._least_s, self._until - self._now()))
 
 
 def _open_ledger(config: Config, notices: list[Notice], *, private: bool) -> Ledger:

@@ -32,6 +32,7 @@ class Entry(NamedTuple):
 COMMANDS: dict[str, Entry] = {
     "run": Entry("meter.cli.launch", "Run a command under the meter."),
     "exec": Entry("meter.cli.launch", "Become a command, with a meter beside it."),
+    "attach": Entry("meter.cli.launch", "Meter a process that runs already."),
     "agent": Entry("meter.cli.agent", "Serve this node's meter in the foreground."),
     "status": Entry("meter.cli.status", "Show what is being metered now."),
     "runs": Entry("meter.cli.runs", "List runs; book one that was not metered."),

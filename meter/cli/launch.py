@@ -1,4 +1,4 @@
-"""``run`` and ``exec`` for whoever comes through the group; the launcher does the work."""
+"""``run``, ``exec``, ``attach`` for whoever comes through the group; the launcher does it all."""
 
 from __future__ import annotations
 
@@ -23,3 +23,4 @@ def _command(name: str, summary: str) -> click.Command:
 
 run_command = _command("run", "Run a command under the meter.")
 exec_command = _command("exec", "Become a command, with a meter beside it.")
+attach_command = _command("attach", "Meter a process that runs already.")

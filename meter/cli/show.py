@@ -45,11 +45,13 @@ def show_command(
 
 
 def text(document: dict[str, Any], ledger: object = None, columns: int | None = None) -> str:
-    """The summary, then devices, factors and all notices."""
+    """The summary, then devices, ids of others, factors and all notices."""
     columns = columns or output.width()
     parts = [summary.text(document, width=columns, ledger=str(ledger) if ledger else None)]
     if document["energy"]["devices"]:
         parts.append(_devices(document, columns))
+    if document["run"].get("links"):
+        parts.append(_links(document, columns))
     if document.get("factors"):
         parts.append(_factors(document, columns))
     if document.get("notices"):
@@ -73,6 +75,13 @@ def _devices(document: dict[str, Any], columns: int) -> str:
     ]
     heads = ("PART", "DEVICE", "ENERGY", "LOW TO HIGH", "COVERED", "METHOD")
     return output.table(heads, rows, right=(2, 3, 4), wrap=1, columns=columns)
+
+
+def _links(document: dict[str, Any], columns: int) -> str:
+    rows = [
+        [link["source"], figures.printable(link["id"], 256)] for link in document["run"]["links"]
+    ]
+    return output.table(("LINKED TO", "ID"), rows, wrap=1, columns=columns)
 
 
 def _factors(document: dict[str, Any], columns: int) -> str:

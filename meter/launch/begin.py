@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 from meter.errors import AgentError
+from meter.launch.identity import identify
 from meter.launch.link import ANSWER_S, Link, RefusedError
-from meter.launch.spec import registration, run_id
+from meter.launch.spec import registration
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def link_for(
 
     ``agent`` is one that was started already.
     """
-    identity = run_id(environment, nested_over=nested_over, tell=tell)
+    identity = identify(environment.variables, nested_over=nested_over, tell=tell)
     body = registration(options, environment, identity, pid)
     debug = (lambda line: tell(f"meter: {line}")) if options.debug else (lambda _: None)
     return Link(environment, body, tell=tell, debug=debug, spawn=spawn, agent=agent)

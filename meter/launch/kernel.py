@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import struct
@@ -53,9 +54,9 @@ def exit_status(pidfd: int) -> int | None:
     return int(struct.unpack_from("i", info, _EXIT_CODE_AT)[0]) if told else None
 
 
-def is_ancestor(pid: int) -> bool:
-    """Whether a process is among our ancestors."""
-    current = os.getppid()
+def is_ancestor(pid: int, of: int | None = None) -> bool:
+    """Whether a process is among the ancestors of another one, by default ours."""
+    current = os.getppid() if of is None else of
     for _ in range(64):
         if current in (pid, 0):
             return current == pid
@@ -65,6 +66,18 @@ def is_ancestor(pid: int) -> bool:
         except (OSError, ValueError, IndexError):
             return False
     return False
+
+
+def parents() -> dict[int, int]:
+    """The parent of each living process that can be seen."""
+    found = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError), open(f"/proc/{entry}/stat", "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()
+                if fields[0] not in (b"Z", b"X"):
+                    found[int(entry)] = int(fields[1])
+    return found
 
 
 def children(pid: int) -> list[tuple[int, int]]:

@@ -145,6 +145,8 @@ class Link:
             text = problem_text(status, answer)
             raise RefusedError(text, usage=status < 500, again=status == _UNAVAILABLE)
         self.answer = answer
+        if self._begun:  # the agent may have begun another attempt under an id of its own
+            self.spec["id"] = answer.get("id") or self.spec["id"]
         if not self._agent and self._pidfd < 0:
             self._pidfd = _pidfd_of(int(answer.get("agent_pid") or 0))
         return answer

@@ -33,9 +33,13 @@ START_S = 0.3
 
 
 def main(mode: str, words: Sequence[str]) -> NoReturn:
-    """Do ``meter run`` or ``meter exec``; never returns."""
+    """Do ``meter run``, ``exec`` or ``attach``; never returns."""
     deadline = time.monotonic() + START_S
     keep_standard_descriptors()
+    if mode == "attach":
+        from meter.launch.attach import attach
+
+        attach(words)
     inherited = jobs.Inherited()
     try:
         options = parse(mode, words)
@@ -99,11 +103,13 @@ class Launch:
     def _prepare(self) -> None:
         """Everything before the start; what it raises leaves the job unmetered."""
         from meter.launch.kernel import is_ancestor
+        from meter.launch.trust import trusted
 
         outer = self.environment.launcher_pid
         nested = bool(outer and outer.isdigit() and self.environment.run_id)
         if nested and is_ancestor(int(outer or 0)):
             self._pass_through()
+        self.environment = trusted(self.environment, say)
         if self.options.mode == "exec":
             from meter.launch import exec_mode
 

@@ -10,12 +10,11 @@ import time
 from meter.environment import Environment
 from meter.errors import MeterError
 from meter.launch import begin, closing
-from meter.launch.kernel import exit_status
 from meter.launch.options import Options
 from meter.launch.say import say
 from meter.launch.spawn import spawn_agent
-from meter.launch.spec import end_of
 from meter.launch.summary_file import SummaryFile
+from meter.launch.watched import end_of_watched
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 _ORDER_FD = 3
-_REAPED_S = 0.2
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -55,25 +53,11 @@ def main(arguments: Sequence[str]) -> int:
             return 0
         link.begins(time.clock_gettime_ns(time.CLOCK_BOOTTIME), time.time_ns() // 1_000)
         _tell(orders, {"run": link.spec["id"], "say": said})
-    link.keep(job, lambda: _end(job, options), live=False)
+    link.keep(job, lambda: end_of_watched(job, options.linger_s), live=False)
     closing.show(link, options, file, notes)
     for line in said[len(said) :]:
         say(line)
     return 0
-
-
-def _end(job: int, options: Options) -> dict[str, Any]:
-    """How the job ended; its exit code only where the kernel tells it to others."""
-    ended = end_of(None, options.linger_s)
-    until = time.monotonic() + _REAPED_S
-    status = exit_status(job)
-    while status is None and time.monotonic() < until:
-        time.sleep(0.01)  # until its parent has reaped it
-        status = exit_status(job)
-    if status is None:
-        return ended
-    known = end_of(status, options.linger_s)
-    return {**ended, "status": known["status"], "exit_code": known["exit_code"]}
 
 
 def _options(order: dict[str, Any]) -> Options:

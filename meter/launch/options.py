@@ -1,4 +1,4 @@
-"""The command line of ``meter run`` and ``meter exec``, read without a library.
+"""The command line of ``meter run``, ``exec`` and ``attach``, read without a library.
 
 A library's import would be paid by each job's start.
 """
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 _USAGE = {
     "run": "Usage: meter run [OPTIONS] [--] COMMAND [ARGUMENTS]...",
     "exec": "Usage: meter exec [OPTIONS] [--] COMMAND [ARGUMENTS]...",
+    "attach": "Usage: meter attach --pid PID [OPTIONS]",
 }
 _SUMMARY = {
     "run": "Run COMMAND under the meter; its summary goes to stderr at the end.",
     "exec": "Become COMMAND, which keeps this process id, with a meter beside it.",
+    "attach": "Meter a process that runs already, until it ends; its summary goes to stderr.",
 }
 _NOTES = {
     "run": """\
@@ -35,10 +37,19 @@ Meant for the entry point of a container. As process 1 it cannot print a summary
 because the kernel ends everything with the command: see `meter show last`.
 The same where stderr is a pipe, as under most supervisors: a pipe has to end
 with the command. --summary-json FILE is written there all the same.""",
+    "attach": """\
+The run begins now: what the process used before is not in it. Ids and devices are
+those of its environment (SLURM_JOB_ID, CUDA_VISIBLE_DEVICES, and so on) as
+it was started with; another user's cannot be read, so name its GPUs with --gpus.
+The run ends when the process does. With --tree it ends when all that it has
+started has ended too, as far as it was seen (looked for once a second).
+^C ends the metering, not the process. The exit code is 0 in both cases; that of
+the process is in the document only where the kernel tells it (Linux 6.15).""",
 }
 _EXAMPLE = {
     "run": "Example: meter run --project llama --tag lr=2e-5 -- python train.py",
     "exec": "Example: meter exec --project llama -- python train.py",
+    "attach": "Example: meter attach --pid 4711 --project llama",
 }
 
 
@@ -55,12 +66,14 @@ class Options:
         "live",
         "mode",
         "name",
+        "pid",
         "project",
         "quiet",
         "stop_over_budget",
         "strict",
         "summary_json",
         "tags",
+        "tree",
     )
 
     def __init__(self, mode: str) -> None:
@@ -71,10 +84,17 @@ class Options:
         self.tags: dict[str, str] = {}
         self.gpus: str | None = None
         self.summary_json: str | None = None
-        self.linger_s = 0.0
+        self.linger_s: float | None = None
         self.budgets: dict[str, str] = {}  # amount by unit, as kept
         self.stop_over_budget = False
-        self.quiet = self.live = self.strict = self.debug = self.help = False
+        self.pid = 0
+        self.quiet = self.live = self.strict = self.debug = self.help = self.tree = False
+
+    def set_pid(self, value: str) -> None:
+        """--pid."""
+        if not (value.isascii() and value.isdigit() and 0 < int(value[:10]) < 2**31):
+            raise UsageError(f"--pid {value[:40]!r} is no process id", "write for example 4711")
+        self.pid = int(value)
 
     def set_project(self, value: str) -> None:
         """--project."""
@@ -127,23 +147,32 @@ class Options:
 
 
 _VALUES: dict[str, tuple[str, str, Callable[[Options, str], None]]] = {
+    "--pid": ("PID", "process to meter", Options.set_pid),
     "--project": ("P", "project that the run is booked to", Options.set_project),
     "--name": ("N", "name of the run (default: the command's)", Options.set_name),
     "--tag": ("K=V", f"label of the run; up to {limits.TAGS} of them", Options.add_tag),
     "--gpus": ("LIST", "devices to meter: indices, UUIDs, prefixes", Options.set_gpus),
     "--summary-json": ("FILE", "write the run document there", Options.set_summary_json),
     "--budget": ("AMOUNT", "say when it is used up: 50USD, 20kWh, 5kgCO2e", Options.add_budget),
-    "--linger": ("S", "keep the agent S seconds for a last scrape", Options.set_linger),
+    "--linger": ("S", "keep the agent S seconds (60 if scraped, else 0)", Options.set_linger),
 }
 _SWITCHES = {
     "--quiet": "print no summary and no notices",
+    "--tree": "go on until all that the process has started has ended too",
     "--live": "print the energy so far every 10 s",
     "--stop-over-budget": "send the command SIGTERM, once, when a budget is used up",
     "--strict": "exit 2 before the start when metering fails",
     "--debug": "say what is done, with tracebacks",
     "--help": "show this text",
 }
-_RUN_ONLY = ("--live", "--stop-over-budget")
+_MODES = {
+    "--pid": ("attach",),
+    "--tree": ("attach",),
+    "--live": ("run", "attach"),
+    "--stop-over-budget": ("run",),
+}
+"""Of options that not every command has."""
+_SEPARATED = dict.fromkeys(("run", "exec"), "; put -- in front of the command") | {"attach": ""}
 
 
 def parse(mode: str, words: Sequence[str]) -> Options:
@@ -167,7 +196,8 @@ def parse(mode: str, words: Sequence[str]) -> Options:
 
 def help_text(mode: str) -> str:
     """What ``--help`` prints."""
-    rows = [(f"{flag} {what}", text) for flag, (what, text, _) in _VALUES.items()]
+    known = {flag: value for flag, value in _VALUES.items() if _known(mode, flag)}
+    rows = [(f"{flag} {what}", text) for flag, (what, text, _) in known.items()]
     rows += [(flag, text) for flag, text in _SWITCHES.items() if _known(mode, flag)]
     options = "\n".join(f"  {left:<22}{text}" for left, text in rows)
     parts = (_USAGE[mode], _SUMMARY[mode], "Options:\n" + options, _NOTES[mode], _EXAMPLE[mode])
@@ -177,7 +207,7 @@ def help_text(mode: str) -> str:
 def _take(options: Options, word: str, left: list[str]) -> None:
     flag, equals, value = word.partition("=")
     flag = {"-h": "--help", "-q": "--quiet"}.get(flag, flag)
-    if flag in _VALUES:
+    if flag in _VALUES and _known(options.mode, flag):
         if not equals:
             if not left:
                 raise UsageError(f"{flag} needs a value", f"write {flag} {_VALUES[flag][0]}")
@@ -187,24 +217,30 @@ def _take(options: Options, word: str, left: list[str]) -> None:
         setattr(options, flag[2:].replace("-", "_"), True)
     elif flag == "--stop-over-budget" and not equals:
         raise UsageError(
-            "--stop-over-budget is not for `meter exec`: the command takes its place, and nobody"
-            " is left who may end it",
+            f"--stop-over-budget is not for `meter {options.mode}`: nobody is left who may end the"
+            " job",
             "use `meter run`",
         )
     else:
         raise UsageError(
             f"unknown option {word[:40]!r}",
-            f"see `meter {options.mode} --help`; put -- in front of the command",
+            f"see `meter {options.mode} --help`{_SEPARATED[options.mode]}",
         )
 
 
 def _known(mode: str, flag: str) -> bool:
-    return mode == "run" or flag not in _RUN_ONLY
+    return mode in _MODES.get(flag, (mode,))
 
 
 def _check(options: Options) -> None:
     limits.check_tags(options.tags)
     if options.stop_over_budget and not options.budgets:
         raise UsageError("--stop-over-budget has no budget", "add for example --budget 20kWh")
-    if not options.command:
-        raise UsageError("no command is given", _EXAMPLE[options.mode].removeprefix("Example: "))
+    example = _EXAMPLE[options.mode].removeprefix("Example: ")
+    if options.mode == "attach":
+        if options.command:
+            raise UsageError("meter attach takes no command", example)
+        if not options.pid:
+            raise UsageError("no --pid is given", example)
+    elif not options.command:
+        raise UsageError("no command is given", example)

@@ -7,41 +7,23 @@ import time
 
 from meter import limits
 from meter.errors import UsageError
-from meter.ids import new_id
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from meter.environment import Environment
+    from meter.launch.identity import Identity
     from meter.launch.options import Options
 
 
-def run_id(
-    environment: Environment, *, nested_over: bool, tell: Callable[[str], None]
-) -> tuple[str, str]:
-    """The run's id and where it came from: METER_RUN_ID if it was meant for us, else a new one.
-
-    ``nested_over`` says that the variable stems from a launcher that has ended since.
-    """
-    given = environment.run_id
-    if given is None or nested_over:
-        return new_id(), "generated"
-    try:
-        return limits.check_run_id("METER_RUN_ID", given), "METER_RUN_ID"
-    except UsageError as error:
-        tell(f"meter: {error}; a new id is used")
-        return new_id(), "generated"
-
-
 def registration(
-    options: Options, environment: Environment, identity: tuple[str, str], pid: int
+    options: Options, environment: Environment, identity: Identity, pid: int
 ) -> dict[str, Any]:
     """Body of ``POST /v1/runs``, as of now."""
     body: dict[str, Any] = {
-        "id": identity[0],
-        "origin": identity[1],
+        "id": identity.id,
+        "origin": identity.origin,
         "name": options.name or _name_of(options.command),
         "project": options.project or _project_of(environment),
         "tags": options.tags,
@@ -54,13 +36,15 @@ def registration(
         "command": _name_of(options.command),
         "resume": False,
     }
+    if identity.links:
+        body["links"] = [{"source": source, "id": text} for source, text in identity.links]
     if options.budgets:  # else an older agent need not know of them
         body["budgets"] = [{"amount": a, "unit": unit} for unit, a in options.budgets.items()]
         body["stop_over_budget"] = options.stop_over_budget
     return body
 
 
-def end_of(status: int | None, linger_s: float) -> dict[str, Any]:
+def end_of(status: int | None, linger_s: float | None) -> dict[str, Any]:
     """Body of ``PATCH /v1/runs/ID``, as of now; ``status`` is a wait status, None if unknown.
 
     A signal n is exit code -n.

@@ -26,7 +26,7 @@ BEGIN_SHA256 = "0" * 64
 
 CHAINED = (
     *("device", "factor", "hold", "interval", "mark", "node", "notice", "price", "query_set"),
-    *("run", "run_budget", "run_state", "site", "statement"),
+    *("run", "run_budget", "run_link", "run_state", "site", "statement"),
 )
 """Tables of facts; each has ``seq``, the commit that brought a row, and ``audit/<table>.sql``."""
 

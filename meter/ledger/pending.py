@@ -24,6 +24,7 @@ def rows_in(batch: LedgerBatch) -> int:
         + len(batch.runs)
         + len(batch.factors)
         + len(batch.prices)
+        + len(batch.links)
     )
 
 

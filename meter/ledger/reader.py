@@ -99,6 +99,14 @@ class Reader:
         found = self.rows(name, **params)
         return found[0] if found else None
 
+    def has(self, name: str) -> bool:
+        """Whether there is such a query; texts of an earlier version may lack it."""
+        try:
+            self._load(name)
+        except LedgerError:
+            return False
+        return True
+
     def newest_us(self) -> int:
         """Instant of the newest commit in µs: no fact in the ledger is newer."""
         last = next(self._run(load("recovery/last_commit"), {}), None)  # no part of a method

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from meter.ledger import rows
 from meter.ledger.instants import micros
-from meter.model import Budget, Counter, Factor, Hold, Node, RawReading, Run
+from meter.model import Budget, Counter, Factor, Hold, Node, RawReading, Run, RunLink, RunStatus
 from meter.units import US_PER_HOUR
 
 if TYPE_CHECKING:
@@ -41,6 +41,18 @@ def written_until(reader: Reader) -> dict[str, int]:
     """End, in UTC µs, of what has been written of each device's intervals."""
     found = reader.rows("recovery/written_until")
     return {row["device_id"]: micros(row["end_at"]) for row in found}
+
+
+def attempts(reader: Reader, run_id: str) -> dict[str, RunStatus]:
+    """A run of an id and other attempts at it, with what is known of their end."""
+    found = reader.rows("recovery/run_attempts", run_id=run_id)
+    return {row["id"]: RunStatus(row["status"]) for row in found}
+
+
+def links(reader: Reader, run_id: str) -> set[RunLink]:
+    """Ids that others gave a run."""
+    found = reader.rows("report/run_links", run_id=run_id)
+    return {RunLink(run_id, row["source"], row["foreign_id"]) for row in found}
 
 
 def open_runs(reader: Reader, node_id: str) -> list[tuple[Run, list[Hold]]]:

@@ -76,6 +76,7 @@ def run_document(
             currency=currency,
             converted=converted,
             exchange=_exchange(reader, converted),
+            links=_links(reader, known),
         )
     )
     _look_ahead(reader, document, known, run["started_at"])
@@ -98,6 +99,12 @@ def _look_ahead(
     forecast = forecast_of(document, marks, micros(started_at))
     if forecast is not None:
         document["forecast"] = forecast
+
+
+def _links(reader: Reader, known: dict[str, Any]) -> list[dict[str, Any]]:
+    """Ids that others gave the run; statements of before there were any are derived without."""
+    query = "report/run_links"
+    return reader.rows(query, **known) if reader.has(query) else []
 
 
 def _converted(reader: Reader, currency: str | None, hours: dict[str, Any]) -> list[dict[str, Any]]:
@@ -187,13 +194,13 @@ def _readings(reader: Reader, run_id: str, start: datetime, end: datetime) -> li
 
 
 def find_run(reader: Reader, text: str) -> str:
-    """Id of the run that a text means: ``last``, an id or its beginning, or a name.
+    """Id of the run that a text means: ``last``, an id or its beginning, a name, an id of others.
 
-    Of several runs of one name the newest. Raises UsageError if none, or the beginning of several,
-    is meant.
+    Of several runs of one name, or of one id of others, the newest. Raises UsageError if none,
+    or the beginning of several, is meant.
     """
     found = reader.rows("report/find_runs", text=text)
-    for meant_by in ("id", "last", "name"):
+    for meant_by in ("id", "last", "name", "link"):
         for row in found:
             if row["meant_by"] == meant_by:
                 return str(row["run_id"])

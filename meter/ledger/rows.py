@@ -24,6 +24,7 @@ from meter.model import (
     Price,
     RawReading,
     Run,
+    RunLink,
     RunState,
     Site,
 )
@@ -205,6 +206,11 @@ def price_of(row: Mapping[str, Any]) -> Price:
 def budget(value: Budget, seq: int, recorded: datetime) -> Row:
     """Row of ``run_budget``."""
     return (value.run_id, value.amount, value.unit, value.stop, seq, recorded)
+
+
+def link(value: RunLink, seq: int, recorded: datetime) -> Row:
+    """Row of ``run_link``."""
+    return (value.run_id, value.source, value.foreign_id, seq, recorded)
 
 
 def state(value: RunState, seq: int, recorded: datetime) -> Row:

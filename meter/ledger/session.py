@@ -119,6 +119,7 @@ class Session:
         self._append(
             "run_budget", [rows.budget(v, seq, recorded) for b in batches for v in b.budgets]
         )
+        self._append("run_link", [rows.link(v, seq, recorded) for b in batches for v in b.links])
         for draft in (one for batch in batches for one in batch.statements):
             self._seal(draft, seq, recorded)
         self._append("price", [rows.price(v, seq) for v in self._new_prices(batches, recorded_us)])

@@ -27,6 +27,8 @@ FROM (
     UNION ALL
     SELECT seq FROM run_budget
     UNION ALL
+    SELECT seq FROM run_link
+    UNION ALL
     SELECT seq FROM run_state
     UNION ALL
     SELECT seq FROM site

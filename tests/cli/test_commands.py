@@ -66,7 +66,7 @@ def test_help_lists_every_command_without_importing_any(place: Place) -> None:
         assert f"\n  {name} " in done.stdout
 
 
-@pytest.mark.parametrize("name", [n for n in app.COMMANDS if n not in {"run", "exec"}])
+@pytest.mark.parametrize("name", [n for n in app.COMMANDS if n not in {"run", "exec", "attach"}])
 def test_every_help_has_an_example(
     place: Place, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:

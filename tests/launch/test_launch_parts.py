@@ -21,6 +21,7 @@ from meter.environment import (
 from meter.errors import AgentError, LimitError, MeterError, UsageError
 from meter.ids import ulid
 from meter.launch.client import Exchange, NoAgentError, NoAnswerError, request
+from meter.launch.identity import Identity
 from meter.launch.options import help_text, parse
 from meter.launch.spec import end_of, registration
 
@@ -148,7 +149,7 @@ def test_the_command_begins_at_the_first_word_that_is_no_option():
 
 
 def test_help_names_every_option_and_ends_with_an_example():
-    for mode in ("run", "exec"):
+    for mode in ("run", "exec", "attach"):
         text = help_text(mode)
         assert all(flag in text for flag in ("--project", "--gpus", "--summary-json", "--strict"))
         assert text.rstrip().splitlines()[-1].startswith("Example: meter " + mode)
@@ -159,7 +160,7 @@ def test_help_names_every_option_and_ends_with_an_example():
 def test_odd_variables_never_keep_a_run_from_being_described(visible, project):
     variables = {"CUDA_VISIBLE_DEVICES": visible, "METER_PROJECT": project}
     options = parse("run", ["/bin/\udcff"])
-    body = registration(options, Environment(variables, UID), ("id", "generated"), 1)
+    body = registration(options, Environment(variables, UID), Identity("id", "generated", []), 1)
     assert body["cuda_visible_devices"] == visible
     body["name"].encode()
     limits.check_name("name", body["name"])

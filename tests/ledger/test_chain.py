@@ -33,6 +33,7 @@ from meter.model import (
     Notice,
     Price,
     RawReading,
+    RunLink,
     Severity,
     Site,
 )
@@ -71,6 +72,7 @@ def batches(draw) -> LedgerBatch:
         factors=tuple(draw(st.lists(factors(), max_size=2, unique_by=lambda one: one.id))),
         prices=(price,) if draw(st.booleans()) else (),
         budgets=(Budget("r", draw(amounts) + 1, "kWh"),),
+        links=(RunLink("r", "wandb", draw(texts)),),
         site_id="lab",
     )  # fmt: skip
 

@@ -1,0 +1,90 @@
+"""A socket's place that somebody else has taken is not used; the job is metered all the same."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from meter.environment import Environment
+from meter.launch.trust import taken_by, trusted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+US, OTHER = os.geteuid(), 12_345
+ROOT = pytest.mark.skipif(US != 0, reason="only root can give files away")
+
+
+def listening(path: Path, *, uid: int = US, gid: int = -1, mode: int = 0o660) -> str:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(path))
+    path.chmod(mode)
+    if uid != US or gid != -1:
+        os.chown(path, uid, gid)
+    return str(path)
+
+
+def test_what_is_ours_or_not_there_yet_can_be_used(tmp_path):
+    assert taken_by(str(tmp_path / "s"), US) is None
+    assert taken_by(str(tmp_path / "none" / "s"), US) is None
+    assert taken_by(listening(tmp_path / "s"), US) is None
+
+
+@pytest.mark.skipif(US == 0, reason="what is root's is ours")
+def test_what_is_roots_can_be_used():
+    assert taken_by("/run/meter.sock", US) is None
+
+
+@ROOT
+def test_a_socket_or_a_folder_of_another_user_is_refused(tmp_path):
+    theirs = listening(tmp_path / "s", uid=OTHER, gid=OTHER)
+    assert str(OTHER) in taken_by(theirs, US)
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    ours = listening(folder / "s")
+    os.chown(folder, OTHER, OTHER)
+    assert "the folder" in taken_by(ours, US)
+    assert "the folder" in taken_by(str(folder / "not-yet"), US)
+
+
+@ROOT
+def test_a_socket_shared_with_our_group_counts_but_not_where_everybody_may_put_one(tmp_path):
+    shared = listening(tmp_path / "s", uid=OTHER, gid=os.getegid())
+    assert taken_by(shared, US) is None
+    os.chmod(shared, 0o600)
+    assert taken_by(shared, US) is not None
+    os.chmod(shared, 0o660)
+    tmp_path.chmod(stat.S_ISVTX | 0o777)
+    assert taken_by(shared, US) is not None
+
+
+@ROOT
+def test_a_link_to_another_users_place_is_what_it_is_itself(tmp_path):
+    (tmp_path / "s").symlink_to("/nowhere")
+    os.chown(tmp_path / "s", OTHER, OTHER, follow_symlinks=False)
+    assert taken_by(str(tmp_path / "s"), US) is not None
+
+
+@ROOT
+@pytest.mark.parametrize("mode", ["run", "exec"])
+def test_the_job_is_metered_by_an_agent_of_ones_own_and_a_line_says_why(place, mode):
+    taken = place.folder / "taken"
+    listening(taken, uid=OTHER, gid=OTHER)
+    done = place.run("--", "sh", "-c", "exit 3", mode=mode, variables={"METER_SOCKET": str(taken)})
+    assert done.returncode == 3
+    assert done.stderr.count(b"belongs to another user") == 1
+    (start,) = place.events("start")
+    assert str(taken) not in start["words"]
+    assert len(place.events("POST")) == 1
+
+
+@ROOT
+def test_a_place_that_was_not_named_is_left_to_its_own_check(tmp_path):
+    told: list[str] = []
+    environment = Environment({"METER_HOME": str(tmp_path)}, US)
+    assert trusted(environment, told.append) is environment
+    assert told == []
