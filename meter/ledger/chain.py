@@ -29,6 +29,9 @@ CHAINED = (
 )
 """Tables of facts; each has ``seq``, the commit that brought a row, and ``audit/<table>.sql``."""
 
+ADDED = {"mark": 6}
+"""Columns that a table got after the chain began: where the last of them are null, a row ends."""
+
 LEFT_OUT = {
     "batch": "it is the chain",
     "counter": "superseded; see docs/adr/0002",
@@ -52,6 +55,8 @@ class Form:
     columns: tuple[str, ...]
     special: tuple[tuple[int, Decimal | None], ...]
     """Places of instants, and of decimals with the unit of their last place."""
+    least: int = 0
+    """How many values a row has at least; later ones are left out from the last not null on."""
 
     @classmethod
     def of(cls, table: str, columns: Mapping[str, str]) -> Form:
@@ -62,11 +67,15 @@ class Form:
                 special.append((place, Decimal(1).scaleb(-int(decimal[1]))))
             elif kind == "TIMESTAMP":
                 special.append((place, None))
-        return cls(table, tuple(columns), tuple(special))
+        least = len(columns) - ADDED.get(table, 0)
+        return cls(table, tuple(columns), tuple(special), least)
 
     def line(self, row: Sequence[object]) -> bytes:
         """Canonical text of a row, as stored or as it is about to be, without a line feed."""
-        return canonical([self.table, *self._values(row)])
+        values = self._values(row)
+        while len(values) > self.least and values[-1] is None:
+            del values[-1]
+        return canonical([self.table, *values])
 
     def named(self, row: Sequence[object]) -> dict[str, object]:
         """Canonical values of a row by their columns."""
