@@ -12,9 +12,9 @@ from meter.agent import problems
 from meter.agent.guard import Guard
 from meter.agent.http_audit import Auditing, add_audit
 from meter.agent.http_books import LARGER, add_books
+from meter.agent.http_marks import Marking, add_marks
 from meter.agent.requests import (  # noqa: TC001  FastAPI looks at them
     NewIntensity,
-    NewMark,
     NewPastRun,
     NewRun,
     RunEnd,
@@ -47,16 +47,12 @@ _BOOKED: dict[int | str, dict[str, Any]] = {
     200: {"description": "Booked before, with the same content: nothing was written"},
     201: {"description": "Booked, and durable"},
 }
-_MARKED = (
-    "Noted; not durable yet. It is written with its energy once the devices' curves have come "
-    "past it, about two seconds later"
-)
 _MOST_RUNS = 1_000
 _MOST_SCOPES = 100
 _CURRENCY = "^[A-Z]{3}$"
 
 
-class Desk(Auditing, Protocol):
+class Desk(Auditing, Marking, Protocol):
     """What the routes ask; every method may block and is called from any thread."""
 
     def register(self, run: NewRun, peer_pid: int | None) -> tuple[dict[str, Any], bool]:
@@ -64,9 +60,6 @@ class Desk(Auditing, Protocol):
 
     def end(self, run_id: str, end: RunEnd, peer_pid: int | None) -> dict[str, Any]:
         """End a run; its document once all is settled and durable."""
-
-    def mark(self, run_id: str, mark: NewMark) -> dict[str, Any]:
-        """Note an instant inside a run."""
 
     def add_past(self, run: NewPastRun) -> tuple[dict[str, Any], bool]:
         """Book a run that was not metered; its document, and whether it was new."""
@@ -122,6 +115,7 @@ def build(desk: Desk, page: Page, hosts: Collection[str], books: Books | None = 
     )
     problems.install(app)
     _add_runs(app, desk)
+    add_marks(app, desk)
     _add_intensity(app, desk)
     _add_comparison(app, desk)
     add_audit(app, desk)
@@ -190,11 +184,6 @@ def _add_runs(app: FastAPI, desk: Desk) -> None:
     def end(run_id: str, end: RunEnd, request: Request) -> Response:
         """End a run and give its document."""
         return JSONResponse(desk.end(run_id, end, _peer_pid(request)))
-
-    @app.post("/v1/runs/{run_id}/marks", status_code=202, response_description=_MARKED)
-    def mark(run_id: str, mark: NewMark) -> Response:
-        """Note a step, an epoch or a phase of a run."""
-        return JSONResponse(desk.mark(run_id, mark), 202)
 
 
 def _add_comparison(app: FastAPI, desk: Desk) -> None:

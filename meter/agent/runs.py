@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from meter.agent.booking import Account
+from meter.agent.marking import Marks
 from meter.model import Hold, RunStatus
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from meter.model import Budget, Mark, Run
+    from meter.model import Budget, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class LiveRun:
     run: Run
     wanted: Wanted = field(default_factory=Wanted)
     shares: dict[str, Fraction] = field(default_factory=dict)
-    marks: list[tuple[int, Mark]] = field(default_factory=list)  # with their CLOCK_BOOTTIME
+    marks: Marks = field(default_factory=Marks)
     ending: Ending | None = None
     worst: RunStatus = RunStatus.COMPLETED  # of launchers that have left
     budgets: dict[str, Budget] = field(default_factory=dict)  # by unit

@@ -48,6 +48,9 @@ class FakeDesk:
     def mark(self, run_id: str, mark: Any) -> dict[str, Any]:
         return self._note("mark", run_id, mark)
 
+    def marks(self, run_id: str, marks: Any) -> dict[str, Any]:
+        return self._note("marks", run_id, marks)
+
     def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
         return [self._note("runs", limit, project)]
 
