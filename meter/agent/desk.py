@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from meter.agent.archive import Archive
     from meter.agent.feeding import Feeding
+    from meter.agent.http_told import ToldRuns
     from meter.agent.loop import Loop
     from meter.agent.metering import Metering
     from meter.agent.reception import Reception
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from meter.agent.shelf import Shelf
     from meter.ledger import Reader
     from meter.model import Factor
+    from meter.past import Imported
 
 IN_MEMORY = Path(":memory:")
 """A ledger that is gone when it is closed."""
@@ -220,6 +222,11 @@ class Desk:
                 return self._document(run_id, durable=True), new
             except LedgerError as error:
                 return {"id": run_id, "not_shown": str(error)}, new
+
+    def take_runs(self, given: ToldRuns) -> Imported:
+        """Book runs that another tool told, all or none. Raises RowsError, LedgerError."""
+        with self._staying():
+            return self._archive.take(given)
 
     def budgets(self, run_id: str) -> dict[str, Any]:
         """What a run that lives here has used of its budgets."""

@@ -13,6 +13,7 @@ from meter.agent.guard import Guard
 from meter.agent.http_audit import Auditing, add_audit
 from meter.agent.http_books import LARGER, add_books
 from meter.agent.http_marks import Marking, add_marks
+from meter.agent.http_told import LARGER_TOLD, Archiving, add_told
 from meter.agent.requests import (  # noqa: TC001  FastAPI looks at them
     NewIntensity,
     NewPastRun,
@@ -52,7 +53,7 @@ _MOST_SCOPES = 100
 _CURRENCY = "^[A-Z]{3}$"
 
 
-class Desk(Auditing, Marking, Protocol):
+class Desk(Auditing, Archiving, Marking, Protocol):
     """What the routes ask; every method may block and is called from any thread."""
 
     def register(self, run: NewRun, peer_pid: int | None) -> tuple[dict[str, Any], bool]:
@@ -114,6 +115,7 @@ def build(desk: Desk, page: Page, hosts: Collection[str], books: Books | None = 
         title="meter agent", version=__version__, docs_url=None, redoc_url=None, responses=_PROBLEM
     )
     problems.install(app)
+    add_told(app, desk)
     _add_runs(app, desk)
     add_marks(app, desk)
     _add_intensity(app, desk)
@@ -122,7 +124,7 @@ def build(desk: Desk, page: Page, hosts: Collection[str], books: Books | None = 
     _add_health(app, desk, page)
     if books is not None:
         add_books(app, books)
-    return Guard(app, hosts, larger=LARGER)
+    return Guard(app, hosts, larger={**LARGER, **LARGER_TOLD})
 
 
 def _add_runs(app: FastAPI, desk: Desk) -> None:
