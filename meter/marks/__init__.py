@@ -8,8 +8,7 @@ is dropped and counted.
 
 from __future__ import annotations
 
-from meter.marks import sender
-from meter.marks.checked import WrongMarkError, checked
+from meter.marks import checked, sender
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
@@ -43,10 +42,10 @@ def mark(
         if wrong or unknown:
             here.drop(sender.INVALID)
             return
-        made = checked(at_ns, step, epoch, phase, tokens, fraction)
+        made = checked.told(at_ns, step, epoch, phase, tokens, fraction)
         here.phase = made.get("phase", here.phase)
         here.put(made)
-    except WrongMarkError:
+    except checked.WrongMarkError:
         sender.drop(sender.INVALID)
     except Exception:  # noqa: BLE001  the job is sacred
         sender.drop(sender.FAILED)

@@ -21,7 +21,7 @@ class WrongMarkError(Exception):
     """A value that no mark can have; raised and caught inside."""
 
 
-def checked(
+def told(
     at_ns: int, step: object, epoch: object, phase: object, tokens: object, fraction: object
 ) -> dict[str, Any]:
     """The mark as it is told; raises WrongMarkError."""
@@ -62,7 +62,8 @@ def _plain(value: object) -> int | float | Decimal:
         raise WrongMarkError
     if not isinstance(value, int | float | Decimal):
         value = _of_numpy(value)
-    if not isinstance(value, int) and not math.isfinite(value):
+    wrong = isinstance(value, float) and not math.isfinite(value)
+    if wrong or (isinstance(value, Decimal) and not value.is_finite()):
         raise WrongMarkError
     return value
 
