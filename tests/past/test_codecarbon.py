@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from decimal import Decimal
 
 import pytest
@@ -284,9 +283,7 @@ ENERGY = st.decimals(0, 1_000, places=12)
     pue=st.sampled_from(["1", "1.1", "1.5", "2"]),
     order=st.randoms(use_true_random=False),
 )  # fmt: skip
-def test_runs_add_up_to_their_rows_in_any_order_and_once_however_often_imported(
-    rows, pue, order: random.Random
-):
+def test_runs_add_up_to_their_rows_in_any_order_and_once_however_often_imported(rows, pue, order):
     told = [
         row(
             run_id=str(n), duration=str(seconds), pue=pue, energy_consumed="",
