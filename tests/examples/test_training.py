@@ -50,7 +50,7 @@ def adds_up(document: dict) -> None:
 def test_steps_in_the_ledger_are_the_steps_trained_by_one_process_or_two(
     python: Path, node: Node, launcher: tuple[str, ...]
 ) -> None:
-    printed, document = node.run(python, *launcher, EXAMPLE / "train.py", "--epochs", 3)
+    printed, document = node.run(python, *launcher, EXAMPLE / "train.py", "--epochs", "3")
     ((_, steps, tokens),) = PRINTED.findall(printed)
     assert int(steps) >= 3 * 3
     told = document["steps"]

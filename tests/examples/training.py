@@ -35,7 +35,15 @@ def require_training() -> Path:
     done = subprocess.run([sys.executable, "-m", "venv", "--clear", FOLDER], capture_output=True)
     if done.returncode == 0:
         words = [word for file in REQUIREMENTS for word in ("--requirement", file)]
-        pip = [PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        pip = [
+            PYTHON,
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "install",
+            "--quiet",
+            "--no-compile",
+        ]
         done = subprocess.run([*pip, *words], capture_output=True, timeout=INSTALL_S)
     if done.returncode != 0:
         reason = f"no environment to train in: {done.stderr.decode(errors='replace')[-500:]}"
@@ -75,7 +83,7 @@ class Node:
             **self.scenario.environment(self.folder, library=build.library(build.default_folder())),
         }
 
-    def run(self, *job: object, code: int = 0) -> tuple[str, dict[str, Any]]:
+    def run(self, *job: str | Path, code: int = 0) -> tuple[str, dict[str, Any]]:
         """What a job under ``meter run`` prints, and the document of its run."""
         file = self.folder / "summary.json"
         meter = [sys.executable, "-m", "meter", "run", "--summary-json", file, "--quiet", "--"]
