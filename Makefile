@@ -1,4 +1,5 @@
-# Everything a newcomer needs; `make` alone lists it. Nothing outside .venv is touched,
+# Everything a newcomer needs; `make` alone lists it. Nothing outside .venv and .venv-examples
+# (training libraries, which the slow tests make) is touched,
 # except that root gets the Debian packages which tests use (see tests/system_tools.py).
 
 PYTHON ?= python3
@@ -51,7 +52,7 @@ constraints: $(VENV)/.installed  ## resolve all dependencies anew, with hashes a
 	  grep -v '^#' $(VENV)/constraints.txt; } > constraints.txt
 
 clean:  ## remove what make has made
-	rm -rf $(VENV) dist build meter-demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-examples dist build meter-demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(VENV)/.made:
 	@$(PYTHON) tests/system_tools.py python

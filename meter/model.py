@@ -298,7 +298,12 @@ class RunState:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """An instant inside a run, with the run's cumulative energy then."""
+    """An instant inside a run, with the run's cumulative energy then.
+
+    ``low_mj`` and ``high_mj`` bound that energy, but for where between two ticks the instant lies:
+    by that it may be ``below_mj`` less and ``above_mj`` more. An empty phase ends the one before.
+    ``number`` counts what ``source`` told; the same of both is the same mark.
+    """
 
     run_id: str
     at_us: int
@@ -308,6 +313,12 @@ class Mark:
     phase: str | None = None
     tokens: int | None = None
     fraction: Decimal | None = None  # of the run that is done, 0 to 1
+    low_mj: int | None = None
+    high_mj: int | None = None
+    below_mj: int | None = None
+    above_mj: int | None = None
+    source: str | None = None
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from meter import figures, plans
+from meter import figures, marked, plans
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,6 +71,8 @@ def _fitting(document: Mapping[str, Any], width: int, room: int) -> list[str]:
         ("Apart", _apart(document)),
         ("Compare", _household(document)),
         ("Per", _per(document)),
+        ("Phases", marked.phases(document)),
+        ("Epochs", marked.epochs(document)),
     ):
         block = _rows([row], width)
         if len(lines) + len(block) <= room:
@@ -193,7 +195,8 @@ def _per(document: Mapping[str, Any]) -> str:
     parts = []
     for name, quantity in (document.get("per") or {}).items():
         if quantity and "unit" in quantity:
-            parts.append(f"{name} {figures.figure(quantity)}")
+            tail = marked.tail(document) if name == "step" else ""
+            parts.append(f"{name} {figures.figure(quantity)}{tail}")
     return ", ".join(parts)
 
 

@@ -34,6 +34,7 @@ _CARBON_ROWS = (
 )
 _PARTS = frozenset({"market_default", "embodied_board", "embodied_server"})
 _MOST_CHANGES = 30
+_MOST_EPOCHS = 50
 _LONG = 120
 _METHODS = ("measured", "simulated", "sourced", "modelled", "assumed")
 
@@ -110,7 +111,39 @@ def _context(document: Mapping[str, Any], series: Sequence[Mapping[str, Any]]) -
         "version": __version__,
         "fingerprint": _fingerprint(document),
         **_statement(document),
+        **_marked(document),
     }
+
+
+def _marked(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Phases and epochs as rows with a name, and what a step took."""
+    phases, epochs = document.get("phases") or (), document.get("epochs") or ()
+    shown = epochs[-_MOST_EPOCHS:]
+    steps = document.get("steps") or {}
+    return {
+        "marked": [
+            ("Phases", "Phase", [(_phase_name(one), one) for one in phases], 0),
+            (
+                "Epochs",
+                "Epoch",
+                [(_epoch_name(one), one) for one in shown],
+                len(epochs) - len(shown),
+            ),
+        ],
+        "steps_median": {"value": steps.get("median_j", 0), "unit": "J"},
+        "steps_p95": {"value": steps.get("p95_j", 0), "unit": "J"},
+    }
+
+
+def _phase_name(phase: Mapping[str, Any]) -> str:
+    times = phase["times"]
+    return f"{phase['phase']} ({times:,} times)" if times > 1 else str(phase["phase"])
+
+
+def _epoch_name(epoch: Mapping[str, Any]) -> str:
+    if epoch["to"] < epoch["epoch"]:
+        return f"{epoch['epoch']}, up to {figures.plain(epoch['to'])}"
+    return str(epoch["epoch"])
 
 
 def _not_stated(document: Mapping[str, Any]) -> list[str]:

@@ -180,6 +180,15 @@ FAMILIES: tuple[Family, ...] = (
         ("run", "token_type"),
     ),
     Family(
+        "meter_run_phase_energy_joules_total", "counter",
+        "Energy of a run by the phases that its job marks, in joules; (none) is the time without"
+        " one, (other) are those beyond the first 16.", ("run", "phase"),
+    ),
+    Family(
+        "meter_run_steps_total", "counter", "Steps of a run so far, as the job marks them.",
+        ("run",),
+    ),
+    Family(
         "meter_run_info", "info", "A run that lives or ended a short while ago.",
         ("run", "name", "project", "simulated"), _run_infos,
     ),
@@ -229,7 +238,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "meter_samples_dropped_total", "counter",
-        "Readings that were taken and lost, since the agent's start.", ("reason",),
+        "Readings and marks that were taken and lost, since the agent's start.", ("reason",),
         lambda s: (((reason,), float(n)) for reason, n in s.health.dropped),
     ),
     Family(

@@ -26,7 +26,12 @@ OTHER = "(other)"
 OWN = "own"
 """Provider of what runs on own or rented GPUs, in contrast to a hosted API's name."""
 
+NO_PHASE = "(none)"
+PHASES = "meter_run_phase_energy_joules_total"
+
 MAX_PROJECTS = 200
+MAX_PHASES = 16
+"""Of one run, with a name of their own."""
 MAX_RUNS = 500
 _NO_PROJECT = {Kind.IDLE: IDLE, Kind.UNATTRIBUTED: UNATTRIBUTED}
 
@@ -127,6 +132,26 @@ class Books:
         key = _key("meter_run_tokens_total", run=account.run_id, token_type="train")  # noqa: S106
         if self._exposes(account):
             self._raise_to(key, Decimal(total))
+
+    def steps(self, account: Account, done: int) -> None:
+        """Note how many steps a run says it has done; less than before is no news."""
+        if self._exposes(account):
+            self._raise_to(_key("meter_run_steps_total", run=account.run_id), Decimal(done))
+
+    def phase(self, account: Account, phase: str, energy_mj: Decimal) -> None:
+        """Add energy to a phase of a run; beyond so many phases, to the others."""
+        if not self._exposes(account):
+            return
+        known = {labels for name, labels in self._runs.get(account.run_id, ()) if name == PHASES}
+        _, labels = key = _key(PHASES, run=account.run_id, phase=phase or NO_PHASE)
+        if labels not in known and len(known) >= MAX_PHASES:
+            key = _key(PHASES, run=account.run_id, phase=OTHER)
+        self._add(key, energy_mj.scaleb(-3))
+
+    def phased_mj(self, run_id: str) -> Decimal:
+        """Energy of a run that is booked to its phases."""
+        found = (self._totals[key] for key in self._runs.get(run_id, ()) if key[0] == PHASES)
+        return sum(found, Decimal(0)).scaleb(3)
 
     def changed(self) -> tuple[Counter, ...]:
         """The counters that changed since they were last asked for."""

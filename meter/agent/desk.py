@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from meter.agent import views
 from meter.agent.problems import NotFoundError
+from meter.agent.reception import ended_error
 from meter.config import Intensity
 from meter.errors import LedgerError, MeterError, UsageError
 from meter.factors.feeds import Point, about_of, factors_of_points
@@ -31,10 +32,12 @@ if TYPE_CHECKING:
 
     from meter.agent.archive import Archive
     from meter.agent.feeding import Feeding
+    from meter.agent.http_told import ToldRuns
     from meter.agent.loop import Loop
     from meter.agent.metering import Metering
     from meter.agent.reception import Reception
     from meter.agent.requests import (
+        MarkList,
         NewIntensity,
         NewLink,
         NewMark,
@@ -42,9 +45,6 @@ if TYPE_CHECKING:
         NewRun,
         RunEnd,
     )
-    from meter.agent.shelf import Shelf
-    from meter.ledger import Reader
-    from meter.model import Factor, RunStatus
 
 IN_MEMORY = Path(":memory:")
 """A ledger that is gone when it is closed."""
@@ -232,8 +232,24 @@ class Desk:
         self._reception.scraped_ns = self._now_ns()
 
     def mark(self, run_id: str, mark: NewMark) -> dict[str, Any]:
-        """Note an instant inside a run."""
-        return self._loop.ask(lambda: self._reception.mark(run_id, mark))
+        """Note an instant inside a run; raises NotFoundError, ConflictError."""
+        with self._telling_ended(run_id):
+            return self._loop.ask(lambda: self._reception.mark(run_id, mark))
+
+    def marks(self, run_id: str, marks: MarkList) -> dict[str, Any]:
+        """Note several instants inside a run; raises NotFoundError, ConflictError."""
+        with self._telling_ended(run_id):
+            return self._loop.ask(lambda: self._reception.marks(run_id, marks))
+
+    @contextlib.contextmanager
+    def _telling_ended(self, run_id: str) -> Iterator[None]:
+        """A run that does not live here may be one that the ledger knows to have ended."""
+        try:
+            yield
+        except NotFoundError:
+            if self._kept(run_id):
+                raise ended_error(run_id) from None
+            raise
 
     def add_past(self, run: NewPastRun) -> tuple[dict[str, Any], bool]:
         """Book a run that was not metered; its document, and whether it was new.
@@ -246,6 +262,11 @@ class Desk:
                 return self._document(run_id, durable=True), new
             except LedgerError as error:
                 return {"id": run_id, "not_shown": str(error)}, new
+
+    def take_runs(self, given: ToldRuns) -> Imported:
+        """Book runs that another tool told, all or none. Raises RowsError, LedgerError."""
+        with self._staying():
+            return self._archive.take(given)
 
     def budgets(self, run_id: str) -> dict[str, Any]:
         """What a run that lives here has used of its budgets."""
@@ -369,6 +390,11 @@ class Desk:
     def _found(self, text: str) -> str:
         with self._reader() as reader:
             return _find(reader, text)
+
+    def _kept(self, run_id: str) -> bool:
+        with contextlib.suppress(MeterError):
+            return self._found(run_id) == run_id
+        return False
 
     def _cut(self, run_id: str) -> Future[None]:
         def cut() -> Future[None]:

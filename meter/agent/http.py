@@ -12,10 +12,11 @@ from meter.agent import problems
 from meter.agent.guard import Guard
 from meter.agent.http_audit import Auditing, add_audit
 from meter.agent.http_books import LARGER, add_books
+from meter.agent.http_marks import Marking, add_marks
+from meter.agent.http_told import LARGER_TOLD, Archiving, add_told
 from meter.agent.requests import (  # noqa: TC001  FastAPI looks at them
     NewIntensity,
     NewLink,
-    NewMark,
     NewPastRun,
     NewRun,
     RunEnd,
@@ -52,16 +53,12 @@ _LINKED: dict[int | str, dict[str, Any]] = {
     201: {"description": "Added, or known already; durable"},
     202: {"description": "Added, but not durable yet"},
 }
-_MARKED = (
-    "Noted; not durable yet. It is written with its energy once the devices' curves have come "
-    "past it, about two seconds later"
-)
 _MOST_RUNS = 1_000
 _MOST_SCOPES = 100
 _CURRENCY = "^[A-Z]{3}$"
 
 
-class Desk(Auditing, Protocol):
+class Desk(Auditing, Archiving, Marking, Protocol):
     """What the routes ask; every method may block and is called from any thread."""
 
     def register(self, run: NewRun, peer_pid: int | None) -> tuple[dict[str, Any], bool]:
@@ -72,9 +69,6 @@ class Desk(Auditing, Protocol):
 
     def link(self, run_id: str, link: NewLink) -> tuple[dict[str, Any], bool]:
         """Add an id that somebody else gave a run; whether that is durable."""
-
-    def mark(self, run_id: str, mark: NewMark) -> dict[str, Any]:
-        """Note an instant inside a run."""
 
     def add_past(self, run: NewPastRun) -> tuple[dict[str, Any], bool]:
         """Book a run that was not metered; its document, and whether it was new."""
@@ -132,14 +126,16 @@ def build(desk: Desk, page: Page, hosts: Collection[str], books: Books | None = 
         title="meter agent", version=__version__, docs_url=None, redoc_url=None, responses=_PROBLEM
     )
     problems.install(app)
+    add_told(app, desk)
     _add_runs(app, desk)
+    add_marks(app, desk)
     _add_intensity(app, desk)
     _add_comparison(app, desk)
     add_audit(app, desk)
     _add_health(app, desk, page)
     if books is not None:
         add_books(app, books)
-    return Guard(app, hosts, larger=LARGER)
+    return Guard(app, hosts, larger={**LARGER, **LARGER_TOLD})
 
 
 def _add_runs(app: FastAPI, desk: Desk) -> None:
@@ -207,11 +203,6 @@ def _add_runs(app: FastAPI, desk: Desk) -> None:
         """Add an id that somebody else gave a run, live or ended; the run keeps its own."""
         answer, durable = desk.link(run_id, link)
         return JSONResponse(answer, 201 if durable else 202)
-
-    @app.post("/v1/runs/{run_id}/marks", status_code=202, response_description=_MARKED)
-    def mark(run_id: str, mark: NewMark) -> Response:
-        """Note a step, an epoch or a phase of a run."""
-        return JSONResponse(desk.mark(run_id, mark), 202)
 
 
 def _add_comparison(app: FastAPI, desk: Desk) -> None:

@@ -12,9 +12,11 @@ from dataclasses import astuple, dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
+from meter.agent import marking
 from meter.agent.booking import Books
 from meter.agent.budgeting import BudgetWatch
 from meter.agent.draft import Draft
+from meter.agent.marking import Marks
 from meter.agent.recovery import Recovered
 from meter.agent.roll import Roll, unread_notice
 from meter.factors.bundled import embodied_for
@@ -119,6 +121,7 @@ class Metering:
         self.builder = IntervalBuilder(WallAnchor(self.started_ns, clock.wall_us()))
         self.heard_ns: int | None = None
         self.dropped = 0
+        self._dropped_of_gone = 0
         self.idle_since_ns = self.started_ns
         self.committed: tuple[Counter, ...] = ()
         self.undurable: deque[tuple[Future[None], LedgerBatch]] = deque(maxlen=_UNDURABLE_KEPT)
@@ -295,9 +298,17 @@ class Metering:
 
     def mark(self, live: LiveRun, at_ns: int, mark: Mark) -> None:
         """Note an instant; its energy is filled in once the curves have come there."""
-        live.marks.append((at_ns, mark))
+        live.marks.add(at_ns, mark)
         if mark.tokens is not None:
             self.books.tokens(live.account, mark.tokens)
+        if mark.step is not None:
+            self.books.steps(live.account, mark.step)
+
+    @property
+    def dropped_marks(self) -> int:
+        """Marks that were made and are not kept, since the agent's start."""
+        ended = [live for live, _ in self.ended.values()]
+        return self._dropped_of_gone + marking.total_dropped([*self.runs.values(), *ended])
 
     @property
     def ending(self) -> bool:
@@ -335,7 +346,7 @@ class Metering:
         if rows:
             self._draft.readings += self._rows(now_ns)
         for run_id in [r for r, (_, at_ns) in self.ended.items() if now_ns - at_ns > SHOWN_NS]:
-            del self.ended[run_id]
+            self._dropped_of_gone += marking.total_dropped([self.ended.pop(run_id)[0]])
             self.books.forget(run_id)
         urgent = urgent or self.hurry or bool(finished)
         if not (rows or urgent):
@@ -379,7 +390,9 @@ class Metering:
                     self.note(unread_notice(track.device))
                 track.finish(ending.ended_ns)
                 self._add(track.reaching(ending.ended_ns))
-            self._mark_all()
+            self._mark(live, ending.ended_ns)
+            if (dropped := marking.dropped_notice(live)) is not None:
+                self.note(dropped)
             self._draft.intervals += self.builder.close(ending.ended_ns, run_id=live.run.id)
             state = RunState(
                 live.run.id, ending.status, live.at_us(ending.ended_ns), ending.exit_code
@@ -409,14 +422,13 @@ class Metering:
     def _mark_all(self) -> None:
         """Fill in the marks that every device of their run has come past."""
         for live in self.runs.values():
-            while live.marks:
-                at_ns, mark = live.marks[0]
-                tracks = [self.roll.tracks[d] for d in live.shares if d in self.roll.tracks]
-                if live.ending is None and any(_behind(track, at_ns) for track in tracks):
-                    break
-                live.marks.pop(0)
-                energy_mj = self.builder.energy_mj(live.run.id, at_ns)
-                self._draft.marks.append(replace(mark, energy_mj=max(0, energy_mj)))
+            tracks = [self.roll.tracks[d] for d in live.shares if d in self.roll.tracks]
+            booked = [track.booked_ns for track in tracks if track.booked_ns is not None]
+            if len(booked) == len(tracks):
+                self._mark(live, min(booked, default=self.clock.boot_ns()))
+
+    def _mark(self, live: LiveRun, until_ns: int) -> None:
+        self._draft.marks += marking.settled(live, self.builder, self.books, until_ns)
 
     def _follow_wall(self, now_ns: int) -> None:
         """Follow a stepped clock, at the border of a minute; no duration depends on it."""
@@ -473,11 +485,13 @@ class Metering:
         """Go on where the last agent was killed: the open minute from its rows, runs, totals."""
         for device_id, closed_ns in recovered.closed_ns.items():
             self.builder.resume(device_id, closed_ns)
-        for run_id, energy_mj in recovered.written_mj.items():
-            self.builder.restore(run_id, energy_mj)
+        for run_id, written in recovered.written.items():
+            self.builder.restore(run_id, written)
         for live in recovered.runs:
             self._had_run = True
             self.runs[live.run.id] = live
+            if (known := recovered.marks.get(live.run.id)) is not None:
+                live.marks = Marks.known(*known, self.books.phased_mj(live.run.id))
             for hold in live.holds():
                 self.builder.hold(hold)
         self._draft.intervals += recovered.intervals

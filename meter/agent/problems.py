@@ -90,7 +90,8 @@ def _invalid(_: Request, error: Exception) -> JSONResponse:
         if each["type"] == "extra_forbidden":
             reasons.append("a field that is not known")
             continue
-        place = "".join(str(part) for part in each["loc"][1:2])  # deeper keys are the client's
+        named = [str(part) for part in each["loc"][1:] if not str(part).startswith("(")]
+        place = "".join(named[:1])  # deeper keys are the client's
         message = str(each["msg"]).removeprefix("Value error, ")
         reasons.append(f"{place}: {message}" if place else message)
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(reasons) or "unreadable request")

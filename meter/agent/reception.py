@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from meter.agent.launchers import Launchers
     from meter.agent.metering import Metering
-    from meter.agent.requests import NewMark, NewRun, RunEnd
+    from meter.agent.requests import MarkList, NewMark, NewRun, RunEnd
 
 GRACE_NS = 3 * NS_PER_S
 """How long a vanished launcher's word may still be on its way."""
@@ -157,10 +157,36 @@ class Reception:
         return live.run.id
 
     def mark(self, run_id: str, new: NewMark) -> dict[str, Any]:
-        """Note an instant inside a run; raises NotFoundError."""
-        live = self._live(run_id)
+        """Note an instant inside a run; raises NotFoundError, ConflictError."""
+        live = self._open(run_id)
+        return {"run": live.run.id, "at_us": self._mark(live, new).at_us}
+
+    def marks(self, run_id: str, new: MarkList) -> dict[str, Any]:
+        """Note several instants, those of a source once; raises NotFoundError, ConflictError."""
+        live = self._open(run_id)
+        source = None if new.source is None else live.marks.source(new.source)
+        before = -1 if source is None else source.number
+        fresh = [(new.first + place, mark) for place, mark in new.marks]
+        if source is not None:
+            fresh = [(number, mark) for number, mark in fresh if number > before]
+            live.marks.hear(source, new.dropped)
+        wrong = [new.first + place for place, _ in new.invalid]
+        if source is not None:
+            wrong = [number for number in wrong if number > before]
+            source.number = max([before, *wrong, *(number for number, _ in fresh)])
+        if wrong:
+            live.marks.drop("invalid", len(wrong))
+        for number, mark in fresh:
+            self._mark(live, mark, new.source, number)
+        known = len(new.marks) - len(fresh)
+        return {"run": live.run.id, "noted": len(fresh), "known": known}
+
+    def _mark(
+        self, live: LiveRun, new: NewMark, source: str | None = None, number: int = 0
+    ) -> Mark:
         now_ns = self._metering.clock.boot_ns()
-        at_ns = now_ns if new.at_ns is None else min(max(new.at_ns, live.run.started_ns), now_ns)
+        last_ns = now_ns if live.ending is None else live.ending.ended_ns
+        at_ns = last_ns if new.at_ns is None else min(max(new.at_ns, live.run.started_ns), last_ns)
         mark = Mark(
             run_id=live.run.id,
             at_us=live.at_us(at_ns),
@@ -170,9 +196,17 @@ class Reception:
             phase=new.phase,
             tokens=new.tokens,
             fraction=new.fraction,
+            source=source,
+            number=None if source is None else number,
         )
         self._metering.mark(live, at_ns, mark)
-        return {"run": live.run.id, "at_us": mark.at_us}
+        return mark
+
+    def _open(self, run_id: str) -> LiveRun:
+        """A run that can still be told something: it lives, or is not settled yet."""
+        if run_id not in self._metering.runs and run_id in self._metering.ended:
+            raise ended_error(run_id)
+        return self._live(run_id)
 
     def budgets(self, run_id: str) -> dict[str, Any]:
         """What a run has used of its budgets; raises NotFoundError."""
@@ -351,6 +385,11 @@ def _links(new: NewRun) -> set[RunLink]:
 
 def _links_of(run_id: str, links: Iterable[NewLink]) -> set[RunLink]:
     return {RunLink(run_id, one.source, one.id) for one in links}
+
+
+def ended_error(run_id: str) -> ConflictError:
+    """Of a mark that comes too late."""
+    return ConflictError(f"the run {run_id} has ended", "mark it while it runs")
 
 
 def _budgets(new: NewRun) -> dict[str, Budget]:

@@ -9,16 +9,19 @@ from meter.agent.runs import LiveRun, Wanted
 from meter.ledger import recovery
 from meter.ledger.reports import run_document
 from meter.metering.intervals import IntervalBuilder
+from meter.metering.point import Point
 from meter.metering.rebuild import segments_of
 from meter.metering.wall import WallAnchor
 from meter.model import Component, Device, Hold, Method
 from meter.sampling.curve import CurveStart
+from meter.units import MJ_PER_J
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from meter.agent.budgeting import Told
     from meter.ledger import Reader
+    from meter.ledger.recovery import KnownMarks
     from meter.model import Counter, Interval, Node, RawReading, Segment
 
 _AS_HELD = Wanted(gpus="none")
@@ -34,7 +37,8 @@ class Recovered:
     closed_ns: Mapping[str, int] = field(default_factory=dict)
     runs: tuple[LiveRun, ...] = ()
     abandoned: tuple[tuple[LiveRun, int], ...] = ()  # with the last instant known of them
-    written_mj: Mapping[str, int] = field(default_factory=dict)
+    written: Mapping[str, Point] = field(default_factory=dict)
+    marks: Mapping[str, KnownMarks] = field(default_factory=dict)
     counters: tuple[Counter, ...] = ()
     intervals: tuple[Interval, ...] = ()  # of another boot
     told: tuple[Told, ...] = ()  # notices on budgets
@@ -73,7 +77,8 @@ def recover(reader: Reader, node: Node, alive: Mapping[str, list[int]]) -> Recov
         closed_ns=until,
         runs=tuple(runs),
         abandoned=tuple(abandoned),
-        written_mj={live.run.id: _written_mj(reader, live.run.id) for live in runs},
+        written={live.run.id: _written(reader, live.run.id) for live in runs},
+        marks={live.run.id: recovery.marks(reader, live.run.id) for live in runs},
         counters=counters,
         told=told,
     )
@@ -129,6 +134,6 @@ def _written_out(
     return builder.close_all()
 
 
-def _written_mj(reader: Reader, run_id: str) -> int:
+def _written(reader: Reader, run_id: str) -> Point:
     energy = run_document(reader, run_id)["energy"]["it"]
-    return round(float(energy["value"]) * 1_000)
+    return Point(*(round(float(energy[part]) * MJ_PER_J) for part in ("value", "low", "high")))

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping  # noqa: TC003
+from dataclasses import dataclass, field
 from decimal import Decimal  # noqa: TC003  pydantic looks at it while running
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from meter import budgets, currencies, limits, links
 from meter.errors import UsageError
 from meter.ids import new_id
 from meter.units import US_PER_HOUR, US_PER_QUARTER
 
+MARKS = 1_000
+"""Most marks of one request."""
 _BIGINT = 2**63 - 1
 
 
@@ -154,9 +169,86 @@ class NewMark(_Strict):
     at_ns: Instant | None = None
     step: Count | None = None
     epoch: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)] | None = None
-    phase: Name | None = None
+    phase: Name | Literal[""] | None = None  # an empty one ends the one before
     tokens: Count | None = None
     fraction: Annotated[Decimal, Field(ge=0, le=1, max_digits=18, decimal_places=9)] | None = None
+
+
+ManyMarks = Annotated[
+    list[Any],  # each is looked at by itself: a wrong one keeps no other out
+    Field(max_length=MARKS),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "maxItems": MARKS,
+            "items": {"$ref": "#/components/schemas/NewMark"},
+        }
+    ),
+]
+
+
+class NewMarks(_Strict):
+    """Marks of one process, numbered from ``first`` on, so that what is sent twice is kept once.
+
+    ``dropped`` are marks that it could not tell since it began, by reason.
+    """
+
+    source: Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,64}$")]
+    first: Count
+    marks: ManyMarks
+    dropped: Annotated[
+        dict[Annotated[str, Field(pattern="^[a-z]{1,20}$")], Count], Field(max_length=16)
+    ] = Field(default_factory=dict)
+
+
+def _shape(given: object) -> str:
+    if isinstance(given, list):
+        return "(list)"
+    return "(batch)" if isinstance(given, dict) and "marks" in given else "(mark)"
+
+
+GivenMarks = Annotated[
+    Annotated[NewMark, Tag("(mark)")]
+    | Annotated[ManyMarks, Tag("(list)")]
+    | Annotated[NewMarks, Tag("(batch)")],
+    Discriminator(_shape),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class MarkList:
+    """Marks that came together, each with its place; and those that are wrong, with the reason."""
+
+    marks: tuple[tuple[int, NewMark], ...]
+    invalid: tuple[tuple[int, str], ...]
+    source: str | None = None
+    first: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, given: NewMarks | list[Any]) -> MarkList:
+        """Look at each mark."""
+        batch = given if isinstance(given, NewMarks) else None
+        marks, invalid = [], []
+        for place, each in enumerate(given if batch is None else batch.marks):
+            try:
+                marks.append((place, NewMark.model_validate(each)))
+            except ValidationError as error:
+                invalid.append((place, _reason(error)))
+        kept = tuple(marks), tuple(invalid)
+        if batch is None:
+            return cls(*kept)
+        return cls(*kept, batch.source, batch.first, batch.dropped)
+
+
+def _reason(error: ValidationError) -> str:
+    """What is wrong, without what was sent."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    if first["type"] == "extra_forbidden":
+        return "a field that is not known"
+    place = "".join(str(part) for part in first["loc"][:1])
+    message = str(first["msg"]).removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message
 
 
 class NewPastRun(_Strict):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from meter import limits
 from meter.agent.booking import Account
+from meter.agent.marking import Marks
 from meter.ids import new_id
 from meter.links import SOURCE_OF_ORIGIN
 from meter.model import Hold, RunStatus
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from fractions import Fraction
 
-    from meter.model import Budget, Mark, Run, RunLink
+    from meter.model import Budget, Run, RunLink
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class LiveRun:
     run: Run
     wanted: Wanted = field(default_factory=Wanted)
     shares: dict[str, Fraction] = field(default_factory=dict)
-    marks: list[tuple[int, Mark]] = field(default_factory=list)  # with their CLOCK_BOOTTIME
+    marks: Marks = field(default_factory=Marks)
     ending: Ending | None = None
     worst: RunStatus = RunStatus.COMPLETED  # of launchers that have left
     budgets: dict[str, Budget] = field(default_factory=dict)  # by unit

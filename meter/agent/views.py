@@ -101,7 +101,11 @@ def snapshot(
                 for name, why in metering.roll.sources
             ),
             gap_ns=tuple((t.device.id, t.curve.gap_ns) for t in tracks.values()),
-            dropped=(("ledger", ledger.dropped), ("sampler", metering.dropped)),
+            dropped=(
+                ("ledger", ledger.dropped),
+                ("mark", metering.dropped_marks),
+                ("sampler", metering.dropped),
+            ),
             series_dropped=metering.books.dropped,
             store_write_failures=ledger.failures,
             fresh=fresh,

@@ -35,7 +35,7 @@ COMMANDS: dict[str, Entry] = {
     "attach": Entry("meter.cli.launch", "Meter a process that runs already."),
     "agent": Entry("meter.cli.agent", "Serve this node's meter in the foreground."),
     "status": Entry("meter.cli.status", "Show what is being metered now."),
-    "runs": Entry("meter.cli.runs", "List runs; book one that was not metered."),
+    "runs": Entry("meter.cli.runs", "List runs; book some that were not metered."),
     "show": Entry("meter.cli.show", "Show one run in the terminal."),
     "report": Entry("meter.cli.report", "Write a run's report to a file."),
     "whatif": Entry("meter.cli.whatif", "Compare a run with the same run elsewhere."),

@@ -70,7 +70,7 @@ def take(
 
 def say(sheet: Sheet, taken: Taken, *, what: str, as_json: bool) -> None:
     """What became of a file's rows."""
-    notices = [*sheet.notices]
+    notices = [*sheet.notices, *taken.notices]
     if taken.withdrawn:
         notices.append(f"Withdrawn: {taken.withdrawn:,} rows of the region that the site was in.")
     if as_json:

@@ -1,4 +1,4 @@
-"""``meter runs``: the list of runs, and a run that was not metered."""
+"""``meter runs``: the list of runs, and runs that were not metered."""
 
 from __future__ import annotations
 
@@ -19,16 +19,20 @@ class Runs(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The order of the help page."""
         del ctx
-        return ["add"]
+        return ["add", "import"]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command's module."""
         del ctx
-        if cmd_name != "add":
-            return None
-        from meter.cli.past import add_command  # noqa: PLC0415
+        if cmd_name == "add":
+            from meter.cli.past import add_command  # noqa: PLC0415
 
-        return add_command
+            return add_command
+        if cmd_name == "import":
+            from meter.cli.runs_import import import_command  # noqa: PLC0415
+
+            return import_command
+        return None
 
 
 @click.group(
@@ -36,7 +40,7 @@ class Runs(click.Group):
     cls=Runs,
     invoke_without_command=True,
     no_args_is_help=False,
-    subcommand_metavar="[add ...]",
+    subcommand_metavar="[add|import ...]",
     epilog=example("meter runs --project chatbot --limit 5"),
 )
 @click.option("--project", metavar="P", help="Only runs of this project.")

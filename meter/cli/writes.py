@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+IMPORT_PATH = "/v1/runs/import"
 _UNPROCESSABLE = 422
 _TIMEOUT_S = 60.0
 _AGAIN_S = 0.2
@@ -36,6 +37,7 @@ class Taken:
     ids: tuple[str, ...]
     known: int
     withdrawn: int = 0
+    notices: tuple[str, ...] = ()
 
 
 class Writes(Protocol):
@@ -46,6 +48,9 @@ class Writes(Protocol):
 
     def prices(self, rows: Sequence[Row]) -> Taken:
         """Take prices, all or none. Raises RowsError."""
+
+    def runs(self, rows: Sequence[Row], timezone: str, project: str | None) -> Taken:
+        """Take runs of codecarbon, all or none. Raises RowsError."""
 
 
 class AgentWrites:
@@ -62,6 +67,11 @@ class AgentWrites:
         """Take prices."""
         return self._rows("prices", rows)
 
+    def runs(self, rows: Sequence[Row], timezone: str, project: str | None) -> Taken:
+        """Take runs."""
+        body: dict[str, Any] = {"source": "codecarbon", "timezone": timezone, "project": project}
+        return self._taken(IMPORT_PATH, {**body, "rows": _cells(rows)}, rows)
+
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """The agent's answer. Raises UsageError where it refuses what was sent, AgentError."""
         status, answer = self.ask(path, body)
@@ -77,13 +87,16 @@ class AgentWrites:
         return request(str(self.config.socket), "POST", path, body, timeout_s=_TIMEOUT_S)
 
     def _rows(self, book: str, rows: Sequence[Row]) -> Taken:
-        body = {book: [dict(row.cells) for row in rows]}
-        status, answer = self.ask(f"/v1/{book}", body)
+        return self._taken(f"/v1/{book}", {book: _cells(rows)}, rows)
+
+    def _taken(self, path: str, body: Mapping[str, Any], rows: Sequence[Row]) -> Taken:
+        status, answer = self.ask(path, body)
         if status == _UNPROCESSABLE and answer.get("errors"):
             raise _rows_error(answer, rows)
         if not 200 <= status < 300:
             raise AgentError(f"the agent refuses: {problem_text(status, answer)}", "see its log")
-        return Taken(tuple(answer["ids"]), answer["known"], answer.get("withdrawn", 0))
+        notices = tuple(answer.get("notices", ()))
+        return Taken(tuple(answer["ids"]), answer["known"], answer.get("withdrawn", 0), notices)
 
 
 class FileWrites:
@@ -107,6 +120,18 @@ class FileWrites:
 
         learned = take_prices(self.ledger, rows).prices
         return Taken(tuple(one.id for one in learned), len(rows) - len(learned))
+
+    def runs(self, rows: Sequence[Row], timezone: str, project: str | None) -> Taken:
+        """Take runs."""
+        from meter.past import RowsTold, take_runs  # noqa: PLC0415
+
+        told = RowsTold(rows, timezone, project)
+        taken = take_runs(self.ledger, told, self.config, time.time_ns() // 1_000)
+        return Taken(tuple(taken.ids), taken.known, notices=taken.notices)
+
+
+def _cells(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    return [dict(row.cells) for row in rows]
 
 
 def _rows_error(answer: Mapping[str, Any], rows: Sequence[Row]) -> RowsError:

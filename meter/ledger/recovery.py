@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from meter.ledger import rows
 from meter.ledger.instants import micros
@@ -12,6 +12,8 @@ from meter.model import Budget, Counter, Factor, Hold, Node, RawReading, Run, Ru
 from meter.units import US_PER_HOUR
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from meter.ledger.reader import Reader
 
 _RECENT_COMMITS = 200_000  # two days of one a second
@@ -83,6 +85,22 @@ def budgets(reader: Reader, run_id: str) -> list[Budget]:
         Budget(run_id, row["amount"], row["unit"], row["stop"])
         for row in reader.rows("report/run_budgets", run_id=run_id)
     ]
+
+
+class KnownMarks(NamedTuple):
+    """What is stored of a run's marks: the last number of each source, and the newest phase."""
+
+    numbers: Mapping[str, int]
+    phase: str | None
+
+
+def marks(reader: Reader, run_id: str) -> KnownMarks:
+    """What has to be known of a run's marks to go on with them."""
+    known = reader.rows("recovery/mark_sources", run_id=run_id)
+    phase = reader.one("recovery/last_phase", run_id=run_id)
+    return KnownMarks(
+        {row["source"]: row["number"] for row in known}, phase["phase"] if phase else None
+    )
 
 
 def told_of_budgets(reader: Reader) -> list[tuple[str, str, str | None]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from meter import budgets
 from meter.document import RunRows, assemble
 from meter.document_budget import budgets_of, forecast_of
+from meter.document_marks import with_marks
 from meter.errors import UsageError
 from meter.forecast import Progress
 from meter.ledger.instants import micros, timestamp
@@ -78,6 +79,13 @@ def run_document(
             exchange=_exchange(reader, converted),
             links=_links(reader, known),
         )
+    )
+    spent = {**known, **_hours(run)}
+    with_marks(
+        document,
+        reader.one("report/run_steps", **spent),
+        reader.rows("report/run_epochs", **spent),
+        reader.rows("report/run_phases", **spent),
     )
     _look_ahead(reader, document, known, run["started_at"])
     return document

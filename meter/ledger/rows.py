@@ -247,6 +247,12 @@ def mark(value: Mark, seq: int, recorded: datetime) -> Row:
         recorded,
         value.fraction,
         seq,
+        value.low_mj,
+        value.high_mj,
+        value.below_mj,
+        value.above_mj,
+        value.source,
+        value.number,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from meter.metering.cut import edge
 from meter.metering.holdings import Holdings, Owner
+from meter.metering.point import Point, Written
 from meter.metering.splits import Split, splits_of
 from meter.metering.stretch import Stretch, Sums, allotted, method_of, sums_between
 from meter.model import Basis, Interval, Kind, Method
@@ -57,6 +58,7 @@ class _Account:
     closed_ns: int | None = None
     first_ns: int | None = None  # where the curve began; a run there began between ticks too
     carried: Stretch | None = None  # the last stretch closed; the next may go on with it
+    written: dict[str, Written] = field(default_factory=dict)  # by run
 
     @property
     def settled_ns(self) -> int | None:
@@ -77,7 +79,7 @@ class IntervalBuilder:
         self._anchor = anchor
         self._late_ns = late_ns
         self._accounts: dict[str, _Account] = {}
-        self._written_mj: dict[str, int] = {}
+        self._restored: dict[str, Point] = {}
         self._splits: list[Split] = []
         for hold in holds:
             self.hold(hold)
@@ -115,9 +117,9 @@ class IntervalBuilder:
         """Take up a device whose intervals are written up to an instant."""
         self._account(device_id).closed_ns = closed_ns
 
-    def restore(self, run_id: str, energy_mj: int) -> None:
+    def restore(self, run_id: str, written: Point) -> None:
         """Take up a run of which so much is written."""
-        self._written_mj[run_id] = energy_mj
+        self._restored[run_id] = written
 
     def add(self, segment: Segment) -> list[Part]:
         """Take the next settled segment of a device, or a correction.
@@ -185,20 +187,36 @@ class IntervalBuilder:
         return closed
 
     def energy_mj(self, run_id: str, at_ns: int | None = None) -> int:
-        """Energy of a run up to an instant (None: all that is settled), in mJ.
+        """Energy of a run up to an instant (None: all that is settled), in mJ."""
+        return self.point(run_id, at_ns).energy
 
-        The instant must not be older than what was closed last.
+    def point(self, run_id: str, at_ns: int | None = None) -> Point:
+        """Energy of a run up to an instant (None: all that is settled), and how sure it is.
+
+        It adds up to the run's intervals, exactly. Of an instant that is closed already only
+        those around it are remembered, so that its bounds are theirs.
         """
-        total = self._written_mj.get(run_id, 0)
-        owner = Owner(Kind.RUN, run_id)
+        total = self._restored.get(run_id, Point())
         for account in self._accounts.values():
-            stretches = account.stretches
-            if at_ns is not None:
-                stretches = self._draw(account, at_ns)
-            for stretch in stretches:
-                if owner in stretch.owners.owners:
-                    index = stretch.owners.owners.index(owner)
-                    total += stretch.unwritten()[index].energy
+            written = account.written.get(run_id)
+            if at_ns is not None and account.closed_ns is not None and at_ns < account.closed_ns:
+                total = total.plus(written.at(at_ns) if written else Point())
+                continue
+            total = total.plus(written.last if written else Point())
+            total = total.plus(self._open_point(account, Owner(Kind.RUN, run_id), at_ns))
+        return total
+
+    def _open_point(self, account: _Account, owner: Owner, at_ns: int | None) -> Point:
+        """The part that is not written yet, corrections included."""
+        total = Point()
+        for stretch in account.stretches:
+            begun = at_ns is None or stretch.start_ns < at_ns
+            if begun and owner in stretch.owners.owners:
+                total = total.plus(_stretch_point(account, stretch, owner, at_ns))
+        for segment, from_ns in account.corrections:
+            for _, _, whose, sums, _ in self._shares(account, segment, from_ns, at_ns):
+                if whose == owner:
+                    total = total.plus(Point(sums.energy, sums.low, sums.high))
         return total
 
     def drain_splits(self) -> list[Split]:
@@ -302,10 +320,11 @@ class IntervalBuilder:
             account.segments = [s for s in account.segments if s.end_ns > until_ns]
             account.stretches = self._draw(account)
         closed += self._corrections(account, account.closed_ns)
-        for interval in closed:
-            if interval.run_id is not None:
-                written = self._written_mj.get(interval.run_id, 0)
-                self._written_mj[interval.run_id] = written + interval.energy_mj
+        for one in closed:
+            if one.run_id is not None:
+                start_ns, end_ns = self._anchor.ns(one.start_us), self._anchor.ns(one.end_us)
+                written = account.written.setdefault(one.run_id, Written())
+                written.add(start_ns, end_ns, one.energy_mj, one.low_mj, one.high_mj)
         return closed
 
     def _intervals(self, account: _Account, stretch: Stretch) -> Iterator[Interval]:
@@ -442,15 +461,31 @@ def _methods(stretches: list[Stretch]) -> dict[Owner, Method]:
     return found
 
 
+def _stretch_point(account: _Account, stretch: Stretch, owner: Owner, at_ns: int | None) -> Point:
+    """An owner's part of a stretch up to an instant in it or after it (None: all of it)."""
+    sums, (below, above) = stretch.total, (0, 0)
+    if at_ns is not None:
+        sums, (below, above) = stretch.at(at_ns)
+    index = stretch.owners.owners.index(owner)
+    given = stretch.unwritten(sums)[index]
+    start_below, start_above = _start_edges(account, stretch, owner)
+    low = max(0, min(given.low, given.energy) - start_below)
+    return Point(given.energy, low, max(given.high, given.energy) + start_above, below, above)
+
+
+def _start_edges(account: _Account, stretch: Stretch, owner: Owner) -> tuple[int, int]:
+    """By how much less and more a run may have got because it began between ticks."""
+    begins = stretch.start_ns == account.first_ns
+    if owner.run_id and (begins or account.holdings.is_edge(owner.run_id, stretch.start_ns)):
+        return stretch.start_edge[1], stretch.start_edge[0]  # the curve was higher: it got less
+    return 0, 0
+
+
 def _run_edges(account: _Account, stretch: Stretch, owner: Owner) -> tuple[int, int]:
     """By how much less and more a run may have got because it began or ended between ticks."""
     if owner.run_id is None:
         return 0, 0
-    below = above = 0
-    begins = stretch.start_ns == account.first_ns
-    if begins or account.holdings.is_edge(owner.run_id, stretch.start_ns):
-        below += stretch.start_edge[1]  # the curve was higher there: the run got less
-        above += stretch.start_edge[0]
+    below, above = _start_edges(account, stretch, owner)
     if account.holdings.is_edge(owner.run_id, stretch.end_ns):
         below += stretch.end_edge[0]
         above += stretch.end_edge[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -75,6 +76,15 @@ def method_of(method: Method, *, split: bool) -> Method:
     return Method.weakest((method, Method.MODELLED)) if split else method
 
 
+class Piece(NamedTuple):
+    """A part of a segment that a stretch has taken, and the stretch's sums before it."""
+
+    start_ns: int
+    end_ns: int
+    segment: Segment
+    before: Sums
+
+
 @dataclass(slots=True)
 class Stretch:
     """Sums of one device, in one minute, under the same owners.
@@ -94,10 +104,13 @@ class Stretch:
     known: Method | None = None
     start_edge: tuple[int, int] = (0, 0)
     end_edge: tuple[int, int] = (0, 0)
+    pieces: list[Piece] = field(default_factory=list)
 
     def take(self, segment: Segment, end_ns: int, sums: Sums, covered_us: int) -> list[Sums]:
         """Add a piece of a segment up to an instant; what each owner got of it."""
         former = self.total
+        start_ns = max(self.start_ns, self.end_ns, segment.start_ns)
+        self.pieces.append(Piece(start_ns, end_ns, segment, former))
         self.total = former.plus(sums)
         self.end_ns = end_ns
         self.covered_us += covered_us
@@ -119,11 +132,21 @@ class Stretch:
         """The weakest method of all that is known here."""
         return self.known or self.said
 
-    def unwritten(self) -> list[Sums]:
-        """What each owner has to get that was not written yet."""
+    def unwritten(self, total: Sums | None = None) -> list[Sums]:
+        """What each owner has to get that was not written yet, of other sums where given."""
+        now = allotted(self.total if total is None else total, self.owners)
         return [
             after.minus(old)
-            for after, old in zip(
-                allotted(self.total, self.owners), allotted(self.base, self.owners), strict=True
-            )
+            for after, old in zip(now, allotted(self.base, self.owners), strict=True)
         ]
+
+    def at(self, at_ns: int) -> tuple[Sums, tuple[int, int]]:
+        """Sums up to an instant, and by how much the curve may be lower and higher there."""
+        index = bisect_right(self.pieces, at_ns, key=lambda piece: piece.end_ns)
+        if index == len(self.pieces):
+            return self.total, self.end_edge if at_ns == self.end_ns else (0, 0)
+        piece = self.pieces[index]
+        if at_ns <= piece.start_ns:
+            return piece.before, edge(piece.segment, piece.start_ns)
+        sums = sums_between(piece.segment, piece.start_ns, at_ns)
+        return piece.before.plus(sums), edge(piece.segment, at_ns)

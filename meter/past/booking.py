@@ -30,10 +30,12 @@ from meter.units import NS_PER_US, US_PER_HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from concurrent.futures import Future
     from decimal import Decimal
 
     from meter.config import Config
     from meter.ledger import Ledger
+    from meter.ledger.reader import Reader
     from meter.model import Factor
     from meter.past.facts import Facts
     from meter.past.statement import Effort, Statement
@@ -58,7 +60,7 @@ class PastRun:
     """A run as it will be in the ledger."""
 
     run_id: str
-    device_id: str
+    device_ids: frozenset[str]
     batch: LedgerBatch
 
 
@@ -78,7 +80,7 @@ def booked(stated: Statement, config: Config, now_us: int, known: Iterable[Facto
     run = Run(
         id=run_id,
         name=stated.name,
-        project=_project(stated, config),
+        project=project_of(stated, config),
         started_us=effort.span.start_us,
         started_ns=0,
         node_id=NODE,
@@ -87,7 +89,7 @@ def booked(stated: Statement, config: Config, now_us: int, known: Iterable[Facto
         origin=ORIGIN,
     )
     work = _work(effort, run_id, f"past:{run_id}:{_digest(stated, effort, facts)}")
-    return PastRun(run_id, work.device_id, _batch(run, work, name, facts, effort))
+    return PastRun(run_id, frozenset({work.device_id}), _batch(run, work, name, facts, effort))
 
 
 def _work(effort: Effort, run_id: str, device_id: str) -> Work:
@@ -105,7 +107,7 @@ def _work(effort: Effort, run_id: str, device_id: str) -> Work:
         high_mj=high_mj,
         held_us=_rounded(effort.gpu_hours * US_PER_HOUR),
     )
-    _refuse_too_much(work)
+    refuse_too_much(work)
     return work
 
 
@@ -124,23 +126,37 @@ def store(ledger: Ledger, past: PastRun, *, timeout_s: float = _DURABLE_S) -> bo
     an id that stands for something else, LedgerError if it cannot be written.
     """
     with ledger.reader() as reader:
-        if reader.rows("report/run", run_id=past.run_id):
-            held = {row["device_id"] for row in reader.rows("report/run_holds", run_id=past.run_id)}
-            if held == {past.device_id}:
-                return False
-            raise ConflictError(
-                f"there is a run {past.run_id} already, with other figures",
-                "give another id, or leave it out",
-            )
+        if stands(reader, past):
+            return False
+    await_written(ledger, past, ledger.write(past.batch, urgent=True), timeout_s)
+    return True
+
+
+def stands(reader: Reader, past: PastRun) -> bool:
+    """Whether the ledger has a run as stated. Raises ConflictError for another one of its id."""
+    if not reader.rows("report/run", run_id=past.run_id):
+        return False
+    held = {row["device_id"] for row in reader.rows("report/run_holds", run_id=past.run_id)}
+    if held == past.device_ids:
+        return True
+    raise ConflictError(
+        f"there is a run {past.run_id} already, with other figures",
+        "give another id, or leave it out",
+    )
+
+
+def await_written(
+    ledger: Ledger, past: PastRun, written: Future[None], timeout_s: float = _DURABLE_S
+) -> None:
+    """Wait until a run is durable. Raises LedgerError."""
     try:
-        ledger.write(past.batch, urgent=True).result(timeout_s)
+        written.result(timeout_s)
     except FutureTimeoutError:
         reason = ledger.health().last_error or "it is busy"
         raise LedgerError(
             f"the ledger has not written the run in time ({reason}); it may do so later",
             f"see `meter show {past.run_id}` before you add it again",
         ) from None
-    return True
 
 
 def device_name(effort: Effort) -> str:
@@ -177,16 +193,23 @@ def _notices(run_id: str, facts: Facts, effort: Effort) -> list[Notice]:
         found.append(Notice("hours_unknown", _NO_HOURS))
     if not effort.span.dated:
         found.append(Notice("start_unknown", _NO_DATE, Severity.WARNING))
+    return [replace(notice, run_id=run_id) for notice in (*found, *left_to_others(facts))]
+
+
+def left_to_others(facts: Facts) -> list[Notice]:
+    """What the statement left to the configuration and to the books."""
+    found = []
     if facts.configured:
         text = f"Not stated for this run, but configured: {', '.join(facts.configured)}."
         found.append(Notice("from_configuration", text))
     if facts.known:
         text = f"Not stated for this run, but known of the site: {', '.join(facts.known)}."
         found.append(Notice("from_books", text))
-    return [replace(notice, run_id=run_id) for notice in found]
+    return found
 
 
-def _project(stated: Statement, config: Config) -> str:
+def project_of(stated: Statement, config: Config) -> str:
+    """The project that pays; raises UsageError."""
     if stated.project is None:
         return config.project or _PROJECT
     return limits.check_name("the project", stated.project)
@@ -197,7 +220,7 @@ def _watts(effort: Effort) -> tuple[Decimal, Decimal, Decimal]:
     return watts.value, watts.low, watts.high
 
 
-def _refuse_too_much(work: Work) -> None:
+def refuse_too_much(work: Work) -> None:
     """The ledger's lines have 18 digits for what one run does in one hour."""
     length_us = max(US_PER_HOUR, work.end_us - work.start_us)
     if max(work.high_mj, work.held_us) * US_PER_HOUR // length_us >= _MOST_PER_HOUR:

@@ -126,11 +126,12 @@ def span_of(stated: Statement, now_us: int) -> Span:
     else:
         last = now_us if end is None else end
         span = Span(last - length, last, dated=end is not None)
-    _check_span(span, now_us)
+    check_span(span, now_us)
     return span
 
 
-def _check_span(span: Span, now_us: int) -> None:
+def check_span(span: Span, now_us: int) -> None:
+    """Raises UsageError for a run before 1970, in the future, or of more than a year."""
     if span.start_us < 0:
         raise UsageError("the run starts before 1970", "check start, end and wall-hours")
     if max(span.start_us, span.end_us) > now_us + _US_PER_DAY:

@@ -11,6 +11,12 @@
 -- column  recorded_at  TIMESTAMP      : when the ledger learned it; UTC, without zone
 -- column  fraction     DECIMAL(18,9)  : of the run that is done, null if not told
 -- column  seq          BIGINT         : number of the commit
+-- column  low_mj       BIGINT         : lower bound of the energy, null if not kept
+-- column  high_mj      BIGINT         : upper bound
+-- column  below_mj     BIGINT         : how much less it may be by where between ticks the mark lies
+-- column  above_mj     BIGINT         : how much more
+-- column  source       VARCHAR        : who told it, null if not told
+-- column  number       BIGINT         : which of its marks it is
 SELECT
     run_id,
     marked_at,
@@ -21,7 +27,13 @@ SELECT
     tokens,
     recorded_at,
     fraction,
-    seq
+    seq,
+    low_mj,
+    high_mj,
+    below_mj,
+    above_mj,
+    source,
+    number
 FROM mark
 WHERE
     seq > $after

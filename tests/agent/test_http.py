@@ -54,6 +54,9 @@ class FakeDesk:
     def mark(self, run_id: str, mark: Any) -> dict[str, Any]:
         return self._note("mark", run_id, mark)
 
+    def marks(self, run_id: str, marks: Any) -> dict[str, Any]:
+        return self._note("marks", run_id, marks)
+
     def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
         return [self._note("runs", limit, project)]
 
@@ -108,6 +111,42 @@ def test_a_run_goes_through_its_life() -> None:
     assert [what[0] for what in desk.asked] == [
         "register", "mark", "document", "runs", "series", "end",
     ]  # fmt: skip
+
+
+def test_marks_come_alone_as_a_list_or_as_a_numbered_batch() -> None:
+    desk = FakeDesk()
+    call = client(desk)
+    batch = {"source": "job-1", "first": 7, "marks": [{"step": 1}, {"step": -1}]}
+    for body in ({"step": 1}, [{"step": 1}], batch):
+        assert call("POST", "/v1/runs/01JB/marks", body=body).status == 202
+    assert [what[0] for what in desk.asked] == ["mark", "marks", "marks"]
+    found = desk.asked[-1][2]
+    assert (found.source, found.first, len(found.marks)) == ("job-1", 7, 1)
+    assert found.invalid[0][0] == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"step": -1}, "step: "),
+        ({"epoch": float("nan")}, "epoch: "),
+        ({"phase": "a\nb"}, "phase: "),
+        ({"nonsense": 1}, "not known"),
+        ([{"step": -1}], "mark 0: step: "),
+        ([[]], "mark 0: "),
+        ([{"step": 1}] * 1_001, ""),
+        ({"source": "a b", "first": 0, "marks": []}, "source: "),
+        ({"source": "a", "first": 0, "marks": 3}, "marks: "),
+        ({"source": "a", "first": 0, "marks": [], "dropped": {"Odd Reason": 1}}, "dropped: "),
+        (3, ""),
+    ],
+)
+def test_marks_that_are_wrong_as_a_whole_are_refused(body: Any, told: str) -> None:
+    desk = FakeDesk()
+    answer = client(desk)("POST", "/v1/runs/01JB/marks", body=body)
+    assert answer.status == 422
+    assert told in answer.json()["detail"]
+    assert desk.asked == []
 
 
 def test_what_a_comparison_needs_is_read() -> None:

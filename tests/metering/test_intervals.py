@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from meter.metering.intervals import IntervalBuilder
+from meter.metering.point import Point
 from meter.metering.splits import notice_of
 from meter.metering.wall import WallAnchor
 from meter.model import Basis, Component, Device, Hold, Kind, Method, Segment
@@ -336,7 +337,7 @@ def test_a_runs_energy_at_an_instant_of_the_open_minute():
 
 def test_after_a_restart_only_what_is_not_written_counts():
     made = builder(hold("r", 0))
-    made.restore("r", 50)
+    made.restore("r", Point(50, 50, 50))
     made.resume("gpu-a", 5 * S)
     fill(made, seconds(10, 10))
     assert [i.energy_mj for i in made.close_all()] == [50]

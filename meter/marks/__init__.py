@@ -1,0 +1,94 @@
+"""Marks of a job: ``meter.mark(step=3)``, ``with meter.phase("eval"):``.
+
+A thin client of the agent at ``METER_SOCKET``, for the run ``METER_RUN_ID``; without them nothing
+is done. It imports the standard library only. A mark costs the caller some microseconds; a thread
+in the background tells the agent, in batches. Nothing here blocks or raises: what cannot be told
+is dropped and counted.
+"""
+
+from __future__ import annotations
+
+from meter.marks import checked, sender
+
+TYPE_CHECKING = False  # `typing` would be paid by each job's start
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+__all__ = ["dropped", "flush", "mark", "phase"]
+
+
+def mark(
+    *wrong: object,
+    step: object = None,
+    epoch: object = None,
+    phase: object = None,
+    tokens: object = None,
+    fraction: object = None,
+    **unknown: object,
+) -> None:
+    """Mark this instant of the run.
+
+    ``step`` has just been completed, ``epoch`` (may be a part: 1.5) likewise; from now on
+    ``phase`` runs, ``""`` ends it; ``tokens`` and ``fraction`` (0 to 1) are all that was seen and
+    done so far. Numbers are int, float, Decimal or numpy's; a tensor would have to wait for its
+    device, and is not taken.
+    """
+    try:
+        at_ns = sender.now_ns()
+        here = sender.current()
+        if here is None:
+            return
+        if wrong or unknown:
+            here.drop(sender.INVALID)
+            return
+        made = checked.told(at_ns, step, epoch, phase, tokens, fraction)
+        here.phase = made.get("phase", here.phase)
+        here.put(made)
+    except checked.WrongMarkError:
+        sender.drop(sender.INVALID)
+    except Exception:  # noqa: BLE001  the job is sacred
+        sender.drop(sender.FAILED)
+
+
+class phase:  # noqa: N801  read as a statement: with meter.phase("eval")
+    """A phase that runs inside ``with``; at its end the one before goes on.
+
+    It is the run's, not the thread's: begin and end phases in one thread.
+    """
+
+    __slots__ = ("_former", "_name")
+
+    def __init__(self, name: str) -> None:
+        """Name a phase; the same object may be used again, but not inside itself."""
+        self._name = name
+        self._former = ""
+
+    def __enter__(self) -> Self:
+        """Begin it."""
+        self._former = sender.phase()
+        mark(phase=self._name)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Go on with the one before, however it ended."""
+        mark(phase=self._former)
+
+
+def flush(timeout_s: float = 0.5) -> bool:
+    """Tell what waits, for at most so long; whether the agent has it all."""
+    try:
+        return sender.flush(timeout_s)
+    except Exception:  # noqa: BLE001  the job is sacred
+        return False
+
+
+def dropped() -> dict[str, int]:
+    """How many marks of this process were dropped, by reason; see ``docs/marks.md``."""
+    here = sender.current()
+    return {} if here is None else dict(here.dropped)
