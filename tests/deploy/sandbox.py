@@ -10,13 +10,14 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 PATIENCE_S = 60.0
 
@@ -63,27 +64,43 @@ def contained(
     words: Sequence[str],
     *,
     writable: Sequence[Path] = (),
+    shown: Sequence[Path] = (),
     hidden: Sequence[Path] = (),
-    user: int | None = None,
+    user: int,
     host: str = "box",
 ) -> list[str]:
     """The command of a container's process: PID 1 of its namespace, with a read-only root.
 
-    ``writable`` folders stay so, ``hidden`` ones are empty; ``user`` is uid and gid.
+    ``writable`` folders stay so; ``shown`` ones, and Python's own, can be read wherever they lie;
+    ``hidden`` ones are empty. ``user`` is uid and gid.
     """
     lines = ["set -e", "mount --make-rprivate /", f"hostname {shlex.quote(host)}"]
+    lines += _showing([Path(sys.base_prefix), *shown])
     for folder in writable:
         quoted = shlex.quote(str(folder))
         lines.append(f"mount --bind {quoted} {quoted}")
     lines += [f"mount -t tmpfs -o ro none {shlex.quote(str(folder))}" for folder in hidden]
     lines.append("mount -o remount,bind,ro /")
-    if user is not None:
-        who = f"--reuid {user} --regid {user} --clear-groups --bounding-set=-all"
-        lines.append(f'exec setpriv {who} --no-new-privs -- "$@"')
-    else:
-        lines.append('exec "$@"')
-    apart = ["unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child"]
+    who = f"--reuid {user} --regid {user} --clear-groups --bounding-set=-all"
+    lines.append(f'exec setpriv {who} --no-new-privs -- "$@"')
+    apart = ["unshare", "--mount", "--uts", "--ipc", "--pid", "--fork"]
     return [*apart, "--mount-proc", "sh", "-c", "\n".join(lines), "sh", *words]
+
+
+def _showing(paths: Sequence[Path]) -> list[str]:
+    """Mounts that let everybody reach folders below one that is for its owner alone."""
+    lines = ["mount -t tmpfs none /mnt"]
+    closed: dict[Path, list[tuple[str, str]]] = {}
+    for number, path in enumerate(paths):
+        walls = [each for each in reversed(path.parents) if not each.stat().st_mode & 0o001]
+        if walls:
+            aside = f"/mnt/{number}"
+            closed.setdefault(walls[0], []).append((aside, shlex.quote(str(path))))
+            lines.append(f"mkdir {aside} && mount --bind {shlex.quote(str(path))} {aside}")
+    for wall, found in closed.items():
+        lines.append(f"mount -t tmpfs -o mode=755 none {shlex.quote(str(wall))}")
+        lines += [f"mkdir -p {place} && mount --bind {aside} {place}" for aside, place in found]
+    return lines
 
 
 class Process:
@@ -109,8 +126,10 @@ class Process:
         return self.wait()
 
     def kill(self) -> None:
+        """All of it at once: its namespace ends with its first process."""
+        first = first_process(self.process.pid)
         if self.process.poll() is None:
-            self.process.kill()
+            os.kill(first or self.process.pid, signal.SIGKILL)
         self.wait()
 
 

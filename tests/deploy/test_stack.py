@@ -23,6 +23,7 @@ import yaml
 from agent.agents import until
 from deploy.containerfile import parse
 from deploy.sandbox import Network, Process, contained, first_process, require_root
+from meter.errors import AgentError
 from meter.launch.client import NoAgentError, request
 from standin.scenario import H100, Constant, Gpu, Scenario
 from standin.scenario import Process as GpuProcess
@@ -95,6 +96,7 @@ class Stack:
         command = contained(
             [*entrypoint, *(self.here(word) for word in words)],
             writable=[path for path in self.volumes.values() if str(path) in used],
+            shown=[ROOT, Path(sys.prefix)],
             user=USER,
             host=SERVICES[service].get("hostname", service),
         )
@@ -105,8 +107,15 @@ class Stack:
 
     def agent(self) -> Process:
         started = self.start("agent", IMAGE.words("ENTRYPOINT"), SERVICES["agent"]["command"])
-        until(self.status, "an agent")
+        until(lambda: self.is_up(started), "an agent")
         return started
+
+    def is_up(self, agent: Process) -> bool:
+        assert agent.process.poll() is None, agent.log.read_text()
+        try:
+            return bool(self.status())
+        except AgentError:
+            return False  # not yet, or busy with its start
 
     def trainer(self, *job: str) -> Process:
         words = SERVICES["trainer"]["command"]
