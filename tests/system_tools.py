@@ -17,6 +17,7 @@ import sys
 
 PACKAGES = {
     "cc": ("gcc", "libc6-dev"),
+    "ip": ("iproute2",),
     "nsenter": ("util-linux",),
     "prometheus": ("prometheus",),
     "promtool": ("prometheus",),

@@ -104,7 +104,8 @@ def test_promtool_finds_nothing_in_the_scrape_configuration(require_tool) -> Non
 
 def test_grafana_finds_prometheus_and_its_dashboards_where_they_are() -> None:
     folder = ROOT / "grafana" / "provisioning"
-    [source] = yaml.safe_load((folder / "datasources" / "prometheus.yml").read_text())["datasources"]
+    sources = yaml.safe_load((folder / "datasources" / "prometheus.yml").read_text())
+    [source] = sources["datasources"]
     assert source["url"] == "http://prometheus:9090"
     scrapes = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
     assert source["jsonData"]["timeInterval"] == scrapes["global"]["scrape_interval"]

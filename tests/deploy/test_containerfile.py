@@ -99,7 +99,7 @@ def test_the_image_holds_meter_and_no_tool_of_its_tests(image: Replay) -> None:
 def test_the_images_process_meters_with_a_read_only_root_and_stops_quietly(
     image: Replay, tmp_path: Path, require_tool
 ) -> None:
-    for tool in ("unshare", "nsenter", "setpriv"):
+    for tool in ("ip", "unshare", "nsenter", "setpriv"):
         require_tool(tool)
     environment = {name: image.here(value) for name, value in IMAGE.environment.items()}
     environment["METER_SIMULATE"] = "1xH100"

@@ -8,8 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import kubernetes_validate
 import pytest
@@ -24,6 +23,9 @@ from deploy.manifests import (
     violations,
 )
 from deploy.sandbox import require_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 JOB = FOLDER / "job-sidecar.yaml"
 DAEMONSET = FOLDER / "daemonset.yaml"

@@ -152,7 +152,7 @@ class Stack:
 @pytest.fixture
 def stack(require_tool) -> Iterator[Stack]:
     require_root()
-    for tool in ("cc", "unshare", "nsenter", "setpriv"):
+    for tool in ("cc", "ip", "unshare", "nsenter", "setpriv"):
         require_tool(tool)
     with tempfile.TemporaryDirectory(prefix="meter-stack-") as folder:
         Path(folder).chmod(0o755)
@@ -203,7 +203,7 @@ def test_the_services_see_neither_each_others_processes_nor_a_writable_root(stac
 
 def test_an_agent_that_is_replaced_in_mid_run_goes_on_with_the_run(stack: Stack) -> None:
     first = stack.agent()
-    job = stack.trainer("sh", "-c", "while [ ! -e /tmp/meter-stack-never ]; do sleep 0.1; done")
+    job = stack.trainer("sleep", "600")
     [run] = until(lambda: stack.status()["runs"], "a run")
     first.kill()
     stack.agent()
@@ -211,6 +211,9 @@ def test_an_agent_that_is_replaced_in_mid_run_goes_on_with_the_run(stack: Stack)
     assert again["id"] == run["id"]
     assert job.process.poll() is None
     assert job.stop() == 143
+    document = request(stack.socket, "GET", f"/v1/runs/{run['id']}")[1]
+    assert document["run"]["status"] == "failed"  # told by the launcher, to the new agent
+    assert "gap_bridged" in {notice["code"] for notice in document["notices"]}
 
 
 def test_a_job_runs_where_no_agent_does(stack: Stack) -> None:
