@@ -68,11 +68,13 @@ def contained(
     hidden: Sequence[Path] = (),
     user: int,
     host: str = "box",
+    beside: int | None = None,
 ) -> list[str]:
     """The command of a container's process: PID 1 of its namespace, with a read-only root.
 
     ``writable`` folders stay so; ``shown`` ones, and Python's own, can be read wherever they lie;
-    ``hidden`` ones are empty. ``user`` is uid and gid.
+    ``hidden`` ones are empty. ``user`` is uid and gid. With ``beside`` it is no first process, but
+    shares the PIDs of that one.
     """
     lines = ["set -e", "mount --make-rprivate /", f"hostname {shlex.quote(host)}"]
     lines += _showing([Path(sys.base_prefix), *shown])
@@ -83,8 +85,12 @@ def contained(
     lines.append("mount -o remount,bind,ro /")
     who = f"--reuid {user} --regid {user} --clear-groups --bounding-set=-all"
     lines.append(f'exec setpriv {who} --no-new-privs -- "$@"')
-    apart = ["unshare", "--mount", "--uts", "--ipc", "--pid", "--fork"]
-    return [*apart, "--mount-proc", "sh", "-c", "\n".join(lines), "sh", *words]
+    apart = ["unshare", "--mount", "--uts", "--ipc", "--mount-proc"]
+    if beside is None:
+        apart += ["--pid", "--fork"]
+    else:
+        apart = ["nsenter", "--target", str(beside), "--pid", *apart]
+    return [*apart, "sh", "-c", "\n".join(lines), "sh", *words]
 
 
 def _showing(paths: Sequence[Path]) -> list[str]:
@@ -134,7 +140,7 @@ class Process:
 
 
 def first_process(holder: int) -> int | None:
-    """PID, as we count, of the process that is 1 in the namespace that ``holder`` forked."""
+    """PID, as we count, of the contained process that ``holder`` forked."""
     found = subprocess.run(
         ["ps", "-o", "pid=", "--ppid", str(holder)], capture_output=True, text=True
     )

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +24,7 @@ import yaml
 
 from agent.agents import until
 from deploy.containerfile import parse
+from deploy.manifests import FOLDER, container, pod_of
 from deploy.sandbox import Network, Process, contained, first_process, require_root
 from meter.errors import AgentError
 from meter.launch.client import NoAgentError, request
@@ -91,7 +94,14 @@ class Stack:
                 return text.replace(place, str(path), 1)
         return text
 
-    def start(self, service: str, entrypoint: list[str], words: list[str]) -> Process:
+    def start(
+        self,
+        service: str,
+        entrypoint: list[str],
+        words: list[str],
+        beside: Process | None = None,
+        **variables: str,
+    ) -> Process:
         used = {self.here(entry.split(":")[1]) for entry in SERVICES[service]["volumes"]}
         command = contained(
             [*entrypoint, *(self.here(word) for word in words)],
@@ -99,8 +109,9 @@ class Stack:
             shown=[ROOT, Path(sys.prefix)],
             user=USER,
             host=SERVICES[service].get("hostname", service),
+            beside=None if beside is None else first_process(beside.process.pid),
         )
-        environment = self.environment(service)
+        environment = {**self.environment(service), **variables}
         whole = [*self.network.inside, *command]
         self._started.append(Process(whole, environment, self.folder, service))
         return self._started[-1]
@@ -163,10 +174,6 @@ def stack(require_tool) -> Iterator[Stack]:
             running.close()
 
 
-def runs(stack: Stack) -> list[dict[str, Any]]:
-    return request(stack.socket, "GET", "/v1/runs")[1]["items"]
-
-
 def test_prometheus_tells_the_energy_of_the_job_that_the_agent_meters(stack: Stack) -> None:
     stack.agent()
     stack.prometheus()
@@ -204,13 +211,14 @@ def test_the_services_see_neither_each_others_processes_nor_a_writable_root(stac
 def test_an_agent_that_is_replaced_in_mid_run_goes_on_with_the_run(stack: Stack) -> None:
     first = stack.agent()
     job = stack.trainer("sleep", "600")
-    [run] = until(lambda: stack.status()["runs"], "a run")
+    [run] = until(lambda: [r for r in stack.status()["runs"] if r["energy_j"]], "a metered run")
     first.kill()
-    stack.agent()
+    second = stack.agent()
     [again] = until(lambda: stack.status()["runs"], "the run again")
     assert again["id"] == run["id"]
     assert job.process.poll() is None
     assert job.stop() == 143
+    assert second.process.poll() is None, second.log.read_text() + job.log.read_text()
     document = request(stack.socket, "GET", f"/v1/runs/{run['id']}")[1]
     assert document["run"]["status"] == "failed"  # told by the launcher, to the new agent
     assert "gap_bridged" in {notice["code"] for notice in document["notices"]}
@@ -222,3 +230,28 @@ def test_a_job_runs_where_no_agent_does(stack: Stack) -> None:
     assert "done" in job.log.read_text()
     with pytest.raises(NoAgentError):
         stack.status()
+
+
+def test_a_sidecar_sees_the_end_of_a_launcher_that_could_not_tell_it(stack: Stack) -> None:
+    """The Kubernetes Job's own words; its containers share their PIDs."""
+    pod = pod_of(FOLDER / "job-sidecar.yaml")
+    assert container(pod, "meter")["args"] == SERVICES["agent"]["command"]
+    assert pod["shareProcessNamespace"]
+    agent = stack.agent()
+    given = {"JOB_NAME": "fine-tune", "POD_NAME": "fine-tune-x7k2p"}
+    words = [
+        re.sub(r"\$\((\w+)\)", lambda found: given[found[1]], word)
+        for word in container(pod, "trainer")["command"]
+    ]
+    uid = "0f2d4c1e-5a52-4c57-9a0b-1d0f4a3c2b11"
+    told = {"METER_RUN_ID": uid, "METER_PROJECT": "vision"}
+    job = stack.start("trainer", words, ["sleep", "600"], beside=agent, **told)
+    [run] = until(lambda: stack.status()["runs"], "a run")
+    assert (run["id"], run["name"], run["project"]) == (uid, "fine-tune", "vision")
+    launcher = first_process(job.process.pid)
+    assert launcher is not None
+    os.kill(launcher, signal.SIGKILL)
+    until(lambda: not stack.status()["runs"], "the run's end")
+    found = request(stack.socket, "GET", f"/v1/runs/{uid}")[1]["run"]
+    assert found["status"] == "abandoned"
+    assert found["tags"] == {"pod": "fine-tune-x7k2p"}
