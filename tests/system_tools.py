@@ -17,7 +17,14 @@ import sys
 
 PACKAGES = {
     "cc": ("gcc", "libc6-dev"),
+    "ip": ("iproute2",),
+    "nsenter": ("util-linux",),
+    "prometheus": ("prometheus",),
     "promtool": ("prometheus",),
+    "setpriv": ("util-linux",),
+    "shellcheck": ("shellcheck",),
+    "systemd-analyze": ("systemd",),
+    "unshare": ("util-linux",),
 }
 """Program -> the Debian packages that bring it."""
 
@@ -76,7 +83,7 @@ def python() -> int:
 def show() -> None:
     """List the programs of the table, found or missing."""
     for program in PACKAGES:
-        sys.stdout.write(f"{program:10} {shutil.which(program) or reason(program)}\n")
+        sys.stdout.write(f"{program:16} {shutil.which(program) or reason(program)}\n")
 
 
 def main(arguments: list[str]) -> int:

@@ -147,8 +147,6 @@ class Link:
         self.answer = answer
         if self._begun:  # the agent may have begun another attempt under an id of its own
             self.spec["id"] = answer.get("id") or self.spec["id"]
-        if not self._agent and self._pidfd < 0:
-            self._pidfd = _pidfd_of(int(answer.get("agent_pid") or 0))
         return answer
 
     # -- while it runs --------------------------------------------------------------------
@@ -313,6 +311,8 @@ class Link:
             self._environment.socket, "POST", "/v1/runs", body, timeout_s=timeout_s
         )
         if self._agent is None and self._pidfd < 0:
+            # as the kernel tells it, not the agent: its own number means another process here
+            # where it lives in a container
             self._pidfd = _pidfd_of(self._exchange.agent_pid)
 
     def _await_listening(self, deadline: float) -> None:

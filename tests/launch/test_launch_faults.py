@@ -12,6 +12,7 @@ from fake_agent import FakeAgent
 from launching import eventually
 
 from meter.environment import Environment
+from meter.launch.link import Link
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -45,6 +46,18 @@ def test_a_running_agent_is_joined(place):
     assert place.run("--", "sh", "-c", "exit 3").returncode == 3
     assert place.events("start") == []
     assert [event["event"] for event in place.events()] == ["CHECK", "POST", "PATCH"]
+    agent.server.close()
+
+
+def test_an_agent_in_a_container_is_not_watched_by_the_number_that_it_has_there(place, monkeypatch):
+    monkeypatch.setattr("meter.launch.client._peer_pid", lambda connected: 0)  # as the kernel says
+    agent = joinable(place)
+    environment = Environment(place.variables, os.getuid())
+    spec = {"id": "r1", "gpus": None, "resume": False}
+    link = Link(environment, spec, tell=print, debug=print)
+    link.reach(time.monotonic() + 10)
+    assert link.await_answer(10)["agent_pid"] == os.getpid()
+    assert link._watched() == []
     agent.server.close()
 
 
