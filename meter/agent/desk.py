@@ -45,6 +45,10 @@ if TYPE_CHECKING:
         NewRun,
         RunEnd,
     )
+    from meter.agent.shelf import Shelf
+    from meter.ledger import Reader
+    from meter.model import Factor, RunStatus
+    from meter.past import Imported
 
 IN_MEMORY = Path(":memory:")
 """A ledger that is gone when it is closed."""
