@@ -53,6 +53,8 @@ print(json.dumps({"first": first, "took": took, "dropped": meter.marks.dropped()
 """
 SECOND_NS = 1_000_000_000
 DEVICES = 8
+STOPPING_S = 4.0
+"""While recordings are ended one by one, this process is too busy to hear the others in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +124,12 @@ def steps_table(size: Size) -> Table:
     }
     with recorded([Scenario(gpus=[gpu]) for gpu in cases.values()], size.record_s) as found:
         for names, [curve] in zip(cases, found, strict=True):
-            table.add(*names, *summary(marked(curve)))
+            until_ns = curve.first_ns + round((size.record_s - STOPPING_S) * SECOND_NS)
+            table.add(*names, *summary(marked(curve, min(until_ns, curve.last_ns))))
     return table
 
 
-def marked(curve: Curve) -> list[Window]:
+def marked(curve: Curve, until_ns: int) -> list[Window]:
     """Consecutive steps of a run that marks the end of each."""
     builder = IntervalBuilder(ANCHOR, [Hold(RUN, curve.device.id, curve.first_ns)])
     for segment in curve.segments:
@@ -135,7 +138,7 @@ def marked(curve: Curve) -> list[Window]:
     before_ns = curve.first_ns + 4 * SECOND_NS
     before = builder.point(RUN, before_ns)
     found = []
-    while before_ns + SECOND_NS < curve.last_ns:
+    while before_ns + SECOND_NS < until_ns:
         at_ns = before_ns + chance.randint(500_000_000, 900_000_000)
         point = builder.point(RUN, at_ns)
         found.append(
