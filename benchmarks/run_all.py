@@ -14,6 +14,7 @@ SCRIPTS = (
     ("What metering costs", "overhead.py"),
     ("Start of a job", "start_delay.py"),
     ("Speed of a job", "slowdown.py"),
+    ("Marks", "marks.py"),
     ("Scrapes", "metrics_latency.py"),
     ("Ledger", "ledger_soak.py"),
     ("Live flush", "ledger_flush.py"),

@@ -26,7 +26,13 @@ class Point(NamedTuple):
 
     def plus(self, other: Point) -> Point:
         """Both together."""
-        return Point(*(mine + its for mine, its in zip(self, other, strict=True)))
+        return Point(
+            self.energy + other.energy,
+            self.low + other.low,
+            self.high + other.high,
+            self.below + other.below,
+            self.above + other.above,
+        )
 
 
 @dataclass(slots=True)

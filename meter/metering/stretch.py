@@ -134,7 +134,10 @@ class Stretch:
 
     def unwritten(self, total: Sums | None = None) -> list[Sums]:
         """What each owner has to get that was not written yet, of other sums where given."""
-        now = allotted(self.total if total is None else total, self.owners)
+        total = self.total if total is None else total
+        if len(self.owners.owners) == 1:
+            return [total.minus(self.base)]
+        now = allotted(total, self.owners)
         return [
             after.minus(old)
             for after, old in zip(now, allotted(self.base, self.owners), strict=True)

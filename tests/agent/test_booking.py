@@ -64,6 +64,26 @@ def shown(books: Books) -> dict[str, Decimal]:
     return {" ".join([c.name, *(v for _, v in c.labels)]): c.value for c in books.all()}
 
 
+def test_a_run_has_so_many_phases_of_its_own_and_the_others_together() -> None:
+    books = Books()
+    for n in range(booking.MAX_PHASES + 5):
+        books.phase(RUN, f"p{n}", Decimal(1_000))
+    books.phase(RUN, "p3", Decimal(500))
+    books.phase(RUN, "", Decimal(500))
+    found = shown(books)
+    assert found[f"{booking.PHASES} r1 p3"] == Decimal("1.5")
+    assert found[f"{booking.PHASES} r1 (other)"] == Decimal("5.5")
+    assert len(found) == booking.MAX_PHASES + 1
+    assert Books(books.all()).phased_mj("r1") == 22_000
+
+
+def test_steps_never_go_back() -> None:
+    books = Books()
+    for done in (3, 9, 4):
+        books.steps(RUN, done)
+    assert shown(books)["meter_run_steps_total r1"] == 9
+
+
 def test_a_share_is_labelled_modelled_and_the_whole_device_as_it_is() -> None:
     rapl = Device("cpu-0", Component.CPU, "CPU", Method.MEASURED)
     books = Books()

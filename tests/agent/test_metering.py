@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from meter.agent import marking
 from meter.agent.desk import unsaved
 from meter.agent.leases import Leases
 from meter.agent.metering import Clock, Metering, Place
@@ -264,6 +265,89 @@ def test_marks_get_the_energy_of_their_instant(world: World) -> None:
     (mark,) = world.store.all("marks")
     assert mark.energy_mj == pytest.approx(used_mj(started, at_ns), rel=0.02)
     assert world.shown("meter_run_tokens_total", run="r1") == 4096
+
+
+def told(world: World, live: LiveRun, at_ns: int, **what: object) -> None:
+    world.metering.mark(live, at_ns, Mark("r1", live.at_us(at_ns), 0, **what))
+
+
+def test_a_mark_after_the_end_was_told_gets_its_energy_before_the_run_is_over(
+    world: World,
+) -> None:
+    live = world.begin("r1")
+    started = world.now_ns
+    world.go(5)
+    ended = world.now_ns
+    world.end(live, ended)
+    at_ns = ended - S // 2
+    told(world, live, at_ns, step=1)
+    world.go(2)
+    (mark,) = world.store.all("marks")
+    assert mark.energy_mj == pytest.approx(used_mj(started, at_ns), rel=0.03)
+    assert mark.low_mj - mark.below_mj <= used_mj(started, at_ns) <= mark.high_mj + mark.above_mj
+    assert [s.status for s in world.store.all("states")][-1] is RunStatus.COMPLETED
+
+
+def test_marks_out_of_order_are_stored_in_order_with_energies_that_grow(world: World) -> None:
+    live = world.begin("r1")
+    world.go(5)
+    for step in (4, 1, 3, 2):
+        told(world, live, world.now_ns - (5 - step) * S // 2, step=step)
+    world.go(3)
+    found = world.store.all("marks")
+    assert [m.step for m in found] == [1, 2, 3, 4]
+    energies = [m.energy_mj for m in found]
+    assert energies == sorted(set(energies))
+
+
+def test_a_mark_that_comes_minutes_late_is_bounded_by_what_is_remembered(world: World) -> None:
+    live = world.begin("r1")
+    started = world.now_ns
+    world.go(30)
+    at_ns = world.now_ns
+    world.go(150)
+    told(world, live, at_ns, step=1)
+    world.go(2)
+    (mark,) = world.store.all("marks")
+    truth = used_mj(started, at_ns)
+    assert mark.energy_mj - mark.below_mj <= truth <= mark.energy_mj + mark.above_mj
+
+
+def test_phases_share_out_the_energy_of_their_run(world: World) -> None:
+    name = "meter_run_phase_energy_joules_total"
+    live = world.begin("r1")
+    started = world.now_ns
+    world.go(4)
+    told(world, live, started + 2 * S, phase="train")
+    world.go(4)
+    told(world, live, world.now_ns, phase="eval")
+    world.go(4)
+    ended = world.now_ns
+    world.end(live, ended)
+    world.go(2)
+    assert world.shown(name, phase="(none)") == pytest.approx(1_600, rel=0.05)
+    assert world.shown(name, phase="train") == pytest.approx(4_800, rel=0.05)
+    assert world.shown(name, phase="eval") == pytest.approx(3_200, rel=0.05)
+    whole = world.shown("meter_run_energy_joules_total", run="r1")
+    assert world.shown(name, run="r1") == pytest.approx(whole, abs=0.01)
+
+
+def test_of_very_many_marks_that_wait_the_newest_are_dropped_and_said(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(marking, "MOST_WAITING", 10)
+    live = world.begin("r1")
+    world.go(1)
+    for step in range(13):
+        told(world, live, world.now_ns, step=step)
+    assert world.metering.dropped_marks == 3
+    world.end(live, world.now_ns)
+    world.go(2)
+    assert [m.step for m in world.store.all("marks")] == list(range(10))
+    (notice,) = [n for n in world.store.all("notices") if n.code == marking.DROPPED_CODE]
+    assert "3 marks of the run were dropped (3 waiting)" in notice.text
+    world.go(400)
+    assert world.metering.dropped_marks == 3  # the run is forgotten, the count is not
 
 
 def test_an_open_minute_is_written_early_when_asked_for_and_nothing_changes(world: World) -> None:

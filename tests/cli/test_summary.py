@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meter import figures, summary
-from tests.exporters.documents import document, quantity
+from tests.exporters.documents import document, marked, quantity
 
 
 def lines(made: dict[str, Any], **options: Any) -> list[str]:
@@ -248,3 +248,18 @@ def test_an_instrument_is_shown_with_what_it_covers() -> None:
     assert figures.factor_value(row) == "10 g/kWh for 60 %"
     assert figures.factor_value({**row, "share": 1.0}) == "10 g/kWh"
     assert figures.factor_value({**row, "share": None}) == "10 g/kWh"
+
+
+def test_phases_and_epochs_are_told_in_a_line_each() -> None:
+    made = marked(notices=[], cost=[], equivalents=[])
+    assert "train 333 Wh (70 %), <eval> 83.3 Wh (20 %)" in line_of("Phases", made)
+    assert "1: 194 Wh, 1.5: 97.2 Wh" in line_of("Epochs", made)
+    assert "(95 % up to 3.40 kJ)" in line_of("Per", made)
+
+
+def test_of_many_phases_and_epochs_some_are_told_and_the_others_counted() -> None:
+    made = marked(notices=[], cost=[], equivalents=[])
+    made["phases"] *= 5
+    made["epochs"] *= 5
+    assert "5 more" in " ".join(summary.text(made).split())
+    assert "6 earlier" in " ".join(summary.text(made).split())

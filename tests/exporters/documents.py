@@ -190,3 +190,32 @@ def _power(index: int, second: int, duration: int) -> float:
         return 380 + 20 * math.sin(second / 3)
     wobble = 25 * math.sin(second * 1.7 + index) + 12 * math.sin(second / 4.1)
     return 230 if second % 150 < 12 else 640 + wobble - 12 * index
+
+
+def marked(**changes: Any) -> dict[str, Any]:
+    """The sample with steps, epochs and phases."""
+
+    def spent(joules: float, share: float, duration_s: float) -> dict[str, Any]:
+        energy = quantity(joules, joules * 0.9, joules * 1.1, "J", "modelled")
+        return {"duration_s": duration_s, "energy": energy, "share": share}
+
+    ends = {
+        "started_at": "2026-11-02T09:00:00.000000Z",
+        "ended_at": "2026-11-02T09:10:00.000000Z",
+    }
+    return document(
+        steps={
+            "count": 500, "first": 0, "last": 500, "spans": 500, "duration_s": 2_000.0,
+            "energy": quantity(1.4e6, 1.3e6, 1.5e6, "J", "modelled"), "median_j": 2_900.0,
+            "p95_j": 3_400.0,
+        },
+        epochs=[
+            {"epoch": 1, "from": 0.0, "to": 1.0, **ends, **spent(7.0e5, 0.4, 800.0)},
+            {"epoch": 2, "from": 1.0, "to": 1.5, **ends, **spent(3.5e5, 0.2, 400.0)},
+        ],
+        phases=[
+            {"phase": "train", "times": 3, **spent(1.2e6, 0.7, 1_500.0)},
+            {"phase": "<eval>", "times": 1, **spent(3.0e5, 0.2, 300.0)},
+        ],
+        **changes,
+    )  # fmt: skip

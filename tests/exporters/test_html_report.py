@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from meter_exporters import charts, html_report
 from meter_exporters.axes import elapsed, quantity_axis, time_axis
 from tests.exporters import golden_report
-from tests.exporters.documents import START_US, document, quantity, series
+from tests.exporters.documents import START_US, document, marked, quantity, series
 
 VOID = {"meta", "br"}
 
@@ -353,3 +353,20 @@ def test_zero_energy_is_drawn_without_a_failure() -> None:
         device["energy"] = quantity(0.0, 0.0, 0.0, "J", device["method"])
     made["energy"]["it"] = quantity(0.0, 0.0, 0.0, "J", "measured")
     assert "0 J" in Shape(html_report.export(made, points).decode()).text
+
+
+def test_phases_and_epochs_are_tables_with_their_share() -> None:
+    page = html_report.export(marked(), ()).decode()
+    words = " ".join(Shape(page).words)
+    assert "train (3 times)" in words
+    assert "<eval>" in words
+    assert "2, up to 1.5" in words
+    assert "500 steps were marked, of 2.90 kJ at the median; 95 % took 3.40 kJ at most" in words
+    assert 'style="width:70.0%"' in page
+
+
+def test_of_many_epochs_the_last_are_shown_and_the_others_counted() -> None:
+    made = marked()
+    made["epochs"] = [{**made["epochs"][0], "epoch": n, "to": float(n)} for n in range(1, 71)]
+    words = " ".join(Shape(html_report.export(made, ()).decode()).words)
+    assert "And 20 before them" in words

@@ -16,7 +16,16 @@ from hypothesis import strategies as st
 
 from meter.factors import factors_of
 from meter.ledger import audit, migrations, open_reader
-from meter.ledger.chain import BEGIN_SHA256, CHAINED, LEFT_OUT, Batch, Form, content_sha256
+from meter.ledger.chain import (
+    ADDED,
+    BEGIN_SHA256,
+    CHAINED,
+    LEFT_OUT,
+    Batch,
+    Form,
+    canonical,
+    content_sha256,
+)
 from meter.ledger.forms import chained_forms
 from meter.ledger.instants import timestamp
 from meter.ledger.reader import Reader
@@ -139,6 +148,15 @@ def test_neither_order_of_rows_nor_grouping_in_the_queue_changes_the_canonical_t
         for name, values in fields.items()
     ]
     assert content(parts[::step]) == content(queue)
+
+
+def test_columns_that_were_added_change_no_hash_of_a_row_without_them() -> None:
+    form = chained_forms()["mark"]
+    old = [None] * (len(form.columns) - ADDED["mark"])
+    assert form.line([*old, None, None, None, None, None, None]) == canonical(["mark", *old])
+    assert form.line([*old, None, 3, None, None, "s", None]) == canonical(
+        ["mark", *old, None, 3, None, None, "s"]
+    )
 
 
 _FIELDS = ("marks", "notices", "intervals", "budgets")
