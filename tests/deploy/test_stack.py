@@ -247,14 +247,18 @@ def test_a_sidecar_sees_the_end_of_a_launcher_that_could_not_tell_it(stack: Stac
         for word in container(pod, "trainer")["command"]
     ]
     uid = "0f2d4c1e-5a52-4c57-9a0b-1d0f4a3c2b11"
-    told = {"METER_RUN_ID": uid, "METER_PROJECT": "vision"}
-    job = stack.start("trainer", words, ["sleep", "600"], beside=agent, **told)
+    named = {"METER_RUN_ID": uid, "METER_PROJECT": "vision"}
+    job = stack.start("trainer", words, ["sleep", "600"], beside=agent, **named)
     [run] = until(lambda: stack.status()["runs"], "a run")
     assert (run["id"], run["name"], run["project"]) == (uid, "fine-tune", "vision")
     launcher = first_process(job.process.pid)
     assert launcher is not None
     os.kill(launcher, signal.SIGKILL)
-    until(lambda: not stack.status()["runs"], "the run's end")
-    found = request(stack.socket, "GET", f"/v1/runs/{uid}")[1]["run"]
+
+    def told() -> dict[str, Any]:
+        return request(stack.socket, "GET", f"/v1/runs/{uid}")[1]["run"]
+
+    until(lambda: told()["status"] != "running", "the run's end")
+    found = told()
     assert found["status"] == "abandoned"
     assert found["tags"] == {"pod": "fine-tune-x7k2p"}
