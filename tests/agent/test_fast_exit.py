@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -60,12 +61,15 @@ def test_sigterm_then_sigkill_a_second_later_loses_no_energy_of_the_counter(
         until(lambda: energy_shown(first) > 500, "some energy")
         before = first.page()
         with half_a_request(first.socket):  # it has to wait for this one
+            sampler = first.sampler()
             if hung:
-                os.kill(first.sampler(), signal.SIGSTOP)
+                os.kill(sampler, signal.SIGSTOP)
             first.process.send_signal(signal.SIGTERM)
             with pytest.raises(subprocess.TimeoutExpired):
                 first.process.wait(timeout=1)
             first.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(sampler, signal.SIGCONT)  # it finds its agent gone, and ends
     with agent(tmp_path, **variables) as second:
         second.hear("reading")
         assert [run["id"] for run in second.ask("GET", "/v1/status")[1]["runs"]] == ["r1"]
