@@ -22,6 +22,7 @@ class Wanted:
     gpus: str | None = None
     visible: str | None = None
     order: str | None = None
+    container: str | None = None  # NVIDIA_VISIBLE_DEVICES, where it lists devices
 
 
 @dataclass(slots=True)
@@ -51,6 +52,11 @@ class LiveRun:
     def account(self) -> Account:
         """What live counters know of it."""
         return Account(self.run.id, self.run.project)
+
+    @property
+    def jobs(self) -> frozenset[str]:
+        """The batch system's ids of it."""
+        return frozenset([self.run.id] if self.run.origin == "SLURM_JOB_ID" else [])
 
     def holds(self, end_ns: int | None = None) -> tuple[Hold, ...]:
         """Its holds, open or ended."""

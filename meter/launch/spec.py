@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from meter.environment import Environment
     from meter.launch.options import Options
 
+_NO_LIST = ("", "all", "none", "void")
+"""What NVIDIA_VISIBLE_DEVICES says without naming devices; images bring it along."""
+
 
 def run_id(
     environment: Environment, *, nested_over: bool, tell: Callable[[str], None]
@@ -54,6 +57,9 @@ def registration(
         "command": _name_of(options.command),
         "resume": False,
     }
+    container = _sent(environment.nvidia_visible_devices, limits.GPUS_CHARS)
+    if container and container.strip() not in _NO_LIST:  # else an older agent need not know of it
+        body["nvidia_visible_devices"] = container
     if options.budgets:  # else an older agent need not know of them
         body["budgets"] = [{"amount": a, "unit": unit} for unit, a in options.budgets.items()]
         body["stop_over_budget"] = options.stop_over_budget
