@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from meter.metering.activity import IdlePolicy
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -155,5 +157,7 @@ class Config:
     replay: Path | None = None  # a recording instead of NVML
     host: bool = True  # meter CPU and RAM too
     retention_days: int = 30
+    idle: IdlePolicy = IdlePolicy.OWNER  # of a GPU that several runs hold
+    job_map: Path | None = None  # folder of DCGM's job map
     intensity: Intensity | None = None
     budgets: tuple[ProjectBudget, ...] = ()

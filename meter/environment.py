@@ -130,6 +130,7 @@ class Environment:
         "launcher_pid",
         "lease_dir",
         "listen",
+        "nvidia_visible_devices",
         "project",
         "python_home",
         "replay",
@@ -161,6 +162,7 @@ class Environment:
         # empty is not unset here: CUDA_VISIBLE_DEVICES="" hides every device
         self.cuda_visible_devices = variables.get("CUDA_VISIBLE_DEVICES")
         self.cuda_device_order = variables.get("CUDA_DEVICE_ORDER")
+        self.nvidia_visible_devices = variables.get("NVIDIA_VISIBLE_DEVICES")
 
     @classmethod
     def of_process(cls) -> Environment:

@@ -138,12 +138,24 @@ class DeviceFault:
 
 @dataclass(frozen=True, slots=True)
 class ProcessUse:
-    """A process with a context on a GPU, as NVML lists it (host PID)."""
+    """A process with a context on a GPU, as NVML lists it (host PID).
+
+    ``sm_ratio`` is its mean use of the GPU since the look before; None is "not given".
+    """
 
     device_id: str
     pid: int
     memory_bytes: int | None = None
     sm_ratio: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessLook:
+    """A look at all processes of a device; ``since_ns`` is the look before, None: the first."""
+
+    device_id: str
+    at_ns: int
+    since_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +179,7 @@ class SamplerBatch:
     locks: tuple[TickLock, ...] = ()
     processes: tuple[ProcessUse, ...] | None = None  # None: not looked at this time
     dropped: int = 0
+    looks: tuple[ProcessLook, ...] = ()  # at processes; a device without any tells nothing else
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from meter import environment as places
 from meter.config import Config
 from meter.errors import ConfigError
+from meter.metering.activity import IdlePolicy
 from meter.model import Notice, Severity
 from meter.settings_budgets import known_names, project_budgets
 from meter.settings_file import Document, read
@@ -114,6 +115,8 @@ def _config(values: Values, environment: Mapping[str, str], uid: int) -> Config:
         retention_days=values.tried(
             partial(whole, values, "retention_days", default=_DAYS, least=1), _DAYS
         ),
+        idle=values.tried(partial(_idle, values), IdlePolicy.OWNER),
+        job_map=values.tried(partial(path, values, "attribution.job_map"), None),
         budgets=values.tried(partial(project_budgets, values), ()),
         intensity=values.tried(partial(intensity, values), None),
     )
@@ -136,6 +139,16 @@ def _listen(values: Values) -> str:
     if not (colon and host and port.isascii() and port.isdigit() and int(port) <= _LAST_PORT):
         raise values.wrong("listen", f"must be HOST:PORT, not {shown(found)}")
     return found
+
+
+def _idle(values: Values) -> IdlePolicy:
+    found = text(values, "attribution.idle")
+    try:
+        return IdlePolicy(found or IdlePolicy.OWNER)
+    except ValueError:
+        known = ", ".join(IdlePolicy)
+        problem = f"must be one of {known}, not {shown(found)}"
+        raise values.wrong("attribution.idle", problem) from None
 
 
 def _zone(values: Values) -> str | None:

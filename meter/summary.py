@@ -21,8 +21,8 @@ _QUALITY = frozenset({
     "project_budget_spent", "clock_stepped", "counter_caught_up", "counter_disagrees",
     "counter_glitch", "counter_missing", "counter_not_caught_up", "counter_reset", "counter_stuck",
     "gap_bridged", "gap_unknown", "mig_share", "no_counter", "no_gpu_visible", "pue_gap",
-    "reads_failed", "shared_device", "tariff_gap", "tnd_gap", "wue_gap", "embodied_gap",
-    "market_excluded", "fx_missing",
+    "reads_failed", "shared_by_use", "shared_device", "tariff_gap", "tnd_gap", "wue_gap",
+    "embodied_gap", "market_excluded", "fx_missing", "job_map_unread", "uses_other_gpu",
 })  # fmt: skip
 _ADVICE = frozenset({"no_zone", "no_tariff"})
 

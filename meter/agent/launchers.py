@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from meter.agent.kin import Root
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -32,6 +34,7 @@ class Launchers:
         self._runs: dict[str, dict[int, Launcher]] = {}
         self._fds: dict[tuple[str, int], int] = {}
         self._told: set[tuple[str, int]] = set()
+        self._adopted: dict[str, set[Launcher]] = {}
 
     def recall(self) -> dict[str, list[int]]:
         """Runs that may live on: with the launchers that still live, or with none to watch."""
@@ -74,6 +77,7 @@ class Launchers:
         for pid in list(self._runs.get(run_id, ())):
             self._drop(run_id, pid)
         self._runs.pop(run_id, None)
+        self._adopted.pop(run_id, None)
         self._save()
 
     def filenos(self) -> list[int]:
@@ -94,6 +98,20 @@ class Launchers:
         fresh = [each for each in found if each not in self._told]
         self._told.update(fresh)
         return fresh
+
+    def adopt(self, run_id: str, pid: int) -> None:
+        """A process that a run's processes hang under, though nobody watches it."""
+        start = _start_of(pid)
+        if start is not None:
+            self._adopted.setdefault(run_id, set()).add(Launcher(pid, start))
+
+    def roots(self) -> list[Root]:
+        """What processes of live runs hang under: their launchers, and what was adopted."""
+        return [
+            Root(run_id, each.pid, each.start)
+            for run_id, launchers in list(self._runs.items())
+            for each in (*launchers.values(), *self._adopted.get(run_id, ()))
+        ]
 
     def close(self) -> None:
         """Let go of every launcher; the file stays for the next agent."""

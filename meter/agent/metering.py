@@ -13,18 +13,20 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
 from meter.agent import marking
+from meter.agent.attendance import Attendance
 from meter.agent.booking import Books
 from meter.agent.budgeting import BudgetWatch
 from meter.agent.draft import Draft
 from meter.agent.marking import Marks
 from meter.agent.recovery import Recovered
 from meter.agent.roll import Roll, unread_notice
+from meter.agent.wishes import selection_of
 from meter.factors.bundled import embodied_for
+from meter.metering.activity import IdlePolicy
 from meter.metering.intervals import IntervalBuilder
 from meter.metering.splits import notice_of
 from meter.metering.wall import WallAnchor
 from meter.model import Component, Gap, Hold, Notice, RunState, RunStatus, Severity
-from meter.sampling import identity
 from meter.sampling.curve_notices import GAP_CODE, LEAST_GAP_NS, gap_notice
 from meter.sampling.frames import Hello
 from meter.units import NS_PER_S, US_PER_S
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from meter.agent.booking import Pricing
+    from meter.agent.job_map import JobMap
     from meter.agent.leases import Leases
     from meter.agent.runs import Ending, LiveRun
     from meter.agent.tracks import Track
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
         Site,
     )
     from meter.sampling.curve import CurveStart
+    from meter.sampling.identity import Selection
 
 LATE_NS = NS_PER_S
 """How late parts are booked."""
@@ -65,7 +69,6 @@ FIRST_RUN_NS = 10 * NS_PER_S
 _DRIFT_US = US_PER_S // 2
 _NOTICES_KEPT = 1_000
 _UNDURABLE_KEPT = 10_000
-_WHOLE = Fraction(1)
 
 NOBODY = ""
 """Run of a hold that keeps a device from being idle without claiming any of it."""
@@ -87,6 +90,8 @@ class Place:
     factors: tuple[Factor, ...] = ()
     private: bool = False
     notices: tuple[Notice, ...] = ()
+    idle: IdlePolicy = IdlePolicy.OWNER
+    job_map: JobMap | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +113,10 @@ class Metering:
         pricing: Callable[[int], Pricing],
         clock: Clock,
         recovered: Recovered | None = None,
+        attendance: Attendance | None = None,
     ) -> None:
         recovered = recovered or Recovered()
+        self._attendance = attendance or Attendance()
         self.place = place
         self.clock = clock
         self.started_ns = clock.boot_ns()
@@ -118,7 +125,9 @@ class Metering:
         self.ended: dict[str, tuple[LiveRun, int]] = {}
         self.books = Books(recovered.counters)
         self.budgets = BudgetWatch(recovered.told)
-        self.builder = IntervalBuilder(WallAnchor(self.started_ns, clock.wall_us()))
+        self.builder = IntervalBuilder(
+            WallAnchor(self.started_ns, clock.wall_us()), idle=place.idle
+        )
         self.heard_ns: int | None = None
         self.dropped = 0
         self._dropped_of_gone = 0
@@ -170,6 +179,11 @@ class Metering:
                 track.status = status
         for lock in frame.locks:
             self.roll.locks[lock.device_id] = lock
+        uses, notices = self._attendance.take(frame, tracks, self.runs)
+        for device_id, use in uses:
+            self._book(self.builder.weigh(device_id, use))
+        for notice in notices:
+            self.note(notice)
 
     def note(self, notice: Notice) -> None:
         """Keep a notice: of a device for the runs that hold it, else for its run or the node."""
@@ -273,18 +287,9 @@ class Metering:
         self.books.open(live.account, devices, self._rates())
         self._book(parts)
 
-    def selection(self, live: LiveRun) -> identity.Selection:
+    def selection(self, live: LiveRun) -> Selection:
         """The devices that a run asked for; all of the host's. Raises UsageError."""
-        known = tuple(self.roll.known.values())
-        wanted = live.wanted
-        if wanted.gpus is not None:
-            found = identity.resolve(wanted.gpus, known)
-        else:
-            found = identity.visible(wanted.visible, wanted.order, known)
-        host = tuple(
-            (device.id, _WHOLE) for device in known if device.component is not Component.GPU
-        )
-        return replace(found, holds=found.holds + host)
+        return selection_of(live, tuple(self.roll.known.values()), self.place.job_map)
 
     def end(self, live: LiveRun, ending: Ending) -> Future[None]:
         """End a run; the future is done when its figures are settled and durable."""

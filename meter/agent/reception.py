@@ -93,7 +93,12 @@ class Reception:
         if new.gpus is not None and not self.listed:
             raise AgentError("the devices are not known yet", "try again in a moment")
         live = self._known(new)
-        wanted = Wanted(new.gpus, new.cuda_visible_devices, new.cuda_device_order)
+        wanted = Wanted(
+            new.gpus,
+            new.cuda_visible_devices,
+            new.cuda_device_order,
+            new.nvidia_visible_devices,
+        )
         fresh = LiveRun(self._run(new), wanted, budgets=_budgets(new), links=_links(new))
         fresh.attached = new.attached is not None
         selection = self._metering.selection(fresh)  # refuses before anything is noted

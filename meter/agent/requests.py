@@ -122,6 +122,7 @@ class NewRun(_Strict):
     gpus: str | None = Field(None, max_length=limits.GPUS_CHARS)
     cuda_visible_devices: str | None = Field(None, max_length=limits.GPUS_CHARS)
     cuda_device_order: str | None = Field(None, max_length=64)
+    nvidia_visible_devices: str | None = Field(None, max_length=limits.GPUS_CHARS)
     launcher_pid: Annotated[int, Field(gt=0, le=2**31 - 1)] | None = None
     command: str | None = Field(None, max_length=1024)
     origin: str = Field("generated", max_length=64)

@@ -27,6 +27,7 @@ class Wanted:
     gpus: str | None = None
     visible: str | None = None
     order: str | None = None
+    container: str | None = None  # NVIDIA_VISIBLE_DEVICES, where it lists devices
 
 
 @dataclass(slots=True)
@@ -58,6 +59,12 @@ class LiveRun:
     def account(self) -> Account:
         """What live counters know of it."""
         return Account(self.run.id, self.run.project)
+
+    @property
+    def jobs(self) -> frozenset[str]:
+        """The batch system's ids of it."""
+        own = [self.run.id] if self.run.origin == "SLURM_JOB_ID" else []
+        return frozenset([*own, *(one.foreign_id for one in self.links if one.source == "slurm")])
 
     def is_attempt_at(self, run_id: str) -> bool:
         """Whether it stands for a run of that id from outside, which had ended: ``ID.2``."""

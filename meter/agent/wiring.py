@@ -17,11 +17,14 @@ from typing import TYPE_CHECKING
 from meter import __version__
 from meter.agent import http, memory
 from meter.agent.archive import Archive
+from meter.agent.attendance import Attendance
 from meter.agent.books_desk import BooksDesk
 from meter.agent.desk import IN_MEMORY, Desk
 from meter.agent.door import Door
 from meter.agent.feed_rest import Rest
 from meter.agent.feeding import Feeding, Surroundings
+from meter.agent.job_map import JobMap
+from meter.agent.kin import Kin
 from meter.agent.launchers import Launchers
 from meter.agent.leases import Leases
 from meter.agent.listen import SERVER, listen
@@ -132,10 +135,19 @@ class Agent:
         known = _recovered(ledger, node, alive, notices)
         self._shelf = Shelf(books.site, (*books.known, *books.stated))
         told = tuple(n for n in notices if n.code != EXCLUDED)  # each run's document says it
-        place = Place(node, books.site, books.stated, private, told)
+        place = Place(
+            node,
+            books.site,
+            books.stated,
+            private,
+            told,
+            config.idle,
+            None if config.job_map is None else JobMap(config.job_map),
+        )
+        attendance = Attendance(Kin(self._launchers.roots))
         clock = Clock(_boot_ns, _wall_us)
         rates = self._shelf.rates
-        self._metering = Metering(place, ledger, self._leases, rates, clock, known)
+        self._metering = Metering(place, ledger, self._leases, rates, clock, known, attendance)
         for live in known.runs:
             self._launchers.note(live.run.id)
             for pid in alive[live.run.id]:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from meter.launch.identity import Identity
     from meter.launch.options import Options
 
+_NO_LIST = ("", "all", "none", "void")
+"""What NVIDIA_VISIBLE_DEVICES says without naming devices; images bring it along."""
+
 
 def registration(
     options: Options, environment: Environment, identity: Identity, pid: int
@@ -38,6 +41,9 @@ def registration(
     }
     if identity.links:
         body["links"] = [{"source": source, "id": text} for source, text in identity.links]
+    container = _sent(environment.nvidia_visible_devices, limits.GPUS_CHARS)
+    if container and container.strip() not in _NO_LIST:  # else an older agent need not know of it
+        body["nvidia_visible_devices"] = container
     if options.budgets:  # else an older agent need not know of them
         body["budgets"] = [{"amount": a, "unit": unit} for unit, a in options.budgets.items()]
         body["stop_over_budget"] = options.stop_over_budget

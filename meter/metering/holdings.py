@@ -1,4 +1,4 @@
-"""Who holds a device at an instant: holds in, owners with shares that add up to 1 out."""
+"""Who holds a device at an instant: holds and looks in, owners whose shares add up to 1 out."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from meter.metering.activity import IdlePolicy, Looks
 from meter.metering.cut import ratios
 from meter.model import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from meter.metering.activity import Use
     from meter.model import Hold
+
+Ratios = tuple[tuple[int, int], ...]
 
 REMEMBERED = 4096
 """Ended holds a device remembers, for corrections that come late."""
@@ -32,18 +36,35 @@ REST = Owner(Kind.UNATTRIBUTED)
 
 
 @dataclass(frozen=True, slots=True)
+class ByUse:
+    """How energy is split where it is known who used the device.
+
+    What is above ``idle_mw`` goes by ``active``, the rest by ``idle``; without ``idle_mw`` nobody
+    used it, and all is idle. ``since_ns`` keeps looks apart, ``idle_seen`` is as in :class:`Use`.
+    """
+
+    active: Ratios
+    idle: Ratios
+    idle_mw: int | None
+    idle_seen: bool
+    since_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Owners:
     """All owners of a device for a while; ``ratios`` are for ``cut.allot``.
 
-    ``split`` tells which of them have a part only, so that what they used is an assumption;
-    ``scaled`` whether they claim more than the device has.
+    ``split`` tells which of them have a part only, so that what they used is no measurement;
+    ``scaled`` whether they claim more than the device has. Time goes by the shares; energy too,
+    unless ``by_use`` says otherwise.
     """
 
     owners: tuple[Owner, ...]
     shares: tuple[Fraction, ...]
-    ratios: tuple[tuple[int, int], ...]
+    ratios: Ratios
     split: tuple[bool, ...]
     scaled: bool = False
+    by_use: ByUse | None = None
 
     @property
     def runs(self) -> int:
@@ -73,16 +94,62 @@ class Owners:
         split = tuple(0 < share < 1 for share in shares)
         return cls(owners, shares, ratios(shares), split, scale > 1)
 
+    @classmethod
+    def of_users(cls, runs: Sequence[str], use: Use, policy: IdlePolicy) -> Owners:
+        """Owners of a device that these runs, all of them whole, hold and used like this."""
+        held = [Owner(Kind.RUN, run) for run in runs]
+        used = {Owner(Kind.RUN, run): weight for run, weight in use.runs if run in runs}
+        if use.others is not None:
+            used[REST] = use.others
+        present = [owner for owner in held if owner in used] or list(used) or held
+        idle_to = {IdlePolicy.OWNER: present, IdlePolicy.SHARED: held, IdlePolicy.NONE: [IDLE]}
+        nobodys = [owner for owner in (REST, IDLE) if owner in used or owner in idle_to[policy]]
+        owners = (*held, *nobodys)
+        total = sum(used.values())
+        active = [Fraction(used.get(owner, 0), total or 1) for owner in owners]
+        if not total:
+            active = _equally(present, owners)
+        shares = tuple(_equally(held, owners))
+        by_use = ByUse(
+            ratios(active),
+            ratios(_equally(idle_to[policy], owners)),
+            use.idle_mw if used else None,
+            use.idle_seen,
+            use.from_ns,
+        )
+        return cls(owners, shares, ratios(shares), (True,) * len(owners), by_use=by_use)
+
+
+def _equally(some: Sequence[Owner], owners: Sequence[Owner]) -> list[Fraction]:
+    return [Fraction(owner in some, len(some)) for owner in owners]
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Owners by what is held alone; the runs if several hold all of it, the last one's start."""
+
+    owners: Owners
+    whole: tuple[str, ...] = ()
+    newest_ns: int = 0
+
 
 class Holdings:
-    """The holds of one device in time; half-open, [start, end)."""
+    """The holds of one device in time, and the looks at who used it; half-open, [start, end)."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: IdlePolicy = IdlePolicy.OWNER) -> None:
+        self._policy = policy
         self._holds: dict[tuple[str, int], Hold] = {}
+        self._looks = Looks()
         self._starts: list[int] = []
-        self._owners: list[Owners] = []
-        self._before = Owners.sole(IDLE)
+        self._spans: list[_Span] = []
+        self._by_use: dict[tuple[int, int], Owners] = {}
+        self._before = _Span(Owners.sole(IDLE))
         self._edges: frozenset[tuple[str, int]] = frozenset()
+
+    def look(self, use: Use) -> bool:
+        """Note who used the device; False if that is no news."""
+        self._by_use.clear()
+        return self._looks.put(use)
 
     def put(self, hold: Hold) -> None:
         """Note a hold; the same run and start again replaces the former."""
@@ -108,10 +175,24 @@ class Holdings:
         return any(hold.run_id == run_id for hold in self._holds.values())
 
     def at(self, at_ns: int) -> tuple[Owners, int | None]:
-        """Owners at an instant, and the instant at which they change next."""
+        """Owners at an instant, and the instant at which they may change next.
+
+        A look tells nothing of the time after it where a run has come since.
+        """
         index = bisect_right(self._starts, at_ns)
-        owners = self._owners[index - 1] if index else self._before
-        return owners, self._starts[index] if index < len(self._starts) else None
+        span = self._spans[index - 1] if index else self._before
+        change_ns = self._starts[index] if index < len(self._starts) else None
+        if not span.whole:
+            return span.owners, change_ns
+        use, other_ns = self._looks.at(at_ns)
+        if other_ns is not None:
+            change_ns = other_ns if change_ns is None else min(change_ns, other_ns)
+        if use is None or span.newest_ns > use.at_ns:
+            return span.owners, change_ns
+        key = index, use.from_ns
+        if key not in self._by_use:
+            self._by_use[key] = Owners.of_users(span.whole, use, self._policy)
+        return self._by_use[key], change_ns
 
     def is_edge(self, run_id: str, at_ns: int) -> bool:
         """Whether a hold of the run starts or ends at this very instant."""
@@ -123,20 +204,22 @@ class Holdings:
         ended = [key for key, hold in self._holds.items() if hold.end_ns is not None]
         for key in ended[: len(self._holds) - REMEMBERED]:
             del self._holds[key]
-            self._before = Owners.sole(REST)  # somebody may have held it: nobody knows any more
+            # somebody may have held it: nobody knows any more
+            self._before = _Span(Owners.sole(REST))
 
     def _draw(self) -> None:
         holds = [h for h in self._holds.values() if h.end_ns is None or h.end_ns > h.start_ns]
         self._starts = sorted(
             {h.start_ns for h in holds} | {h.end_ns for h in holds if h.end_ns is not None}
         )
-        self._owners = _sweep(holds, self._starts)
+        self._spans = _sweep(holds, self._starts)
+        self._by_use.clear()
         starts = {(h.run_id, h.start_ns) for h in holds}
         ends = {(h.run_id, h.end_ns) for h in holds if h.end_ns is not None}
         self._edges = frozenset(starts ^ ends)  # one hold that follows another is no end
 
 
-def _sweep(holds: list[Hold], instants: list[int]) -> list[Owners]:
+def _sweep(holds: list[Hold], instants: list[int]) -> list[_Span]:
     starting: dict[int, list[Hold]] = {}
     for hold in holds:
         starting.setdefault(hold.start_ns, []).append(hold)
@@ -145,5 +228,15 @@ def _sweep(holds: list[Hold], instants: list[int]) -> list[Owners]:
     for instant in instants:
         active = [h for h in active if h.end_ns is None or h.end_ns > instant]
         active += starting.get(instant, [])
-        found.append(Owners.of(active))
+        found.append(_span(active))
     return found
+
+
+def _span(holds: list[Hold]) -> _Span:
+    owners = Owners.of(holds)
+    real = [hold for hold in holds if hold.share]
+    whole = sorted({hold.run_id for hold in real})
+    if len(whole) < 2 or any(hold.share < 1 for hold in real):
+        return _Span(owners)
+    firsts = [min(h.start_ns for h in real if h.run_id == run) for run in whole]
+    return _Span(owners, tuple(whole), max(firsts))

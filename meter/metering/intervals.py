@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from meter.metering.activity import IdlePolicy
 from meter.metering.cut import edge
 from meter.metering.holdings import Holdings, Owner
+from meter.metering.joining import follows, joined
 from meter.metering.point import Point, Written
 from meter.metering.splits import Split, splits_of
 from meter.metering.stretch import Stretch, Sums, allotted, method_of, sums_between
@@ -16,6 +19,7 @@ from meter.units import NS_PER_S
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from meter.metering.activity import Use
     from meter.metering.holdings import Owners
     from meter.metering.wall import WallAnchor
     from meter.model import Hold, Segment
@@ -51,7 +55,7 @@ class _Account:
     """One device: what is still open, and where it was closed last."""
 
     device_id: str
-    holdings: Holdings = field(default_factory=Holdings)
+    holdings: Holdings
     segments: list[Segment] = field(default_factory=list)
     stretches: list[Stretch] = field(default_factory=list)
     corrections: list[tuple[Segment, int]] = field(default_factory=list)
@@ -70,14 +74,20 @@ class IntervalBuilder:
     """Cuts segments at minutes and holds and keeps what is not written yet.
 
     All instants are CLOCK_BOOTTIME ns. ``late_ns`` is how long after its end a minute may still
-    change hands.
+    change hands, ``idle`` who gets the idle power of a device that several runs hold.
     """
 
     def __init__(
-        self, anchor: WallAnchor, holds: Iterable[Hold] = (), *, late_ns: int = LATE_NS
+        self,
+        anchor: WallAnchor,
+        holds: Iterable[Hold] = (),
+        *,
+        late_ns: int = LATE_NS,
+        idle: IdlePolicy = IdlePolicy.OWNER,
     ) -> None:
         self._anchor = anchor
         self._late_ns = late_ns
+        self._idle = idle
         self._accounts: dict[str, _Account] = {}
         self._restored: dict[str, Point] = {}
         self._splits: list[Split] = []
@@ -103,6 +113,17 @@ class IntervalBuilder:
                 return []
         account.holdings.put(hold)
         return self._again(account, hold.start_ns)
+
+    def weigh(self, device_id: str, use: Use) -> list[Part]:
+        """Note who used a device since the look before; the parts are what changed hands by that.
+
+        It counts where several runs hold all of the device; what was closed stays as it is.
+        """
+        account = self._account(device_id)
+        from_ns = max(use.from_ns, account.closed_ns or use.from_ns)
+        if not account.holdings.look(replace(use, from_ns=from_ns)):
+            return []
+        return self._again(account, from_ns)
 
     def release(self, run_id: str, end_ns: int) -> list[Part]:
         """End a run's holds; the parts are what changed hands by that."""
@@ -176,8 +197,7 @@ class IntervalBuilder:
         return [
             interval
             for account in self._accounts.values()
-            for stretch in account.stretches
-            for interval in self._intervals(account, stretch)
+            for interval in self._written_as(account, account.stretches)
         ]
 
     def reanchor(self, anchor: WallAnchor) -> list[Interval]:
@@ -225,17 +245,25 @@ class IntervalBuilder:
         return splits
 
     def _account(self, device_id: str) -> _Account:
-        return self._accounts.setdefault(device_id, _Account(device_id))
+        if device_id not in self._accounts:
+            self._accounts[device_id] = _Account(device_id, Holdings(self._idle))
+        return self._accounts[device_id]
 
     def _again(self, account: _Account, from_ns: int) -> list[Part]:
-        """Count the open time once more after a hold changed; what changed hands."""
+        """Count the open time since an instant once more; what changed hands."""
         settled = account.settled_ns
         if settled is None or settled <= from_ns:
             return []
-        former = account.stretches
-        account.stretches = self._draw(account)
-        before, after = _by_owner(former), _by_owner(account.stretches)
-        methods = _methods([*account.stretches, *former])
+        kept = bisect_right(account.stretches, from_ns, key=lambda stretch: stretch.end_ns)
+        kept = max(0, kept - 1)  # the one before may go on now
+        former, account.stretches = account.stretches[kept:], account.stretches[:kept]
+        again_ns = former[0].start_ns if former else settled
+        for segment in account.segments:
+            if segment.end_ns > again_ns:
+                self._enter(account, account.stretches, segment, since_ns=again_ns)
+        fresh = account.stretches[kept:]
+        before, after = _by_owner(former), _by_owner(fresh)
+        methods = _methods([*fresh, *former])
         return [
             Part(
                 account.device_id,
@@ -267,9 +295,10 @@ class IntervalBuilder:
         stretches: list[Stretch],
         segment: Segment,
         until_ns: int | None = None,
+        since_ns: int = 0,
     ) -> list[Part]:
         parts = []
-        from_ns = max(segment.start_ns, account.closed_ns or segment.start_ns)
+        from_ns = max(segment.start_ns, account.closed_ns or segment.start_ns, since_ns)
         for start, end, minute, owners in self._pieces(account, segment, from_ns, until_ns):
             stretch = _last(stretches, minute, owners)
             if stretch is None:
@@ -278,7 +307,7 @@ class IntervalBuilder:
                 stretch.start_edge = edge(segment, start)
                 stretches.append(stretch)
             span_us = self._anchor.us(end) - self._anchor.us(start)
-            sums = sums_between(segment, start, end)._replace(held_us=span_us)
+            sums = sums_between(segment, start, end, owners)._replace(held_us=span_us)
             given = stretch.take(segment, end, sums, span_us if segment.covered else 0)
             parts += [
                 _part(segment, owner, start, end, sums, split=split)
@@ -305,7 +334,7 @@ class IntervalBuilder:
     ) -> Iterator[tuple[int, int, Owner, Sums, bool]]:
         """A correction's time and energy, cut at minutes and holds, by owner."""
         for start, end, _, owners in self._pieces(account, segment, from_ns, until_ns):
-            given = allotted(sums_between(segment, start, end), owners)
+            given = allotted(sums_between(segment, start, end, owners), owners)
             for owner, sums, split in zip(owners.owners, given, owners.split, strict=True):
                 yield start, end, owner, sums, split
 
@@ -313,7 +342,7 @@ class IntervalBuilder:
         closed: list[Interval] = []
         if account.segments and until_ns > (account.closed_ns or account.segments[0].start_ns):
             done = self._draw(account, until_ns)
-            closed = [i for stretch in done for i in self._intervals(account, stretch)]
+            closed = self._written_as(account, done)
             self._splits += splits_of(account.device_id, done, self._anchor)
             account.carried = done[-1] if done else account.carried
             account.closed_ns = until_ns
@@ -326,6 +355,24 @@ class IntervalBuilder:
                 written = account.written.setdefault(one.run_id, Written())
                 written.add(start_ns, end_ns, one.energy_mj, one.low_mj, one.high_mj)
         return closed
+
+    def _written_as(self, account: _Account, stretches: Iterable[Stretch]) -> list[Interval]:
+        """Intervals of stretches; each look begins a stretch, but not an interval."""
+        found: list[Interval] = []
+        last: dict[Owner, tuple[int, bool]] = {}
+        for stretch in stretches:
+            by_use = stretch.owners.by_use is not None
+            for owner, one in zip(
+                stretch.owners.owners, self._intervals(account, stretch), strict=True
+            ):
+                index, also = last.get(owner, (-1, False))
+                if index >= 0 and (by_use or also) and follows(found[index], one):
+                    found[index] = joined(found[index], one)
+                else:
+                    index = len(found)
+                    found.append(one)
+                last[owner] = index, by_use
+        return found
 
     def _intervals(self, account: _Account, stretch: Stretch) -> Iterator[Interval]:
         start_us = self._anchor.us(stretch.start_ns)
@@ -360,7 +407,7 @@ class IntervalBuilder:
                 method = method_of(segment.method, split=split)
                 one = self._correction(account, segment, start, end, owner, sums, method)
                 key = (self._anchor.minute(start), owner, method)
-                found[key] = _joined(found[key], one) if key in found else one
+                found[key] = joined(found[key], one) if key in found else one
             if segment.end_ns > until_ns:
                 waiting.append((segment, max(from_ns, until_ns)))
         account.corrections = waiting
@@ -412,20 +459,6 @@ def _part(
         method_of(segment.method, split=split),
         segment.correction,
         sums.held_us,
-    )
-
-
-def _joined(one: Interval, other: Interval) -> Interval:
-    """Two corrections of the same minute and owner as one."""
-    return replace(
-        one,
-        start_us=min(one.start_us, other.start_us),
-        end_us=max(one.end_us, other.end_us),
-        energy_mj=one.energy_mj + other.energy_mj,
-        low_mj=one.low_mj + other.low_mj,
-        high_mj=one.high_mj + other.high_mj,
-        covered_us=one.covered_us + other.covered_us,
-        measured_mj=one.measured_mj + other.measured_mj,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from meter.metering.cut import allot, edge, until
 from meter.model import Method
+from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
     from meter.metering.holdings import Owners
@@ -15,13 +16,17 @@ if TYPE_CHECKING:
 
 
 class Sums(NamedTuple):
-    """What a stretch adds up, in mJ and, of device time, in µs; all grow only."""
+    """What a stretch adds up, in mJ and, of device time, in µs; all grow only.
+
+    ``idle`` is the part of the energy that the device draws unused.
+    """
 
     energy: int = 0
     low: int = 0
     high: int = 0
     measured: int = 0
     held_us: int = 0
+    idle: int = 0
 
     def plus(self, other: Sums) -> Sums:
         """These sums and others."""
@@ -31,6 +36,7 @@ class Sums(NamedTuple):
             self.high + other.high,
             self.measured + other.measured,
             self.held_us + other.held_us,
+            self.idle + other.idle,
         )
 
     def minus(self, other: Sums) -> Sums:
@@ -41,10 +47,11 @@ class Sums(NamedTuple):
             self.high - other.high,
             self.measured - other.measured,
             self.held_us - other.held_us,
+            self.idle - other.idle,
         )
 
 
-def sums_between(segment: Segment, start_ns: int, end_ns: int) -> Sums:
+def sums_between(segment: Segment, start_ns: int, end_ns: int, owners: Owners) -> Sums:
     """What a segment holds between two instants inside it; its time is not counted."""
     if start_ns <= segment.start_ns and end_ns >= segment.end_ns:
         energy, low, high = segment.energy_mj, segment.low_mj, segment.high_mj
@@ -53,18 +60,41 @@ def sums_between(segment: Segment, start_ns: int, end_ns: int) -> Sums:
             until(amount, segment, end_ns) - until(amount, segment, start_ns)
             for amount in (segment.energy_mj, segment.low_mj, segment.high_mj)
         )
-    return Sums(energy, low, high, energy if segment.method is Method.MEASURED else 0)
+    measured = energy if segment.method is Method.MEASURED else 0
+    idle = 0
+    if owners.by_use is not None and not segment.correction:
+        before = until(segment.energy_mj, segment, start_ns)
+        idle = _idle(segment, before, before + energy, owners.by_use.idle_mw)
+    return Sums(energy, low, high, measured, idle=idle)
+
+
+def _idle(segment: Segment, before: int, after: int, idle_mw: int | None) -> int:
+    """Idle part of a segment's energy between two amounts of it; adds up over any cuts."""
+    whole = segment.energy_mj
+    length_ns = segment.end_ns - segment.start_ns
+    active = 0 if idle_mw is None else max(0, whole - idle_mw * length_ns // NS_PER_S)
+    if not active:
+        return after - before
+    return after - before - (after * active // whole - before * active // whole)
 
 
 def allotted(sums: Sums, owners: Owners) -> list[Sums]:
     """Each owner's part of cumulative sums; energy and time add up exactly.
 
-    Nobody measured what each of several owners used: it may be nothing or all.
+    Nobody measured what each of several owners used: it may be nothing or all, however much of
+    the time it was seen at work.
     """
     if len(owners.owners) == 1:
         return [sums]
     columns = [allot(amount, owners.ratios) for amount in sums]
     parts = [Sums(*row) for row in zip(*columns, strict=True)]
+    if owners.by_use is not None:
+        active = allot(sums.energy - sums.idle, owners.by_use.active)
+        idle = allot(sums.idle, owners.by_use.idle)
+        parts = [
+            part._replace(energy=own + quiet, idle=quiet)
+            for part, own, quiet in zip(parts, active, idle, strict=True)
+        ]
     return [
         part._replace(low=0, high=sums.high, measured=0) if split else part
         for part, split in zip(parts, owners.split, strict=True)

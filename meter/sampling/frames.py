@@ -17,6 +17,7 @@ from meter.model import (
     DeviceStatus,
     Method,
     MigInstance,
+    ProcessLook,
     ProcessUse,
     Reading,
     SamplerBatch,
@@ -86,6 +87,8 @@ def encode_batch(batch: SamplerBatch) -> bytes:
         row["processes"] = [
             (p.device_id, p.pid, p.memory_bytes, p.sm_ratio) for p in batch.processes
         ]
+    if batch.looks:
+        row["looks"] = [(look.device_id, look.at_ns, look.since_ns) for look in batch.looks]
     if batch.dropped:
         row["dropped"] = batch.dropped
     return _line(row)
@@ -169,4 +172,5 @@ def _batch(row: dict[str, Any]) -> SamplerBatch:
         locks=tuple(TickLock(*lock) for lock in row.get("locks", ())),
         processes=None if processes is None else tuple(ProcessUse(*p) for p in processes),
         dropped=row.get("dropped", 0),
+        looks=tuple(ProcessLook(*look) for look in row.get("looks", ())),
     )

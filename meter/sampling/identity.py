@@ -6,7 +6,7 @@ CUDA means only with CUDA_DEVICE_ORDER=PCI_BUS_ID or where all GPUs are alike.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -64,14 +64,29 @@ def resolve(selection: str | None, devices: Sequence[Device]) -> Selection:
 
 
 def visible(
-    cuda_visible_devices: str | None, order: str | None, devices: Sequence[Device]
+    cuda_visible_devices: str | None,
+    order: str | None,
+    devices: Sequence[Device],
+    *,
+    container: str | None = None,
 ) -> Selection:
     """The devices that CUDA shows to a job with this environment; never raises.
 
     The list ends at its first invalid entry, as CUDA has it. Whatever CUDA's documents leave
     open gives the notice ``ambiguous_devices``; a job that sees no GPU gives ``no_gpu_visible``.
+    ``container`` is a list in NVIDIA_VISIBLE_DEVICES: what there is in the job's container, which
+    CUDA counts anew from 0.
     """
     gpus = _gpus(devices)
+    if container is not None:
+        targets, doubts = _read_list(container[:MAX_TEXT], "PCI_BUS_ID", gpus)
+        if doubts or not targets:
+            pass  # not what a container runtime writes: as if it were not there
+        elif cuda_visible_devices is None:
+            return Selection(_merged(targets))
+        elif positional(cuda_visible_devices) and all(one.share == 1 for one in targets):
+            by_id = {gpu.id: gpu for gpu in gpus}
+            gpus = [replace(by_id[one.device_id], index=n) for n, one in enumerate(targets)]
     if cuda_visible_devices is None:
         return Selection(tuple((gpu.id, Fraction(1)) for gpu in gpus))
     if not gpus:
@@ -90,6 +105,12 @@ def visible(
             )
         )
     return Selection(_merged(targets), bool(doubts), tuple(notices))
+
+
+def positional(text: str) -> bool:
+    """Whether a list counts devices, and does not name them."""
+    words = [word.strip() for word in text.split(",")] if text.strip() else []
+    return bool(words) and all(_integer(word) is not None for word in words)
 
 
 def _gpus(devices: Iterable[Device]) -> list[Device]:

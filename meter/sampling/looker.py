@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meter.errors import DeviceLostError, SourceError
-from meter.model import DeviceFault, DeviceStatus, ProcessUse, SamplerBatch
+from meter.model import DeviceFault, DeviceStatus, ProcessLook, ProcessUse, SamplerBatch
 from meter.sampling.follow import SteadyFollower, TickFollower
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 FAULT_EVERY_NS = 1_000_000_000
 RETRY_FAILED_NS = 3_000_000_000
 IDLE_NS = 250_000_000
+PROCESSES_NS = 10_000_000_000
+CROWDED_NS = 2_000_000_000  # where several processes are on a device ...
+PROCESSES_COSTS = 1_000  # ... unless a look costs more than a thousandth of that
 
 
 class Watched:
@@ -49,6 +52,9 @@ class Looker:
         self._faults: list[DeviceFault] = []
         self._locks: list[TickLock] = []
         self._processes: list[ProcessUse] | None = None
+        self._process_looks: list[ProcessLook] = []
+        self._processes_at: dict[str, int] = {}
+        self._processes_due: dict[str, int] = {}
         self._told: dict[tuple[str | None, str, int | None], int] = {}
 
     @property
@@ -102,19 +108,35 @@ class Looker:
         if status is not None:
             self._statuses.append(status)
 
+    def due_processes(self, now_ns: int) -> list[str]:
+        """The devices whose processes are to be listed now."""
+        due = self._processes_due
+        return [each for each in self._watched if due.get(each, 0) <= now_ns + IDLE_NS]
+
     def look_processes(self, device_ids: Iterable[str]) -> None:
         """List the processes of the devices; one list for all of them."""
         for device_id in device_ids:
             watched = self._watched.get(device_id)
             if watched is None:
                 continue
+            began_ns = self._clock()
+            self._processes_due[device_id] = began_ns + PROCESSES_NS
             try:
                 found = watched.source.processes(device_id)
             except SourceError as error:
                 self.tell_error(device_id, "processes", error)
                 continue
-            if found is not None:
-                self._processes = [*(self._processes or ()), *found]
+            if found is None:
+                continue
+            self._processes = [*(self._processes or ()), *found]
+            now = self._clock()
+            self._process_looks.append(
+                ProcessLook(device_id, now, self._processes_at.get(device_id))
+            )
+            self._processes_at[device_id] = now
+            if len(found) > 1:
+                pause_ns = max(CROWDED_NS, PROCESSES_COSTS * (now - began_ns))
+                self._processes_due[device_id] = began_ns + min(PROCESSES_NS, pause_ns)
 
     def take_lost(self) -> list[tuple[Source, str]]:
         """Devices that were lost since the last call."""
@@ -137,9 +159,11 @@ class Looker:
             locks=tuple(self._locks),
             processes=None if self._processes is None else tuple(self._processes),
             dropped=dropped,
+            looks=tuple(self._process_looks),
         )
         for kept in (self._readings, self._statuses, self._faults, self._locks):
             kept.clear()
+        self._process_looks.clear()
         self._processes = None
         return batch
 

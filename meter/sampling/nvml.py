@@ -108,7 +108,10 @@ class Nvml:
         )
 
     def processes(self, device_id: str) -> tuple[ProcessUse, ...] | None:
-        """Compute processes with host PIDs; SM shares only for PIDs that both lists know."""
+        """Compute processes with host PIDs and their use, 0 for those that did nothing.
+
+        No use is given where none can be asked for, or where the two lists name PIDs differently.
+        """
         board = self._board(device_id)
         if "processes" in board.never:
             return None
@@ -118,12 +121,14 @@ class Nvml:
             board.never.add("processes")
             raise
         shares = self._sm_shares(board) if listed else {}
+        if shares and not any(int(process.pid) in shares for process in listed):
+            shares = None
         return tuple(
             ProcessUse(
                 device_id,
                 int(process.pid),
                 memory_bytes=_memory(process.usedGpuMemory),
-                sm_ratio=shares.get(int(process.pid)),
+                sm_ratio=None if shares is None else shares.get(int(process.pid), 0.0),
             )
             for process in listed
         )
@@ -205,25 +210,30 @@ class Nvml:
                 raise
         return list(call(pynvml.nvmlDeviceGetComputeRunningProcesses_v2, handle))
 
-    def _sm_shares(self, board: _Board) -> dict[int, float]:
+    def _sm_shares(self, board: _Board) -> dict[int, float] | None:
+        """Mean use by PID since the last call, None where it is not told.
+
+        A process has no sample of the time in which it did nothing.
+        """
         if "sm" in board.never:
-            return {}
-        since_us = board.seen_us or time.time_ns() // 1_000 - 10_000_000
+            return None
+        since_us = min(board.seen_us, time.time_ns() // 1_000)  # the clock may have been set back
         try:
             samples = call(pynvml.nvmlDeviceGetProcessUtilization, board.reader.handle, since_us)
         except UnsupportedError:
             board.never.add("sm")
-            return {}
+            return None
         except DeviceLostError:
             raise
-        except SourceError:  # nothing new, or not now
-            return {}
+        except SourceError as error:
+            return {} if error.code == pynvml.NVML_ERROR_NOT_FOUND else None
+        fresh = [sample for sample in samples if sample.timeStamp > 0 and sample.smUtil <= 100]
+        board.seen_us = max((int(sample.timeStamp) for sample in fresh), default=board.seen_us)
         shares: dict[int, list[int]] = {}
-        for sample in samples:
-            if sample.timeStamp > 0 and sample.smUtil <= 100:
-                board.seen_us = max(board.seen_us, int(sample.timeStamp))
-                shares.setdefault(int(sample.pid), []).append(int(sample.smUtil))
-        return {pid: sum(seen) / len(seen) / 100 for pid, seen in shares.items()}
+        for sample in fresh:
+            shares.setdefault(int(sample.pid), []).append(int(sample.smUtil))
+        most = max((len(seen) for seen in shares.values()), default=1)
+        return {pid: sum(seen) / most / 100 for pid, seen in shares.items()}
 
 
 def _instances(handle: Any, name: str) -> list[MigInstance]:

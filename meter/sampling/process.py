@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 FLUSH_NS = 500_000_000
 STATUS_NS = 1_000_000_000
-PROCESSES_NS = 10_000_000_000
 LULL_NS = 4_000_000  # what is not urgent waits for a pause between looks of this length ...
 PATIENCE_NS = 200_000_000  # ... but not for longer than this
 MAX_SLEEP_NS = 100_000_000  # a signal is noticed that soon
@@ -50,7 +49,7 @@ class Sampler:
         self._roster = Roster((), self._looker, clock)
         self._chores: deque[Callable[[], None]] = deque()
         self._chore_ns = 0
-        self._flush_ns = self._status_ns = self._processes_ns = 0
+        self._flush_ns = self._status_ns = 0
         self._dropped = 0
         self._stopping = False
 
@@ -103,12 +102,11 @@ class Sampler:
         self._chore_ns = 0 if self._chores else min(self._flush_ns, self._status_ns)
 
     def _plan_chores(self, now: int) -> None:
-        """Gauges of each device, and every 10 s its processes: one call in each lull."""
-        looker, device_ids = self._looker, self._looker.device_ids
-        self._chores.extend(partial(looker.look_status, each) for each in device_ids)
-        if now >= self._processes_ns:
-            self._processes_ns = now + PROCESSES_NS
-            self._chores.append(partial(looker.look_processes, device_ids))
+        """Gauges of each device, and at times its processes: one call in each lull."""
+        looker = self._looker
+        self._chores.extend(partial(looker.look_status, each) for each in looker.device_ids)
+        if due := looker.due_processes(now):
+            self._chores.append(partial(looker.look_processes, due))
 
     def _flush(self) -> None:
         frames = b""

@@ -14,6 +14,7 @@ from meter.model import (
     DeviceStatus,
     Method,
     MigInstance,
+    ProcessLook,
     ProcessUse,
     Reading,
     SamplerBatch,
@@ -44,6 +45,7 @@ ratios = st.none() | st.floats(0, 1)
         processes=st.none()
         | st.lists(st.builds(ProcessUse, texts, numbers, maybe, ratios), max_size=2).map(tuple),
         dropped=numbers,
+        looks=st.lists(st.builds(ProcessLook, texts, numbers, maybe), max_size=2).map(tuple),
     )
 )
 def test_a_batch_survives_the_pipe(batch: SamplerBatch) -> None:

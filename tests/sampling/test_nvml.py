@@ -177,6 +177,34 @@ def test_processes_are_listed_every_ten_seconds(tmp_path: Path) -> None:
     assert (use.device_id, use.pid, use.memory_bytes) == (A, 4242, 1 << 30)
 
 
+def test_processes_that_share_a_gpu_are_looked_at_every_two_seconds(tmp_path: Path) -> None:
+    two = [Process(pid=4242, sm_percent=60), Process(pid=4243)]
+    session = sample(node(gpu(A, processes=two), gpu(B)), tmp_path, 9)
+    looks = [look for batch in session.batches for look in batch.looks]
+    assert [look.device_id for look in looks].count(A) >= 4
+    assert [look.device_id for look in looks].count(B) == 1
+    own = [look for look in looks if look.device_id == A]
+    assert [look.since_ns for look in own] == [None, *(look.at_ns for look in own[:-1])]
+    used = {use.pid: use.sm_ratio for use in session.processes[-1]}
+    assert used == {4242: 0.6, 4243: 0.0}
+
+
+def test_two_lists_that_number_processes_differently_tell_no_use(tmp_path: Path) -> None:
+    process = Process(pid=7, usage_pid=40_007, sm_percent=60)
+    session = sample(node(gpu(processes=[process])), tmp_path, 12)
+    assert {(use.pid, use.sm_ratio) for use in session.processes[-1]} == {(7, None)}
+
+
+def test_processes_of_mig_instances_tell_no_use(tmp_path: Path) -> None:
+    board = gpu(
+        mig=True,
+        instances=[MigInstance(uuid="MIG-1", gpu_instance=1, slices=3)],
+        processes=[Process(pid=7, sm_percent=60, gpu_instance=1)],
+    )
+    session = sample(node(board), tmp_path, 12)
+    assert {use.sm_ratio for found in session.processes for use in found} <= {None}
+
+
 def test_forbidden_process_lists_are_told_once_and_not_asked_again(tmp_path: Path) -> None:
     session = sample(node(gpu(A, faults.no_permission())), tmp_path, 25)
     assert len([fault for fault in session.faults if fault.field == "processes"]) == 1
