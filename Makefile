@@ -11,7 +11,7 @@ BENCH_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: help install demo test lint format bench docs constraints clean
+.PHONY: help install demo tour test lint format bench docs constraints clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 18
@@ -20,6 +20,9 @@ install: $(VENV)/.installed  ## .venv with everything pinned in constraints.txt
 
 demo: $(VENV)/.installed  ## the whole path on simulated GPUs: run, summary, HTML report
 	$(BIN)/meter demo
+
+tour: $(VENV)/.installed  ## one node, many jobs: shared GPUs, ranks, attach, epochs; adds up at the end
+	PYTHONPATH=. $(BIN)/python examples/tour.py
 
 test: $(VENV)/.installed  ## all tests (PYTEST_ARGS="-k ledger" for some)
 	$(BIN)/python tests/system_tools.py install

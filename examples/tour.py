@@ -1,5 +1,7 @@
-"""A tour of one node with several jobs: ``make tour``. Its four GPUs are stand-ins, so that what they
-truly used is known, and the last table can hold the meter to it.
+"""A tour of one node with several jobs: ``make tour``.
+
+Its four GPUs are stand-ins, so that what they truly used is known, and the last table can hold the
+meter to it.
 
 Two jobs share a GPU, torchrun trains with two ranks, a process that runs already is attached to,
 and transformers fine-tunes a tiny model with its energy by epoch.
@@ -17,6 +19,7 @@ import time
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +31,6 @@ from standin.scenario import H100, Constant, Gpu, Process, Scenario, Square
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
 ROOT = Path(__file__).resolve().parents[1]
 TRAIN = ROOT / "examples" / "finetune_tiny" / "train.py"
@@ -213,8 +215,6 @@ def _row(name: str, sums: Sums, used: float) -> str:
 def _ns(at: datetime | None) -> int:
     if at is None:
         raise SystemExit("a GPU has no interval: see the agent's log")
-    from datetime import UTC, datetime, timedelta
-
     since = at.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
     return since // timedelta(microseconds=1) * 1_000
 
@@ -235,7 +235,7 @@ def main() -> int:
     parser.add_argument("--dir", type=Path, help="folder to keep ledger and logs in")
     told = parser.parse_args()
     print("The GPUs are stand-ins: nothing of this is measured.")
-    python = training_python(progress=True)
+    python = training_python(tell=True)
     with tempfile.TemporaryDirectory(prefix="meter-tour-") as scratch:
         folder = told.dir or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from meter.agent import budgeting
 from meter.agent.askers import Askers
-from meter.agent.launchers import watched_pid
+from meter.agent.launchers import same_namespace, watched_pid
 from meter.agent.problems import NotFoundError
 from meter.agent.requests import NewLink
 from meter.agent.runs import Ending, LiveRun, Wanted, attempt_id, status_of
@@ -361,6 +361,9 @@ class Reception:
         pid = watched_pid(new.launcher_pid, peer_pid)
         if pid is None or not self._launchers.watch(new.id, pid):
             self._launchers.note(new.id)
+        job_pid = new.attached.pid if new.attached else new.job_pid
+        if job_pid is not None and peer_pid and same_namespace(peer_pid):
+            self._launchers.adopt(new.id, job_pid)
 
     def _end(
         self, live: LiveRun, ended_ns: int, status: RunStatus, exit_code: int | None

@@ -124,6 +124,7 @@ class NewRun(_Strict):
     cuda_device_order: str | None = Field(None, max_length=64)
     nvidia_visible_devices: str | None = Field(None, max_length=limits.GPUS_CHARS)
     launcher_pid: Annotated[int, Field(gt=0, le=2**31 - 1)] | None = None
+    job_pid: Annotated[int, Field(gt=0, le=2**31 - 1)] | None = None  # not under the launcher
     command: str | None = Field(None, max_length=1024)
     origin: str = Field("generated", max_length=64)
     resume: bool = False

@@ -45,6 +45,7 @@ def main(arguments: Sequence[str]) -> int:
             tell=said.append,
             spawn=spawn_agent,
         )
+        link.spec["job_pid"] = order["pid"]  # it is not under us
         try:
             notes = begin.open_run(link, options, order["deadline"])
         except MeterError as error:

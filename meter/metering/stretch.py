@@ -181,5 +181,5 @@ class Stretch:
         piece = self.pieces[index]
         if at_ns <= piece.start_ns:
             return piece.before, edge(piece.segment, piece.start_ns)
-        sums = sums_between(piece.segment, piece.start_ns, at_ns)
+        sums = sums_between(piece.segment, piece.start_ns, at_ns, self.owners)
         return piece.before.plus(sums), edge(piece.segment, at_ns)

@@ -1,8 +1,7 @@
-"""An environment with training libraries, made once, and a node whose GPUs are stand-ins."""
+"""An environment with training libraries, and a node whose GPUs are stand-ins."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -13,45 +12,23 @@ from typing import Any
 
 import pytest
 
+from examples.environment import NotMadeError, training_python
 from standin import build
 from standin.scenario import H100, Gpu, Scenario, Square
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / ".venv-examples"
-PYTHON = FOLDER / "bin" / "python"
 EXAMPLE = ROOT / "examples" / "finetune_tiny"
-REQUIREMENTS = (EXAMPLE / "requirements.txt", Path(__file__).with_name("requirements.txt"))
-INSTALL_S = 900
 
 
 def require_training() -> Path:
     """A Python that can train; without one a skip, with CI=true a failure."""
-    made = hashlib.sha256(sys.version.encode())
-    for file in REQUIREMENTS:
-        made.update(file.read_bytes())
-    stamp = FOLDER / ".installed"
-    if stamp.exists() and stamp.read_text() == made.hexdigest():
-        return PYTHON
-    done = subprocess.run([sys.executable, "-m", "venv", "--clear", FOLDER], capture_output=True)
-    if done.returncode == 0:
-        words = [word for file in REQUIREMENTS for word in ("--requirement", file)]
-        pip = [
-            PYTHON,
-            "-m",
-            "pip",
-            "--disable-pip-version-check",
-            "install",
-            "--quiet",
-            "--no-compile",
-        ]
-        done = subprocess.run([*pip, *words], capture_output=True, timeout=INSTALL_S)
-    if done.returncode != 0:
-        reason = f"no environment to train in: {done.stderr.decode(errors='replace')[-500:]}"
+    try:
+        return training_python()
+    except NotMadeError as error:
+        reason = f"no environment to train in: {error}"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    stamp.write_text(made.hexdigest())
-    return PYTHON
 
 
 @dataclass(frozen=True)
