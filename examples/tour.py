@@ -38,8 +38,9 @@ PROJECT = "tour"
 MOST_OFF = 0.001
 """What the sum of the ledger may differ from the truth."""
 _READY_S = 20.0
-_SHARED_S = 12
+_SHARED_S = 20
 _ATTACHED_S = 5
+_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ class Node:
     def of(cls, folder: Path) -> Node:
         """Square and constant loads; what left and right use of GPU 1 is 3 to 1."""
         gpus = [
-            Gpu(power=Square(120, 640, period_s=0.9), sensor=H100),
+            Gpu(power=Square(280, 440, period_s=0.9), sensor=H100),
             Gpu(
-                power=Square(100, 680, period_s=1.03),
+                power=Constant(400),
                 sensor=H100,
                 processes=[
                     Process(pid=f"file:{folder / 'left.pid'}", sm_percent=60),
@@ -79,6 +80,9 @@ class Node:
             "LANG": "C.UTF-8",
             "COLUMNS": "80",
             "OMP_NUM_THREADS": "1",
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            "TRANSFORMERS_VERBOSITY": "error",
+            "TORCH_CPP_LOG_LEVEL": "ERROR",
             "METER_HOME": str(self.folder / "home"),
             "METER_SOCKET": str(self.folder / "agent.sock"),
             "METER_LEASE_DIR": str(self.folder / "leases"),
@@ -96,10 +100,19 @@ class Node:
             stdout=out, stderr=out,
         )  # fmt: skip
 
-    def show(self, *words: str | Path) -> None:
-        """Print a command as one would type it, and what it prints; raises CalledProcessError."""
-        print(f"\n$ {shlex.join(map(str, words))}", flush=True)
-        _ended(self.start(*words))
+    def show(self, *words: str | Path, lines: int | None = None) -> None:
+        """Print a command as one would type it, and what it prints, or its first lines.
+
+        Raises CalledProcessError.
+        """
+        print(f"\n$ {shlex.join(map(_short, words))}", flush=True)
+        if lines is None:
+            _ended(self.start(*words))
+            return
+        done = subprocess.run(
+            [*map(str, words)], env=self.environment, check=True, capture_output=True, text=True
+        )
+        print(*done.stdout.splitlines()[:lines], "...", sep="\n", flush=True)
 
     @contextmanager
     def agent(self) -> Iterator[None]:
@@ -131,12 +144,12 @@ def tour(node: Node, python: Path) -> None:
     for name, gpus in (("left", "0,1"), ("right", "1")):
         words = ["meter", "run", "--name", name, "--gpus", gpus, "--quiet", "--"]
         words += ["sh", "-c", job.replace("NAME", name)]
-        print(f"$ {shlex.join(words)} &")
+        print(f"$ {shlex.join(words)} &", flush=True)
         runs.append(node.start(*words))
     for run in runs:
         _ended(run)
-    node.show("meter", "show", "left")
-    node.show("meter", "show", "right")
+    node.show("meter", "show", "left", lines=_SHOWN)
+    node.show("meter", "show", "right", lines=_SHOWN)
 
     scene("torchrun with two ranks: one run, and the node is counted once")
     torchrun = python.with_name("torchrun")
@@ -222,6 +235,11 @@ def _ns(at: datetime | None) -> int:
 def scene(title: str) -> None:
     """A heading."""
     print(f"\n== {title}\n", flush=True)
+
+
+def _short(word: str | Path) -> str:
+    """A word without what differs from one checkout to the next."""
+    return str(word).replace(f"{ROOT}/", "")
 
 
 def _ended(process: subprocess.Popen[bytes]) -> None:
