@@ -125,10 +125,9 @@ class Stretch:
     start_edge: tuple[int, int] = (0, 0)
     end_edge: tuple[int, int] = (0, 0)
 
-    def take(self, segment: Segment, end_ns: int, sums: Sums, covered_us: int) -> list[Sums]:
-        """Add a piece of a segment up to an instant; what each owner got of it."""
-        former = self.total
-        self.total = former.plus(sums)
+    def take(self, segment: Segment, end_ns: int, sums: Sums, covered_us: int) -> None:
+        """Add a piece of a segment up to an instant."""
+        self.total = self.total.plus(sums)
         self.end_ns = end_ns
         self.covered_us += covered_us
         self.end_edge = edge(segment, end_ns)
@@ -136,13 +135,6 @@ class Stretch:
         if self.known is not segment.method and (segment.covered or sums.energy):
             # what is unknown makes nothing weaker
             self.known = Method.weakest((self.known or segment.method, segment.method))
-        if len(self.owners.owners) == 1:
-            return [sums]
-        before = allotted(former, self.owners)
-        return [
-            after.minus(old)
-            for after, old in zip(allotted(self.total, self.owners), before, strict=True)
-        ]
 
     @property
     def method(self) -> Method:
@@ -151,9 +143,14 @@ class Stretch:
 
     def unwritten(self) -> list[Sums]:
         """What each owner has to get that was not written yet."""
+        return self.gained(self.base)
+
+    def gained(self, former: Sums) -> list[Sums]:
+        """What each owner has more than he had of former sums."""
+        if len(self.owners.owners) == 1:
+            return [self.total.minus(former)]
+        before = allotted(former, self.owners)
         return [
             after.minus(old)
-            for after, old in zip(
-                allotted(self.total, self.owners), allotted(self.base, self.owners), strict=True
-            )
+            for after, old in zip(allotted(self.total, self.owners), before, strict=True)
         ]
