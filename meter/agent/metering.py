@@ -180,8 +180,7 @@ class Metering:
         for lock in frame.locks:
             self.roll.locks[lock.device_id] = lock
         uses, notices = self._attendance.take(frame, tracks, self.runs)
-        for device_id, use in uses:
-            self._book(self.builder.weigh(device_id, use))
+        self._book([part for one, use in uses for part in self.builder.weigh(one, use)])
         for notice in notices:
             self.note(notice)
 
@@ -373,8 +372,8 @@ class Metering:
     def _settle(self, now_ns: int) -> None:
         if not self._had_run and now_ns - self.started_ns < FIRST_RUN_NS:
             return  # the run that we were started for began before us: it must find its time free
-        for track in self.roll.tracks.values():
-            self._add(track.due(now_ns - LATE_NS))
+        tracks = self.roll.tracks.values()
+        self._add(segment for track in tracks for segment in track.due(now_ns - LATE_NS))
 
     def _finish(self, now_ns: int) -> list[LiveRun]:
         """Runs whose devices' curves have come to their end, or were waited for long enough."""
@@ -411,15 +410,22 @@ class Metering:
         return finished
 
     def _add(self, segments: Iterable[Segment]) -> None:
-        parts = [part for segment in segments for part in self.builder.add(segment)]
+        parts = self.builder.add(*segments)
         if parts:
             self._book(parts)
 
     def _book(self, parts: Iterable[Part]) -> None:
-        accounts = {run_id: live.account for run_id, live in self.runs.items()}
         parts = [part for part in parts if part.run_id != NOBODY]
-        accounts |= {run_id: live.account for run_id, (live, _) in self.ended.items()}
+        if not parts:
+            return
+        lives = {part.run_id: self._live(part.run_id) for part in parts if part.run_id is not None}
+        accounts = {run_id: live.account for run_id, live in lives.items() if live is not None}
         self.books.book(parts, self.roll.devices, accounts, self._rates())
+
+    def _live(self, run_id: str) -> LiveRun | None:
+        """A run that lives, or is still shown."""
+        ended = self.ended.get(run_id)
+        return ended[0] if ended is not None else self.runs.get(run_id)
 
     def _rates(self) -> Pricing:
         return self._pricing(self.anchor.us(self.clock.boot_ns()))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _SCRATCH = Path(":memory:")
 _SCRATCH_MB = 32
 _NAMED = 20
+_PARTS = frozenset({"column", "constraint"})
 
 _Defined = tuple[str, str, str | None]  # what, name, definition
 
@@ -36,7 +37,8 @@ def check_catalogue(reader: Reader) -> list[Finding]:
     except LedgerError as error:
         return [_finding("catalogue", f"what the file defines cannot be read: {error.message}")]
     made = Counter(_made())
-    names = dict.fromkeys((what, name) for what, name, _ in [*(found - made), *(made - found)])
+    other = [(what, name) for what, name, _ in [*(found - made), *(made - found)]]
+    names = sorted(set(other), key=lambda one: (one[0] in _PARTS, one))  # a view has columns too
     findings = [
         _finding(name, f"{what} {name} {_how(what, name, found, made)}") for what, name in names
     ]

@@ -21,6 +21,7 @@ Ratios = tuple[tuple[int, int], ...]
 
 REMEMBERED = 4096
 """Ended holds a device remembers, for corrections that come late."""
+_CACHED = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +149,11 @@ class Holdings:
 
     def look(self, use: Use) -> bool:
         """Note who used the device; False if that is no news."""
-        self._by_use.clear()
-        return self._looks.put(use)
+        if not self._looks.put(use):
+            return False
+        recent = self._by_use.items() if len(self._by_use) < _CACHED else ()
+        self._by_use = {key: owners for key, owners in recent if key[1] != use.from_ns}
+        return True
 
     def put(self, hold: Hold) -> None:
         """Note a hold; the same run and start again replaces the former."""

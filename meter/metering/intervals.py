@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from meter.metering.activity import IdlePolicy
@@ -142,27 +143,57 @@ class IntervalBuilder:
         """Take up a run of which so much is written."""
         self._restored[run_id] = written
 
-    def add(self, segment: Segment) -> list[Part]:
-        """Take the next settled segment of a device, or a correction.
+    def add(self, *segments: Segment) -> list[Part]:
+        """Take the next settled segments of devices, or corrections.
 
         A device's segments come in order; devices among each other in any. The parts of a
-        correction are marked: reports show it, live counters do not.
+        correction are marked: reports show it, live counters do not. Segments of a device that
+        follow each other and are alike give parts together.
         """
-        account = self._account(segment.device_id)
-        if segment.correction:
-            account.corrections.append((segment, segment.start_ns))
-            return [
-                _part(segment, owner, start, end, sums, split=split)
-                for start, end, owner, sums, split in self._shares(
-                    account, segment, segment.start_ns
-                )
-            ]
-        if account.closed_ns is not None and segment.end_ns <= account.closed_ns:
+        parts = []
+        for _, alike in groupby(segments, key=_alike):
+            first, *more = alike
+            account = self._account(first.device_id)
+            if first.correction:
+                parts += [part for one in (first, *more) for part in self._correct(account, one)]
+            else:
+                parts += self._extend(account, [first, *more])
+        return parts
+
+    def _correct(self, account: _Account, segment: Segment) -> list[Part]:
+        account.corrections.append((segment, segment.start_ns))
+        return [
+            _part(segment, owner, start, end, sums, split=split)
+            for start, end, owner, sums, split in self._shares(account, segment, segment.start_ns)
+        ]
+
+    def _extend(self, account: _Account, segments: list[Segment]) -> list[Part]:
+        closed, stretches = account.closed_ns, account.stretches
+        fresh = [one for one in segments if closed is None or one.end_ns > closed]
+        if not fresh:
             return []
-        if account.first_ns is None and account.closed_ns is None:
-            account.first_ns = segment.start_ns
-        account.segments.append(segment)
-        return self._enter(account, account.stretches, segment)
+        if account.first_ns is None and closed is None:
+            account.first_ns = fresh[0].start_ns
+        known = max(0, len(stretches) - 1)
+        before = [(stretch.total, stretch.end_ns) for stretch in stretches[known:]]
+        for segment in fresh:
+            account.segments.append(segment)
+            self._enter(account, stretches, segment)
+        parts = []
+        for index, stretch in enumerate(stretches[known:]):
+            former, from_ns = (
+                before[index] if index < len(before) else (stretch.base, stretch.start_ns)
+            )
+            if stretch.end_ns == from_ns:
+                continue
+            for owner, sums, split in zip(
+                stretch.owners.owners,
+                stretch.gained(former),
+                stretch.owners.split,
+                strict=True,
+            ):
+                parts.append(_part(fresh[0], owner, from_ns, stretch.end_ns, sums, split=split))
+        return parts
 
     def close(self, until_ns: int, *, run_id: str | None = None) -> list[Interval]:
         """Intervals of all minutes that are over, once each.
@@ -255,7 +286,8 @@ class IntervalBuilder:
         if settled is None or settled <= from_ns:
             return []
         kept = bisect_right(account.stretches, from_ns, key=lambda stretch: stretch.end_ns)
-        kept = max(0, kept - 1)  # the one before may go on now
+        if kept and not any(one.start_ns < from_ns for one in account.stretches[kept : kept + 1]):
+            kept -= 1  # the one before may go on now
         former, account.stretches = account.stretches[kept:], account.stretches[:kept]
         again_ns = former[0].start_ns if former else settled
         for segment in account.segments:
@@ -296,8 +328,7 @@ class IntervalBuilder:
         segment: Segment,
         until_ns: int | None = None,
         since_ns: int = 0,
-    ) -> list[Part]:
-        parts = []
+    ) -> None:
         from_ns = max(segment.start_ns, account.closed_ns or segment.start_ns, since_ns)
         for start, end, minute, owners in self._pieces(account, segment, from_ns, until_ns):
             stretch = _last(stretches, minute, owners)
@@ -308,12 +339,7 @@ class IntervalBuilder:
                 stretches.append(stretch)
             span_us = self._anchor.us(end) - self._anchor.us(start)
             sums = sums_between(segment, start, end, owners)._replace(held_us=span_us)
-            given = stretch.take(segment, end, sums, span_us if segment.covered else 0)
-            parts += [
-                _part(segment, owner, start, end, sums, split=split)
-                for owner, sums, split in zip(owners.owners, given, owners.split, strict=True)
-            ]
-        return parts
+            stretch.take(segment, end, sums, span_us if segment.covered else 0)
 
     def _pieces(
         self, account: _Account, segment: Segment, from_ns: int, until_ns: int | None = None
@@ -441,6 +467,10 @@ class IntervalBuilder:
             correction=True,
             held_us=0,
         )
+
+
+def _alike(segment: Segment) -> tuple[str, Method, bool, bool]:
+    return segment.device_id, segment.method, segment.covered, segment.correction
 
 
 def _part(

@@ -136,12 +136,11 @@ class Stretch:
     end_edge: tuple[int, int] = (0, 0)
     pieces: list[Piece] = field(default_factory=list)
 
-    def take(self, segment: Segment, end_ns: int, sums: Sums, covered_us: int) -> list[Sums]:
-        """Add a piece of a segment up to an instant; what each owner got of it."""
-        former = self.total
+    def take(self, segment: Segment, end_ns: int, sums: Sums, covered_us: int) -> None:
+        """Add a piece of a segment up to an instant."""
         start_ns = max(self.start_ns, self.end_ns, segment.start_ns)
-        self.pieces.append(Piece(start_ns, end_ns, segment, former))
-        self.total = former.plus(sums)
+        self.pieces.append(Piece(start_ns, end_ns, segment, self.total))
+        self.total = self.total.plus(sums)
         self.end_ns = end_ns
         self.covered_us += covered_us
         self.end_edge = edge(segment, end_ns)
@@ -149,13 +148,6 @@ class Stretch:
         if self.known is not segment.method and (segment.covered or sums.energy):
             # what is unknown makes nothing weaker
             self.known = Method.weakest((self.known or segment.method, segment.method))
-        if len(self.owners.owners) == 1:
-            return [sums]
-        before = allotted(former, self.owners)
-        return [
-            after.minus(old)
-            for after, old in zip(allotted(self.total, self.owners), before, strict=True)
-        ]
 
     @property
     def method(self) -> Method:
@@ -164,13 +156,17 @@ class Stretch:
 
     def unwritten(self, total: Sums | None = None) -> list[Sums]:
         """What each owner has to get that was not written yet, of other sums where given."""
+        return self.gained(self.base, total)
+
+    def gained(self, former: Sums, total: Sums | None = None) -> list[Sums]:
+        """What each owner has more than he had of former sums, of other sums where given."""
         total = self.total if total is None else total
         if len(self.owners.owners) == 1:
-            return [total.minus(self.base)]
-        now = allotted(total, self.owners)
+            return [total.minus(former)]
+        before = allotted(former, self.owners)
         return [
             after.minus(old)
-            for after, old in zip(now, allotted(self.base, self.owners), strict=True)
+            for after, old in zip(allotted(total, self.owners), before, strict=True)
         ]
 
     def at(self, at_ns: int) -> tuple[Sums, tuple[int, int]]:
