@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from tests.examples.training import INSTALL_S, ROOT, require_training
+from examples.environment import INSTALL_S
+from tests.examples.training import ROOT, require_training
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(INSTALL_S + 600)]
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples.training import EXAMPLE, INSTALL_S, Node, require_training
+from examples.environment import INSTALL_S
+from tests.examples.training import EXAMPLE, Node, require_training
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(INSTALL_S + 300)]
 
