@@ -29,6 +29,9 @@ class Relations(Protocol):
     def sure(self) -> bool:
         """Whether NVML's PIDs mean the same here."""
 
+    def refresh(self) -> None:
+        """Take note of the runs that live now."""
+
     def of(self, pid: int) -> str | Stranger:
         """Its run."""
 
@@ -70,8 +73,9 @@ class Attendance:
         """The uses that a frame's looks tell, by device, and notices to the runs."""
         uses: list[tuple[str, Use]] = []
         notices: list[Notice] = []
-        if self._relations is None:
+        if self._relations is None or not frame.looks:
             return uses, notices
+        self._relations.refresh()
         listed: defaultdict[str, list[ProcessUse]] = defaultdict(list)
         for process in frame.processes or ():
             listed[process.device_id].append(process)

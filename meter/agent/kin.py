@@ -59,6 +59,7 @@ class Kin:
         self._roots: dict[int, Root] = {}
         self._groups: dict[str, str] = {}
         self._seen: tuple[Root, ...] | None = None
+        self.refresh()
 
     @property
     def sure(self) -> bool:
@@ -70,8 +71,7 @@ class Kin:
             return False
 
     def of(self, pid: int) -> str | Stranger:
-        """The run of a process as NVML numbers it."""
-        self._refresh()
+        """The run of a process as NVML numbers it; see :meth:`refresh`."""
         path: list[tuple[int, int]] = []
         run_id = self._by_parents(pid, path)
         if not path and run_id is None:
@@ -98,7 +98,7 @@ class Kin:
             pid = parent
         return None
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
         """Take the roots of now; a process, or a group, that two runs name is neither's."""
         roots = tuple(self._all_roots())
         if roots == self._seen:

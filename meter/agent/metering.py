@@ -134,6 +134,7 @@ class Metering:
         self.idle_since_ns = self.started_ns
         self.committed: tuple[Counter, ...] = ()
         self.undurable: deque[tuple[Future[None], LedgerBatch]] = deque(maxlen=_UNDURABLE_KEPT)
+        self._moved: list[Part] = []  # by a look; booked with what is settled next
         self.hurry = False  # something waits to become durable at once
         self._written: Future[None] = Future()
         self._written.set_result(None)
@@ -180,7 +181,7 @@ class Metering:
         for lock in frame.locks:
             self.roll.locks[lock.device_id] = lock
         uses, notices = self._attendance.take(frame, tracks, self.runs)
-        self._book([part for one, use in uses for part in self.builder.weigh(one, use)])
+        self._moved += [part for one, use in uses for part in self.builder.weigh(one, use)]
         for notice in notices:
             self.note(notice)
 
@@ -329,7 +330,9 @@ class Metering:
         ``rows``: with a row of the 1 Hz table. ``cut``: write the open minute of this run too.
         """
         now_ns = self.clock.boot_ns()
-        self._admit(*self.roll.retry(now_ns))
+        devices, notices = self.roll.retry(now_ns)
+        if devices or notices:
+            self._admit(devices, notices)
         for track in self.roll.tracks.values():
             track.advance(now_ns)
             for notice in track.notices():
@@ -410,7 +413,7 @@ class Metering:
         return finished
 
     def _add(self, segments: Iterable[Segment]) -> None:
-        parts = self.builder.add(*segments)
+        parts, self._moved = [*self._moved, *self.builder.add(*segments)], []
         if parts:
             self._book(parts)
 

@@ -46,6 +46,16 @@ def ratios(shares: Sequence[Fraction]) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
+def ratios_of(weights: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """The same of whole weights, which need not be shares of anything; the sum is not 0."""
+    left = sum(weights)
+    found = []
+    for weight in weights:
+        found.append((weight, left) if left else (0, 1))
+        left -= weight
+    return tuple(found)
+
+
 def allot(amount: int, parts: Sequence[tuple[int, int]]) -> list[int]:
     """Divide a cumulative amount among owners; adds up exactly.
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from meter.metering.activity import IdlePolicy, Looks
-from meter.metering.cut import ratios
+from meter.metering.cut import ratios, ratios_of
 from meter.model import Kind
 
 if TYPE_CHECKING:
@@ -106,23 +106,24 @@ class Owners:
         idle_to = {IdlePolicy.OWNER: present, IdlePolicy.SHARED: held, IdlePolicy.NONE: [IDLE]}
         nobodys = [owner for owner in (REST, IDLE) if owner in used or owner in idle_to[policy]]
         owners = (*held, *nobodys)
-        total = sum(used.values())
-        active = [Fraction(used.get(owner, 0), total or 1) for owner in owners]
-        if not total:
+        active = [used.get(owner, 0) for owner in owners]
+        if not any(active):
             active = _equally(present, owners)
-        shares = tuple(_equally(held, owners))
         by_use = ByUse(
-            ratios(active),
-            ratios(_equally(idle_to[policy], owners)),
+            ratios_of(active),
+            ratios_of(_equally(idle_to[policy], owners)),
             use.idle_mw if used else None,
             use.idle_seen,
             use.from_ns,
         )
-        return cls(owners, shares, ratios(shares), (True,) * len(owners), by_use=by_use)
+        time = _equally(held, owners)
+        part, nothing = Fraction(1, len(held)), Fraction(0)
+        shares = tuple(part if each else nothing for each in time)
+        return cls(owners, shares, ratios_of(time), (True,) * len(owners), by_use=by_use)
 
 
-def _equally(some: Sequence[Owner], owners: Sequence[Owner]) -> list[Fraction]:
-    return [Fraction(owner in some, len(some)) for owner in owners]
+def _equally(some: Sequence[Owner], owners: Sequence[Owner]) -> list[int]:
+    return [int(owner in some) for owner in owners]
 
 
 @dataclass(frozen=True, slots=True)

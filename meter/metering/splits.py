@@ -45,12 +45,11 @@ def splits_of(device_id: str, stretches: Iterable[Stretch], anchor: WallAnchor) 
         owners = stretch.owners
         if not any(owners.split):
             continue
-        at_us = anchor.us(stretch.start_ns)
+        at_us, runs, use = anchor.us(stretch.start_ns), owners.runs, owners.by_use
         for owner, share, split in zip(owners.owners, owners.shares, owners.split, strict=True):
-            if split and owner.kind is Kind.RUN and owner.run_id:
-                use = owners.by_use
-                one = Split(owner.run_id, device_id, at_us, share, owners.runs, owners.scaled, use)
-                found.setdefault((one.run_id, one.scaled, use is not None), one)
+            key = (owner.run_id or "", owners.scaled, use is not None)
+            if split and owner.kind is Kind.RUN and owner.run_id and key not in found:
+                found[key] = Split(owner.run_id, device_id, at_us, share, runs, owners.scaled, use)
     return list(found.values())
 
 

@@ -26,6 +26,9 @@ class Known:
         self.sure = sure
         self.whose = {pid: run for run, pid in runs.items()}
 
+    def refresh(self) -> None:
+        pass
+
     def of(self, pid: int) -> str | Stranger:
         return self.whose.get(pid, Stranger.UNSEEN if pid > 900 else Stranger.OTHER)
 

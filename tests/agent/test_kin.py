@@ -133,6 +133,7 @@ def test_a_run_that_is_over_is_forgotten(proc: Proc) -> None:
     kin = Kin(lambda: roots, proc.folder)
     assert kin.of(10) == "a"
     roots.clear()
+    kin.refresh()
     assert kin.of(10) is Stranger.OTHER
 
 
@@ -148,6 +149,7 @@ def test_real_processes_are_found_with_their_real_launchers(tmp_path: Path) -> N
         assert kin.of(child) == "mine"
         assert isinstance(kin.of(os.getppid()), Stranger)
         launchers.adopt("mine", os.getppid())
+        kin.refresh()
         assert kin.of(os.getppid()) == "mine"
         shell.communicate("\n")
     launchers.close()
