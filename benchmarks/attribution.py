@@ -10,6 +10,7 @@ import tempfile
 import time
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.gpus import eight_gpus, node
@@ -49,10 +50,9 @@ def crowd(seconds: float, warm_up_s: float) -> Table:
     )
     with sleepers(JOBS) as jobs, tempfile.TemporaryDirectory(prefix="gpus-") as folder:
         scenario = node(GPUS)
-        used = [[Process(pid=job.pid, sm_percent=5 + n % 40) for n, job in enumerate(jobs)]]
+        used = [Process(pid=job.pid, sm_percent=5 + n % 40) for n, job in enumerate(jobs)]
         gpus = [
-            replace(gpu, processes=used[0][number::GPUS])
-            for number, gpu in enumerate(scenario.gpus)
+            replace(gpu, processes=used[number::GPUS]) for number, gpu in enumerate(scenario.gpus)
         ]
         scenario = replace(scenario, gpus=gpus)
         scenario.write(folder)
@@ -120,13 +120,14 @@ def ranks(seconds: float) -> Table:
             within = time.monotonic() - began
             time.sleep(seconds / 2)
             _, status = stage.ask("GET", "/v1/status")
+            meters = len(agents(stage))
             codes = [process.wait(120) for process in started]
             document = json.loads(summary.read_text(encoding="utf-8"))
             truth = truth_mj(scenario.anchor_ns, scenario.gpus, document["run"])
             gpu = document["energy"]["by_component"]["gpu"]["value"] * 1_000
             failed = f", {sum(map(bool, codes))} failed" if any(codes) else ""
             table.add(
-                len(agents(stage)),
+                meters,
                 f"{len(status['runs'])}{failed}",
                 f"{gpu / truth * 100:.2f} %",
                 f"{within:.1f} s",
@@ -134,9 +135,16 @@ def ranks(seconds: float) -> Table:
     return table
 
 
-def agents(stage: Stage) -> set[int]:
-    """PIDs that said they were the agent of this stage's socket."""
-    return {int(status["agent"]["pid"]) for status in [stage.ask("GET", "/v1/status")[1]]}
+def agents(stage: Stage) -> list[int]:
+    """PIDs of the agents that live on this stage, by the home in their environment."""
+    home = f"METER_HOME={stage.home}".encode()
+    found = []
+    for place in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            agent = b"meter.agent" in (place / "cmdline").read_bytes()
+            if agent and home in (place / "environ").read_bytes().split(b"\0"):
+                found.append(int(place.name))
+    return found
 
 
 def truth_mj(anchor_ns: int, gpus: Any, run: dict[str, Any]) -> float:

@@ -12,6 +12,7 @@ PAGE = HERE.parent / "docs" / "benchmarks.md"
 SCRIPTS = (
     ("Energy", "energy_accuracy.py"),
     ("What metering costs", "overhead.py"),
+    ("Who used which GPU", "attribution.py"),
     ("Start of a job", "start_delay.py"),
     ("Speed of a job", "slowdown.py"),
     ("Marks", "marks.py"),

@@ -81,4 +81,5 @@ class Looks:
         use = self._uses[index - 1]
         if at_ns >= use.until_ns:
             return None, change_ns
-        return use, use.until_ns if change_ns is None else min(change_ns, use.until_ns)
+        own_ns = use.at_ns if at_ns < use.at_ns else use.until_ns
+        return use, own_ns if change_ns is None else min(change_ns, own_ns)

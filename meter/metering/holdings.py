@@ -96,7 +96,7 @@ class Owners:
         return cls(owners, shares, ratios(shares), split, scale > 1)
 
     @classmethod
-    def of_users(cls, runs: Sequence[str], use: Use, policy: IdlePolicy) -> Owners:
+    def of_users(cls, runs: Sequence[str], use: Use, policy: IdlePolicy, since_ns: int) -> Owners:
         """Owners of a device that these runs, all of them whole, hold and used like this."""
         held = [Owner(Kind.RUN, run) for run in runs]
         used = {Owner(Kind.RUN, run): weight for run, weight in use.runs if run in runs}
@@ -114,7 +114,7 @@ class Owners:
             ratios_of(_equally(idle_to[policy], owners)),
             use.idle_mw if used else None,
             use.idle_seen,
-            use.from_ns,
+            since_ns,
         )
         time = _equally(held, owners)
         part, nothing = Fraction(1, len(held)), Fraction(0)
@@ -144,7 +144,7 @@ class Holdings:
         self._looks = Looks()
         self._starts: list[int] = []
         self._spans: list[_Span] = []
-        self._by_use: dict[tuple[int, int], Owners] = {}
+        self._by_use: dict[tuple[int, int, bool], Owners] = {}
         self._before = _Span(Owners.sole(IDLE))
         self._edges: frozenset[tuple[str, int]] = frozenset()
 
@@ -194,9 +194,11 @@ class Holdings:
             change_ns = other_ns if change_ns is None else min(change_ns, other_ns)
         if use is None or span.newest_ns > use.at_ns:
             return span.owners, change_ns
-        key = index, use.from_ns
+        carried = at_ns >= use.at_ns  # apart: the next look replaces this part alone
+        key = index, use.from_ns, carried
         if key not in self._by_use:
-            self._by_use[key] = Owners.of_users(span.whole, use, self._policy)
+            since_ns = use.at_ns if carried else use.from_ns
+            self._by_use[key] = Owners.of_users(span.whole, use, self._policy, since_ns)
         return self._by_use[key], change_ns
 
     def is_edge(self, run_id: str, at_ns: int) -> bool:

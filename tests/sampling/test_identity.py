@@ -140,3 +140,28 @@ def test_gpus_flag_refuses_the_unknown_naming_the_known(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         resolve(text, NODE)
     assert all(device.id in caught.value.remedy for device in (A, B, C))
+
+
+def container_of(listed: str, visible_: str | None = None) -> tuple[tuple[str, Fraction], ...]:
+    return visible(visible_, None, BOARDS, container=listed).holds
+
+
+BOARDS = tuple(
+    Device(f"GPU-{letter * 4}", Component.GPU, "H100", Method.MEASURED, index=n)
+    for n, letter in enumerate("abcd")
+)
+
+
+def test_a_container_shows_its_gpus_and_cuda_counts_inside_it() -> None:
+    assert container_of("GPU-bbbb,GPU-dddd") == (("GPU-bbbb", 1), ("GPU-dddd", 1))
+    assert container_of("GPU-dddd,GPU-bbbb", "1") == (("GPU-bbbb", 1),)
+    assert container_of("2,3", "0") == (("GPU-cccc", 1),)
+    assert container_of("GPU-bbbb,GPU-dddd", "GPU-dddd") == (("GPU-dddd", 1),)
+    assert container_of("GPU-bbbb", "") == ()
+
+
+def test_a_list_that_no_container_runtime_writes_is_as_if_it_were_not_there() -> None:
+    everything = tuple((board.id, 1) for board in BOARDS)
+    assert container_of("GPU-zzzz") == everything
+    assert container_of("0:1") == everything
+    assert container_of("GPU-zzzz", "1") == (("GPU-bbbb", 1),)
