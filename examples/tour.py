@@ -40,7 +40,7 @@ MOST_OFF = 0.001
 _READY_S = 20.0
 _SHARED_S = 20
 _ATTACHED_S = 5
-_SHOWN = 6
+_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Node:
 def tour(node: Node, python: Path) -> None:
     """The jobs, one scene after the other."""
     scene("Two jobs, one GPU: it is split by what each uses, 3 to 1")
-    job = f"echo $$ > NAME.pid; exec sleep {_SHARED_S}"
+    job = f"echo $$ > NAME.pid; sleep {_SHARED_S}; rm NAME.pid"
     runs = []
     for name, gpus in (("left", "0,1"), ("right", "1")):
         words = ["meter", "run", "--name", name, "--gpus", gpus, "--quiet", "--"]
