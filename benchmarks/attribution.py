@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import subprocess
 import tempfile
 import time
@@ -70,6 +71,9 @@ def crowd(seconds: float, warm_up_s: float) -> Table:
             stage.stop_agent()
             table.add(f"notices of the runs: {told}", "", "")
             table.add(f"GPUs less their owners: {balance_mj(stage)} mJ", "", "")
+            table.add(
+                f"the machine's load then, other work included: {os.getloadavg()[0]:.1f}", "", ""
+            )
     return table
 
 
@@ -103,7 +107,7 @@ def ranks(seconds: float) -> Table:
     """As many launchers of one run, started in the same moment."""
     table = Table(
         f"{RANKS} ranks that start at once and run for {seconds:g} s",
-        ("meters", "runs", "GPU energy, of the truth", "all ranks began within"),
+        ("meters", "runs", "GPU energy, of the truth", "all ranks began within", "no summary"),
         hold="one meter, no loss",
     )
     scenario = node(GPUS)
@@ -115,13 +119,17 @@ def ranks(seconds: float) -> Table:
             words = ["run", "--quiet", "--summary-json", str(summary), "--", "sleep", str(seconds)]
             began = time.monotonic()
             started = [
-                subprocess.Popen(stage.command(*words), env=stage.environment) for _ in range(RANKS)
+                subprocess.Popen(
+                    stage.command(*words), env=stage.environment, stderr=subprocess.PIPE
+                )
+                for _ in range(RANKS)
             ]
             within = time.monotonic() - began
             time.sleep(seconds / 2)
             _, status = stage.ask("GET", "/v1/status")
             meters = len(agents(stage))
-            codes = [process.wait(120) for process in started]
+            told = [process.communicate(timeout=120)[1] for process in started]
+            codes = [process.returncode for process in started]
             document = json.loads(summary.read_text(encoding="utf-8"))
             truth = truth_mj(scenario.anchor_ns, scenario.gpus, document["run"])
             gpu = document["energy"]["by_component"]["gpu"]["value"] * 1_000
@@ -131,6 +139,7 @@ def ranks(seconds: float) -> Table:
                 f"{len(status['runs'])}{failed}",
                 f"{gpu / truth * 100:.2f} %",
                 f"{within:.1f} s",
+                sum(b"no summary" in text for text in told),
             )
     return table
 
