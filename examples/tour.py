@@ -52,7 +52,7 @@ class Node:
 
     @classmethod
     def of(cls, folder: Path) -> Node:
-        """Square and constant loads; what left and right use of GPU 1 is 3 to 1."""
+        """A load in steps and steady ones; what left and right use of GPU 1 is 3 to 1."""
         gpus = [
             Gpu(power=Square(280, 440, period_s=0.9), sensor=H100),
             Gpu(
@@ -63,7 +63,7 @@ class Node:
                     Process(pid=f"file:{folder / 'right.pid'}", sm_percent=20),
                 ],
             ),
-            Gpu(power=Square(90, 700, period_s=0.97), sensor=H100),
+            Gpu(power=Constant(520), sensor=H100),
             Gpu(power=Constant(250), sensor=H100),
         ]
         scenario = Scenario(gpus=gpus)
