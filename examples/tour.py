@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from examples.environment import training_python
 from meter.ledger import open_reader
@@ -170,11 +170,11 @@ def tour(node: Node, python: Path) -> None:
 class Sums:
     """What the ledger has of a GPU, in J, and from when to when."""
 
+    begin: datetime
+    end: datetime
     runs: float = 0
     idle: float = 0
     unattributed: float = 0
-    begin: datetime | None = None
-    end: datetime | None = None
 
     @property
     def total(self) -> float:
@@ -182,26 +182,35 @@ class Sums:
         return self.runs + self.idle + self.unattributed
 
 
-def sums_of(ledger: Path) -> dict[str, Sums]:
-    """Every interval of every GPU, added up by whose it is."""
-    found: dict[str, Sums] = defaultdict(Sums)
+def sums_of(ledger: Path) -> list[Sums]:
+    """The intervals of every GPU, added up by whose they are.
+
+    The first and the last are left out: the curve begins and ends there between two ticks.
+    """
+    rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
     with open_reader(ledger) as reader:
         gpus = [row["id"] for row in reader.rows("recovery/devices") if row["component"] == "gpu"]
         for row in reader.stream("audit/interval", after=-1, until=2**62):
-            if row["device_id"] not in gpus:
-                continue
-            sums, energy_j = found[row["device_id"]], row["energy_mj"] / 1_000
-            match row["kind"]:
-                case "run":
-                    sums.runs += energy_j
-                case "idle":
-                    sums.idle += energy_j
-                case _:
-                    sums.unattributed += energy_j
-            if not row["correction"]:
-                sums.begin = min(sums.begin or row["start_at"], row["start_at"])
-                sums.end = max(sums.end or row["end_at"], row["end_at"])
-    return {gpu: found[gpu] for gpu in gpus}
+            rows[row["device_id"]].append(row)
+    return [_sums(rows[gpu]) for gpu in gpus]
+
+
+def _sums(rows: list[dict[str, Any]]) -> Sums:
+    begin = min(row["end_at"] for row in rows if not row["correction"])
+    end = max(row["start_at"] for row in rows if not row["correction"])
+    sums = Sums(begin=begin, end=end)
+    for row in rows:
+        if row["start_at"] < begin or row["end_at"] > end:
+            continue
+        energy_j = row["energy_mj"] / 1_000
+        match row["kind"]:
+            case "run":
+                sums.runs += energy_j
+            case "idle":
+                sums.idle += energy_j
+            case _:
+                sums.unattributed += energy_j
+    return sums
 
 
 def hold(node: Node) -> bool:
@@ -210,7 +219,7 @@ def hold(node: Node) -> bool:
     wall_to_boot_ns = boottime_ns() - time.time_ns()
     print(f"{'GPU':4}{'runs':>11}{'idle':>11}{'nobody':>9}{'sum':>12}{'truth':>12}{'off':>10}")
     whole, true = 0.0, 0.0
-    for number, sums in enumerate(sums_of(node.folder / "home" / "ledger.duckdb").values()):
+    for number, sums in enumerate(sums_of(node.folder / "home" / "ledger.duckdb")):
         begin, end = (_ns(at) + wall_to_boot_ns for at in (sums.begin, sums.end))
         used = node.true_j(number, begin, end)
         print(_row(str(number), sums, used))
@@ -225,9 +234,7 @@ def _row(name: str, sums: Sums, used: float) -> str:
     return f"{name:4}{parts}{sums.total:12,.1f}{used:12,.1f}{sums.total / used - 1:+10.3%}"
 
 
-def _ns(at: datetime | None) -> int:
-    if at is None:
-        raise SystemExit("a GPU has no interval: see the agent's log")
+def _ns(at: datetime) -> int:
     since = at.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
     return since // timedelta(microseconds=1) * 1_000
 
