@@ -251,7 +251,7 @@ def _short(word: str | Path) -> str:
 
 def _ended(process: subprocess.Popen[bytes]) -> None:
     if code := process.wait():
-        raise subprocess.CalledProcessError(code, [*map(str, process.args)])  # type: ignore[arg-type]
+        raise subprocess.CalledProcessError(code, process.args)
 
 
 def main() -> int:

@@ -122,7 +122,7 @@ class Idle:
         self.metering: Any = SimpleNamespace(
             runs={}, ended={"r": None} if ended else {}, idle_since_ns=0
         )
-        self.reception = Reception(self.metering, SimpleNamespace(), House("ledger", None))  # type: ignore[arg-type]
+        self.reception = Reception(self.metering, SimpleNamespace(), House("ledger", None))
 
     def at(self, seconds: float) -> bool:
         return self.reception.idle(int(seconds * NS_PER_S), 30 * NS_PER_S)

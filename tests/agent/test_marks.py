@@ -50,11 +50,11 @@ def test_a_batch_that_is_sent_again_is_stored_once(node: Agent) -> None:
 
 def test_wrong_marks_are_told_and_keep_no_other_out(node: Agent) -> None:
     marks = [{"step": 1}, {"step": -1}, {"stp": 1}, "x", {"epoch": float("nan")}, {"step": 2}]
-    status, answer = node.ask("POST", MARKS, batch(*marks))  # type: ignore[arg-type]
+    status, answer = node.ask("POST", MARKS, batch(*marks))
     assert (status, answer["noted"]) == (202, 2)
     assert [wrong["place"] for wrong in answer["invalid"]] == [1, 2, 3, 4]
     assert answer["invalid"][1]["reason"] == "a field that is not known"
-    assert node.ask("POST", MARKS, batch(*marks))[1]["noted"] == 0  # type: ignore[arg-type]
+    assert node.ask("POST", MARKS, batch(*marks))[1]["noted"] == 0
     dropped = 'meter_samples_dropped_total{reason="mark"}'
     until(lambda: node.page().get(dropped) == 4, "the dropped marks on the page")
     document = node.end("r1")
@@ -65,7 +65,7 @@ def test_wrong_marks_are_told_and_keep_no_other_out(node: Agent) -> None:
 
 def test_a_list_and_a_single_mark_are_taken_as_they_are(node: Agent) -> None:
     assert node.ask("POST", MARKS, {"step": 1})[0] == 202
-    assert node.ask("POST", MARKS, [{"step": 2}, {"step": 3}])[1]["noted"] == 2  # type: ignore[arg-type]
+    assert node.ask("POST", MARKS, [{"step": 2}, {"step": 3}])[1]["noted"] == 2
     assert steps(node.end("r1")) == (1, 3, 2)
 
 
