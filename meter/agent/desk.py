@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from meter.agent import views
 from meter.agent.problems import NotFoundError
 from meter.agent.reception import ended_error
+from meter.agent.sharing import Shared
 from meter.config import Intensity
 from meter.errors import LedgerError, MeterError, UsageError
 from meter.factors.feeds import Point, about_of, factors_of_points
@@ -95,6 +96,7 @@ class Desk:
         self._ending_lock = threading.Lock()
         self._reading = threading.Lock()
         self._cuts: dict[str, tuple[int, Future[None]]] = {}
+        self._documents: Shared[dict[str, Any]] = Shared()  # all ranks ask in the same moment
         self._shown = Snapshot(self._now_ns(), Health(version, fresh=False))
 
     # -- the metering thread's side -----------------------------------------------------------
@@ -417,14 +419,20 @@ class Desk:
     ) -> dict[str, Any]:
         if durable:
             # where the ledger broke meanwhile, what waits for it can still be told
-            with contextlib.suppress(LedgerError), self._reader() as reader:
-                return reports.run_document(reader, run_id, currency=currency)
+            with contextlib.suppress(LedgerError):
+                return self._documents.ask(
+                    (run_id, currency), lambda: self._read_document(run_id, currency)
+                )
         document = unsaved(self._metering, run_id, self._shelf.factors())
         if document is None:
             with self._reader() as reader:
                 document = reports.run_document(reader, run_id)
         document["notices"].append(_notice(LEDGER_BEHIND, self._behind()))
         return document
+
+    def _read_document(self, run_id: str, currency: str | None) -> dict[str, Any]:
+        with self._reader() as reader:
+            return reports.run_document(reader, run_id, currency=currency)
 
     def _behind(self) -> str:
         """That the ledger is not written, and why."""
