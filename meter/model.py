@@ -32,8 +32,10 @@ class Method(StrEnum):
     @classmethod
     def weakest(cls, methods: Iterable[Method]) -> Method:
         """Method of a sum or product: its weakest part's; MEASURED of nothing."""
-        order = tuple(cls)
-        return max(methods, key=order.index, default=cls.MEASURED)
+        return max(methods, key=_WEAKNESS.__getitem__, default=cls.MEASURED)
+
+
+_WEAKNESS = {method: rank for rank, method in enumerate(Method)}
 
 
 class Basis(StrEnum):

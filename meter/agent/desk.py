@@ -122,7 +122,7 @@ class Desk:
 
     def snapshot(self) -> Snapshot:
         """The live state; without gauges when it is old: no data rather than stale data."""
-        shown = replace(self._shown, counters=self._metering.committed)
+        shown = self._counted()
         fresh, reason = self.fresh()
         if fresh:
             return self._with_feed(shown)
@@ -133,6 +133,9 @@ class Desk:
             collectors=tuple(replace(c, success=False) for c in shown.health.collectors),
         )
         return self._with_feed(replace(shown, gpus=(), hosts=(), health=health))
+
+    def _counted(self) -> Snapshot:
+        return replace(self._shown, counters=self._metering.committed)
 
     def _with_feed(self, shown: Snapshot) -> Snapshot:
         return shown if self._feeding is None else views.with_feed(shown, self._feeding.view())
@@ -145,7 +148,9 @@ class Desk:
     def status(self) -> dict[str, Any]:
         """The live state as JSON."""
         house, health = self._reception.house, self._ledger.health()
-        status = self._loop.ask(lambda: views.status(self._metering, self._shown, health, house))
+        status = self._loop.ask(
+            lambda: views.status(self._metering, self._counted(), health, house)
+        )
         feeding = self._feeding
         status["feeds"] = [] if feeding is None else [views.feed(feeding.view())]
         return status

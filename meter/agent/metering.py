@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from meter.agent import marking
 from meter.agent.attendance import Attendance
-from meter.agent.booking import Books
+from meter.agent.booking import Books, counters
 from meter.agent.budgeting import BudgetWatch
 from meter.agent.draft import Draft
 from meter.agent.marking import Marks
@@ -33,8 +33,9 @@ from meter.units import NS_PER_S, US_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from decimal import Decimal
 
-    from meter.agent.booking import Pricing
+    from meter.agent.booking import Key, Pricing
     from meter.agent.job_map import JobMap
     from meter.agent.leases import Leases
     from meter.agent.runs import Ending, LiveRun
@@ -132,7 +133,7 @@ class Metering:
         self.dropped = 0
         self._dropped_of_gone = 0
         self.idle_since_ns = self.started_ns
-        self.committed: tuple[Counter, ...] = ()
+        self._committed: dict[Key, Decimal] = {}
         self.undurable: deque[tuple[Future[None], LedgerBatch]] = deque(maxlen=_UNDURABLE_KEPT)
         self._moved: list[Part] = []  # by a look; booked with what is settled next
         self.hurry = False  # something waits to become durable at once
@@ -150,6 +151,11 @@ class Metering:
     def anchor(self) -> WallAnchor:
         """What instants are called now."""
         return self.builder.anchor
+
+    @property
+    def committed(self) -> tuple[Counter, ...]:
+        """Every counter as it is durable."""
+        return counters(self._committed)
 
     @property
     def site_id(self) -> str:
@@ -477,14 +483,14 @@ class Metering:
         draft.intervals = [each for each in draft.intervals if each.run_id != NOBODY]
         if draft.empty and not urgent:
             return self._written
-        shown = self.books.all()
+        shown = self.books.totals()
         batch = draft.batch(self.site_id)
         future = self._written = self._store.write(batch, urgent=urgent)
         self.undurable.append((future, batch))
 
         def durable(done: Future[None]) -> None:
             if done.exception() is None:
-                self.committed = shown
+                self._committed = shown
             for live in finished:
                 _pass_on(done, live.ending)
 
@@ -517,7 +523,7 @@ class Metering:
             of_run = dict(counter.labels).get("run", "")
             if of_run not in self.runs:
                 self.books.forget(of_run)
-        self.committed = self.books.all()
+        self._committed = self.books.totals()
 
     def _abandon(self, live: LiveRun, last_ns: int, starts: Mapping[str, CurveStart]) -> None:
         """A run whose launcher did not outlive the last agent ends where we last knew of it.

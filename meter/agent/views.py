@@ -118,7 +118,6 @@ def snapshot(
         project_budgets=tuple(
             ProjectBudgetView(project, _budget(use)) for project, use in _project_uses(metering)
         ),
-        counters=metering.committed,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from decimal import ROUND_CEILING, Context, Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from meter.errors import LedgerError
@@ -348,6 +349,7 @@ def counter_of(row: Mapping[str, Any]) -> Counter:
     return Counter(row["name"], tuple(labels.items()), kept.normalize(_WIDE))
 
 
+@lru_cache(maxsize=4_096)  # the same few every second
 def labels_json(labels: tuple[tuple[str, str], ...]) -> str:
     """JSON object of label pairs, in their order; raises LedgerError on a repeated key."""
     if len(dict(labels)) != len(labels):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from meter.metering.activity import IdlePolicy
 from meter.metering.cut import edge
-from meter.metering.holdings import Holdings, Owner
+from meter.metering.holdings import REST, Holdings, Owner, Owners
 from meter.metering.joining import follows, joined
 from meter.metering.point import Point, Written
 from meter.metering.splits import Split, splits_of
@@ -18,10 +18,9 @@ from meter.model import Basis, Interval, Kind, Method
 from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from meter.metering.activity import Use
-    from meter.metering.holdings import Owners
     from meter.metering.wall import WallAnchor
     from meter.model import Hold, Segment
 
@@ -176,9 +175,8 @@ class IntervalBuilder:
             account.first_ns = fresh[0].start_ns
         known = max(0, len(stretches) - 1)
         before = [(stretch.total, stretch.end_ns) for stretch in stretches[known:]]
-        for segment in fresh:
-            account.segments.append(segment)
-            self._enter(account, stretches, segment)
+        account.segments += fresh
+        self._enter(account, stretches, fresh)
         parts = []
         for index, stretch in enumerate(stretches[known:]):
             former, from_ns = (
@@ -290,9 +288,8 @@ class IntervalBuilder:
             kept -= 1  # the one before may go on now
         former, account.stretches = account.stretches[kept:], account.stretches[:kept]
         again_ns = former[0].start_ns if former else settled
-        for segment in account.segments:
-            if segment.end_ns > again_ns:
-                self._enter(account, account.stretches, segment, since_ns=again_ns)
+        again = [segment for segment in account.segments if segment.end_ns > again_ns]
+        self._enter(account, account.stretches, again, since_ns=again_ns)
         fresh = account.stretches[kept:]
         before, after = _by_owner(former), _by_owner(fresh)
         methods = _methods([*fresh, *former])
@@ -315,22 +312,21 @@ class IntervalBuilder:
     def _draw(self, account: _Account, until_ns: int | None = None) -> list[Stretch]:
         """The open stretches, counted from the segments."""
         stretches: list[Stretch] = []
-        for segment in account.segments:
-            if until_ns is not None and segment.start_ns >= until_ns:
-                break
-            self._enter(account, stretches, segment, until_ns)
+        self._enter(account, stretches, account.segments, until_ns)
         return stretches
 
     def _enter(
         self,
         account: _Account,
         stretches: list[Stretch],
-        segment: Segment,
+        segments: Iterable[Segment],
         until_ns: int | None = None,
         since_ns: int = 0,
     ) -> None:
-        from_ns = max(segment.start_ns, account.closed_ns or segment.start_ns, since_ns)
-        for start, end, minute, owners in self._pieces(account, segment, from_ns, until_ns):
+        from_ns = max(account.closed_ns or 0, since_ns)
+        for segment, start, end, minute, owners in self._pieces(
+            account, segments, from_ns, until_ns
+        ):
             stretch = _last(stretches, minute, owners)
             if stretch is None:
                 stretch = _opened(account, stretches, minute, owners)
@@ -338,28 +334,48 @@ class IntervalBuilder:
                 stretch.start_edge = edge(segment, start)
                 stretches.append(stretch)
             span_us = self._anchor.us(end) - self._anchor.us(start)
-            sums = sums_between(segment, start, end, owners)._replace(held_us=span_us)
+            sums = sums_between(segment, start, end, owners, span_us)
             stretch.take(segment, end, sums, span_us if segment.covered else 0)
 
     def _pieces(
-        self, account: _Account, segment: Segment, from_ns: int, until_ns: int | None = None
-    ) -> Iterator[tuple[int, int, int, Owners]]:
-        """The segment's time, cut at minutes and holds: start, end, minute, owners."""
-        stop = segment.end_ns if until_ns is None else min(segment.end_ns, until_ns)
-        while from_ns < stop:
-            owners, change_ns = account.holdings.at(from_ns)
-            minute = self._anchor.minute(from_ns)
-            end = min(stop, self._anchor.minute_ns(minute + 1))
-            if change_ns is not None:
-                end = min(end, change_ns)
-            yield from_ns, end, minute, owners
-            from_ns = end
+        self,
+        account: _Account,
+        segments: Iterable[Segment],
+        from_ns: int,
+        until_ns: int | None = None,
+    ) -> Iterator[tuple[Segment, int, int, int, Owners]]:
+        """The segments' time, cut at minutes and holds: segment, start, end, minute, owners."""
+        spans = self._spans(account)
+        for segment in segments:
+            start = max(segment.start_ns, from_ns)
+            stop = segment.end_ns if until_ns is None else min(segment.end_ns, until_ns)
+            while start < stop:
+                minute, owners, change_ns = spans(start)
+                end = min(stop, change_ns)
+                yield segment, start, end, minute, owners
+                start = end
+
+    def _spans(self, account: _Account) -> Callable[[int], tuple[int, Owners, int]]:
+        """Minute and owners at an instant, and when they change; asked in order, looked up once."""
+        since_ns, until_ns, minute, owners = 0, 0, 0, Owners.sole(REST)
+
+        def at(at_ns: int) -> tuple[int, Owners, int]:
+            nonlocal since_ns, until_ns, minute, owners
+            if not since_ns <= at_ns < until_ns:
+                owners, change_ns = account.holdings.at(at_ns)
+                minute = self._anchor.minute(at_ns)
+                since_ns, until_ns = at_ns, self._anchor.minute_ns(minute + 1)
+                if change_ns is not None:
+                    until_ns = min(until_ns, change_ns)
+            return minute, owners, until_ns
+
+        return at
 
     def _shares(
         self, account: _Account, segment: Segment, from_ns: int, until_ns: int | None = None
     ) -> Iterator[tuple[int, int, Owner, Sums, bool]]:
         """A correction's time and energy, cut at minutes and holds, by owner."""
-        for start, end, _, owners in self._pieces(account, segment, from_ns, until_ns):
+        for _, start, end, _, owners in self._pieces(account, [segment], from_ns, until_ns):
             given = allotted(sums_between(segment, start, end, owners), owners)
             for owner, sums, split in zip(owners.owners, given, owners.split, strict=True):
                 yield start, end, owner, sums, split
@@ -367,13 +383,17 @@ class IntervalBuilder:
     def _close(self, account: _Account, until_ns: int) -> list[Interval]:
         closed: list[Interval] = []
         if account.segments and until_ns > (account.closed_ns or account.segments[0].start_ns):
-            done = self._draw(account, until_ns)
+            left = [one for one in account.stretches if one.end_ns > until_ns]
+            cuts = bool(left) and left[0].start_ns < until_ns
+            done = account.stretches[: len(account.stretches) - len(left)]
+            if cuts:
+                done = self._draw(account, until_ns)
             closed = self._written_as(account, done)
             self._splits += splits_of(account.device_id, done, self._anchor)
             account.carried = done[-1] if done else account.carried
             account.closed_ns = until_ns
             account.segments = [s for s in account.segments if s.end_ns > until_ns]
-            account.stretches = self._draw(account)
+            account.stretches = self._draw(account) if cuts else left
         closed += self._corrections(account, account.closed_ns)
         for one in closed:
             if one.run_id is not None:
@@ -495,7 +515,8 @@ def _part(
 def _last(stretches: list[Stretch], minute: int, owners: Owners) -> Stretch | None:
     """The stretch that goes on with this minute and these owners."""
     last = stretches[-1] if stretches else None
-    return last if last and last.minute == minute and last.owners == owners else None
+    same = last and last.minute == minute and (last.owners is owners or last.owners == owners)
+    return last if same else None
 
 
 def _opened(account: _Account, stretches: list[Stretch], minute: int, owners: Owners) -> Stretch:

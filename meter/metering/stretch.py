@@ -51,8 +51,13 @@ class Sums(NamedTuple):
         )
 
 
-def sums_between(segment: Segment, start_ns: int, end_ns: int, owners: Owners) -> Sums:
-    """What a segment holds between two instants inside it; its time is not counted."""
+NOTHING = Sums()
+
+
+def sums_between(
+    segment: Segment, start_ns: int, end_ns: int, owners: Owners, span_us: int = 0
+) -> Sums:
+    """What a segment holds between two instants inside it, which span so much device time."""
     if start_ns <= segment.start_ns and end_ns >= segment.end_ns:
         energy, low, high = segment.energy_mj, segment.low_mj, segment.high_mj
     else:
@@ -65,7 +70,7 @@ def sums_between(segment: Segment, start_ns: int, end_ns: int, owners: Owners) -
     if owners.by_use is not None and not segment.correction:
         before = until(segment.energy_mj, segment, start_ns)
         idle = _idle(segment, before, before + energy, owners.by_use.idle_mw)
-    return Sums(energy, low, high, measured, idle=idle)
+    return Sums(energy, low, high, measured, span_us, idle)
 
 
 def _idle(segment: Segment, before: int, after: int, idle_mw: int | None) -> int:
@@ -86,24 +91,29 @@ def allotted(sums: Sums, owners: Owners) -> list[Sums]:
     """
     if len(owners.owners) == 1:
         return [sums]
-    columns = [allot(amount, owners.ratios) for amount in sums]
-    parts = [Sums(*row) for row in zip(*columns, strict=True)]
+    held = allot(sums.held_us, owners.ratios)
     if owners.by_use is not None:
         active = allot(sums.energy - sums.idle, owners.by_use.active)
         idle = allot(sums.idle, owners.by_use.idle)
-        parts = [
-            part._replace(energy=own + quiet, idle=quiet)
-            for part, own, quiet in zip(parts, active, idle, strict=True)
+        return [
+            Sums(own + quiet, 0, sums.high, 0, time, quiet)
+            for own, quiet, time in zip(active, idle, held, strict=True)
         ]
+    columns = [allot(amount, owners.ratios) for amount in sums[:4]]
     return [
-        part._replace(low=0, high=sums.high, measured=0) if split else part
-        for part, split in zip(parts, owners.split, strict=True)
+        Sums(energy, 0, sums.high, 0, time) if split else Sums(energy, low, high, measured, time)
+        for energy, low, high, measured, time, split in zip(
+            *columns, held, owners.split, strict=True
+        )
     ]
 
 
 def method_of(method: Method, *, split: bool) -> Method:
     """Method of an owner's part of a device."""
-    return Method.weakest((method, Method.MODELLED)) if split else method
+    return _OF_A_PART[method] if split else method
+
+
+_OF_A_PART = {method: Method.weakest((method, Method.MODELLED)) for method in Method}
 
 
 class Piece(NamedTuple):
@@ -163,11 +173,11 @@ class Stretch:
         total = self.total if total is None else total
         if len(self.owners.owners) == 1:
             return [total.minus(former)]
+        given = allotted(total, self.owners)
+        if former == NOTHING:
+            return given
         before = allotted(former, self.owners)
-        return [
-            after.minus(old)
-            for after, old in zip(allotted(total, self.owners), before, strict=True)
-        ]
+        return [after.minus(old) for after, old in zip(given, before, strict=True)]
 
     def at(self, at_ns: int) -> tuple[Sums, tuple[int, int]]:
         """Sums up to an instant, and by how much the curve may be lower and higher there."""
