@@ -523,6 +523,20 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceUse:
+    """A look at who used a device that several runs hold; see ``meter.metering.activity.Use``."""
+
+    device_id: str
+    at_us: int
+    from_ns: int
+    at_ns: int
+    runs: tuple[tuple[str, int], ...]
+    others: int | None
+    idle_mw: int
+    idle_seen: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerBatch:
     """What one commit writes, all or nothing."""
 
@@ -543,3 +557,4 @@ class LedgerBatch:
     budgets: tuple[Budget, ...] = ()
     statements: tuple[StatementDraft, ...] = ()
     links: tuple[RunLink, ...] = ()
+    uses: tuple[DeviceUse, ...] = ()

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         Budget,
         Counter,
         Device,
+        DeviceUse,
         Factor,
         Hold,
         Interval,
@@ -44,6 +45,7 @@ class Draft:
     counters: list[Counter] = field(default_factory=list)
     budgets: list[Budget] = field(default_factory=list)
     links: list[RunLink] = field(default_factory=list)
+    uses: list[DeviceUse] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
@@ -68,4 +70,5 @@ class Draft:
             counters=tuple(self.counters),
             budgets=tuple(self.budgets),
             links=tuple(self.links),
+            uses=tuple(self.uses),
         )

@@ -6,9 +6,10 @@ the end of a run, which is told when it is over, still finds its last second unb
 
 from __future__ import annotations
 
+from collections import Counter as Counts
 from collections import deque
 from concurrent.futures import Future
-from dataclasses import astuple, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,7 +19,7 @@ from meter.agent.booking import Books, counters
 from meter.agent.budgeting import BudgetWatch
 from meter.agent.draft import Draft
 from meter.agent.marking import Marks
-from meter.agent.recovery import Recovered
+from meter.agent.recovery import Recovered, use_of
 from meter.agent.roll import Roll, unread_notice
 from meter.agent.wishes import selection_of
 from meter.factors.bundled import embodied_for
@@ -26,7 +27,7 @@ from meter.metering.activity import IdlePolicy
 from meter.metering.intervals import IntervalBuilder
 from meter.metering.splits import notice_of
 from meter.metering.wall import WallAnchor
-from meter.model import Component, Gap, Hold, Notice, RunState, RunStatus, Severity
+from meter.model import Component, DeviceUse, Gap, Hold, Notice, RunState, RunStatus, Severity
 from meter.sampling.curve_notices import GAP_CODE, LEAST_GAP_NS, gap_notice
 from meter.sampling.frames import Hello
 from meter.units import NS_PER_S, US_PER_S
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from meter.agent.leases import Leases
     from meter.agent.runs import Ending, LiveRun
     from meter.agent.tracks import Track
+    from meter.metering.activity import Use
     from meter.metering.intervals import Part
     from meter.model import (
         Budget,
@@ -64,6 +66,8 @@ SETTLE_NS = 3 * NS_PER_S // 2
 """How long the end of a run waits for its devices' curves."""
 SHOWN_NS = 300 * NS_PER_S
 """How long an ended run stays on the page: several scrapes."""
+LOOK_NS = 12 * NS_PER_S
+"""How long a mark waits for the next look at who used a shared device, which splits the past."""
 FIRST_RUN_NS = 10 * NS_PER_S
 """How long a private agent waits with booking for the run that it was started for."""
 
@@ -136,6 +140,7 @@ class Metering:
         self._committed: dict[Key, Decimal] = {}
         self.undurable: deque[tuple[Future[None], LedgerBatch]] = deque(maxlen=_UNDURABLE_KEPT)
         self._moved: list[Part] = []  # by a look; booked with what is settled next
+        self._looked_ns: dict[str, int] = {}  # the last look at each device's processes
         self.hurry = False  # something waits to become durable at once
         self._written: Future[None] = Future()
         self._written.set_result(None)
@@ -187,9 +192,23 @@ class Metering:
         for lock in frame.locks:
             self.roll.locks[lock.device_id] = lock
         uses, notices = self._attendance.take(frame, tracks, self.runs)
-        self._moved += [part for one, use in uses for part in self.builder.weigh(one, use)]
+        for device_id, use in uses:
+            self._weigh(device_id, use)
         for notice in notices:
             self.note(notice)
+
+    def _weigh(self, device_id: str, use: Use) -> None:
+        """Take a look at who used a device; it tells how to split one that several runs hold."""
+        self._moved += self.builder.weigh(device_id, use)
+        self._looked_ns[device_id] = use.at_ns
+        if device_id in self._shared():
+            at_us = self.anchor.us(use.at_ns)
+            self._draft.uses.append(DeviceUse(device_id, at_us, **asdict(use)))
+
+    def _shared(self) -> set[str]:
+        """Devices that several runs hold."""
+        held = Counts(device_id for live in self.runs.values() for device_id in live.shares)
+        return {device_id for device_id, runs in held.items() if runs > 1}
 
     def note(self, notice: Notice) -> None:
         """Keep a notice: of a device for the runs that hold it, else for its run or the node."""
@@ -441,11 +460,20 @@ class Metering:
 
     def _mark_all(self) -> None:
         """Fill in the marks that every device of their run has come past."""
+        shared = self._shared()
         for live in self.runs.values():
             tracks = [self.roll.tracks[d] for d in live.shares if d in self.roll.tracks]
-            booked = [track.booked_ns for track in tracks if track.booked_ns is not None]
-            if len(booked) == len(tracks):
-                self._mark(live, min(booked, default=self.clock.boot_ns()))
+            sure = [self._sure_ns(track, shared=track.device.id in shared) for track in tracks]
+            known = [at_ns for at_ns in sure if at_ns is not None]
+            if len(known) == len(tracks):
+                self._mark(live, min(known, default=self.clock.boot_ns()))
+
+    def _sure_ns(self, track: Track, *, shared: bool) -> int | None:
+        """Up to when a device's energy will not change hands any more; see ``LOOK_NS``."""
+        booked_ns, looked_ns = track.booked_ns, self._looked_ns.get(track.device.id)
+        if booked_ns is None or looked_ns is None or not shared:
+            return booked_ns
+        return min(booked_ns, max(looked_ns, booked_ns - LOOK_NS))
 
     def _mark(self, live: LiveRun, until_ns: int) -> None:
         self._draft.marks += marking.settled(live, self.builder, self.books, until_ns)
@@ -517,6 +545,8 @@ class Metering:
         self._draft.intervals += recovered.intervals
         for live, last_ns in recovered.abandoned:
             self._abandon(live, last_ns, recovered.starts)
+        for one in recovered.uses:
+            self.builder.weigh(one.device_id, use_of(one))
         for segment in recovered.segments:
             self.builder.add(segment)  # its parts are in the counters already
         for counter in recovered.counters:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from meter.agent.runs import LiveRun, Wanted
 from meter.ledger import recovery
 from meter.ledger.reports import run_document
+from meter.metering.activity import Use
 from meter.metering.intervals import IntervalBuilder
 from meter.metering.point import Point
 from meter.metering.rebuild import segments_of
@@ -17,12 +18,12 @@ from meter.sampling.curve import CurveStart
 from meter.units import MJ_PER_J
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from meter.agent.budgeting import Told
     from meter.ledger import Reader
     from meter.ledger.recovery import KnownMarks
-    from meter.model import Counter, Interval, Node, RawReading, Segment
+    from meter.model import Counter, DeviceUse, Interval, Node, RawReading, Segment
 
 _AS_HELD = Wanted(gpus="none")
 """A run taken up keeps what it holds: what it once asked for is not in the ledger."""
@@ -34,6 +35,7 @@ class Recovered:
 
     starts: Mapping[str, CurveStart] = field(default_factory=dict)
     segments: tuple[Segment, ...] = ()  # of the minute that was open
+    uses: tuple[DeviceUse, ...] = ()  # who used shared devices then
     closed_ns: Mapping[str, int] = field(default_factory=dict)
     runs: tuple[LiveRun, ...] = ()
     abandoned: tuple[tuple[LiveRun, int], ...] = ()  # with the last instant known of them
@@ -54,6 +56,7 @@ def recover(reader: Reader, node: Node, alive: Mapping[str, list[int]]) -> Recov
     boot = recovery.last_boot(reader, node.id)
     same_boot = boot is not None and boot.boot_id == node.boot_id
     segments = _segments(reader)
+    uses = recovery.recent_uses(reader)
     until = {d: anchor.ns(us) for d, us in recovery.written_until(reader).items() if d in last}
     runs, abandoned = [], []
     for run, holds in recovery.open_runs(reader, node.id):
@@ -66,7 +69,7 @@ def recover(reader: Reader, node: Node, alive: Mapping[str, list[int]]) -> Recov
         else:
             abandoned.append((live, _last_ns(live, last)))
     if not same_boot:
-        intervals = _written_out(anchor, until, segments, abandoned)
+        intervals = _written_out(anchor, until, segments, abandoned, uses)
         return Recovered(
             abandoned=tuple(abandoned), counters=counters, intervals=tuple(intervals), told=told
         )
@@ -74,6 +77,7 @@ def recover(reader: Reader, node: Node, alive: Mapping[str, list[int]]) -> Recov
     return Recovered(
         starts={d: _start(r, devices.get(d)) for d, r in last.items()},
         segments=tuple(segments),
+        uses=tuple(uses),
         closed_ns=until,
         runs=tuple(runs),
         abandoned=tuple(abandoned),
@@ -121,6 +125,7 @@ def _written_out(
     closed_ns: Mapping[str, int],
     segments: list[Segment],
     runs: list[tuple[LiveRun, int]],
+    uses: Iterable[DeviceUse],
 ) -> list[Interval]:
     """The open minute of another boot, under that boot's clock."""
     builder = IntervalBuilder(anchor)
@@ -129,9 +134,16 @@ def _written_out(
     for live, last_ns in runs:
         for device_id, share in live.shares.items():
             builder.hold(Hold(live.run.id, device_id, live.run.started_ns, last_ns, share))
+    for one in uses:
+        builder.weigh(one.device_id, use_of(one))
     for segment in segments:
         builder.add(segment)
     return builder.close_all()
+
+
+def use_of(kept: DeviceUse) -> Use:
+    """A look as it was taken."""
+    return Use(kept.from_ns, kept.at_ns, kept.runs, kept.others, kept.idle_mw, kept.idle_seen)
 
 
 def _written(reader: Reader, run_id: str) -> Point:

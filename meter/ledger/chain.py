@@ -33,6 +33,7 @@ CHAINED = (
 LEFT_OUT = {
     "batch": "it is the chain",
     "counter": "superseded; see docs/adr/0002",
+    "device_use": "expires",
     "factor_hour": "made again from factor and interval, and compared: see hours.py",
     "last_commit": "one row that changes",
     "reading": "expires",

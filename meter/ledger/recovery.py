@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from meter.ledger import rows
 from meter.ledger.instants import micros
-from meter.model import Budget, Counter, Factor, Hold, Node, RawReading, Run, RunLink, RunStatus
+from meter.model import (
+    Budget,
+    Counter,
+    DeviceUse,
+    Factor,
+    Hold,
+    Node,
+    RawReading,
+    Run,
+    RunLink,
+    RunStatus,
+)
 from meter.units import US_PER_HOUR
 
 if TYPE_CHECKING:
@@ -37,6 +48,12 @@ def open_readings(reader: Reader) -> dict[str, list[RawReading]]:
         reading = rows.reading_of(row)
         found.setdefault(reading.device_id, []).append(reading)
     return found
+
+
+def recent_uses(reader: Reader) -> list[DeviceUse]:
+    """Looks at who used shared devices that may tell of what no interval holds yet."""
+    since_seq = _since(reader, _OPEN_COMMITS)
+    return [rows.use_of(row) for row in reader.rows("recovery/recent_uses", since_seq=since_seq)]
 
 
 def written_until(reader: Reader) -> dict[str, int]:

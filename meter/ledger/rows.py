@@ -14,6 +14,7 @@ from meter.model import (
     Budget,
     Counter,
     Device,
+    DeviceUse,
     Factor,
     FactorKind,
     Hold,
@@ -288,6 +289,35 @@ def reading_of(row: Mapping[str, Any]) -> RawReading:
         utilization_ratio=row["utilization_ratio"],
         memory_used_bytes=row["memory_used_bytes"],
         temperature_celsius=row["temperature_celsius"],
+    )
+
+
+def use(value: DeviceUse, seq: int) -> Row:
+    """Row of ``device_use``."""
+    return (
+        value.device_id,
+        timestamp(value.at_us),
+        value.from_ns,
+        value.at_ns,
+        json.dumps(dict(value.runs), ensure_ascii=False),
+        value.others,
+        value.idle_mw,
+        value.idle_seen,
+        seq,
+    )
+
+
+def use_of(row: Mapping[str, Any]) -> DeviceUse:
+    """The look in a row of ``recovery/recent_uses``."""
+    return DeviceUse(
+        device_id=row["device_id"],
+        at_us=micros(row["read_at"]),
+        from_ns=row["from_boot_ns"],
+        at_ns=row["boot_ns"],
+        runs=tuple(json.loads(row["runs"]).items()),
+        others=row["others"],
+        idle_mw=row["idle_mw"],
+        idle_seen=row["idle_seen"],
     )
 
 

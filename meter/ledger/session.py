@@ -112,6 +112,7 @@ class Session:
         self._append(
             "reading", [rows.reading(v, seq, recorded) for b in batches for v in b.readings]
         )
+        self._append("device_use", [rows.use(v, seq) for b in batches for v in b.uses])
         self._append("notice", [rows.notice(v, seq, recorded) for b in batches for v in b.notices])
         newest = {(v.name, v.labels): v for b in batches for v in b.counters}
         self._append("counter", [rows.counter(v, seq) for v in newest.values()])
@@ -196,8 +197,9 @@ class Session:
         self._append("statement", [made.row(seq, recorded)])
 
     def expire_readings(self, before_us: int) -> None:
-        """Remove raw readings of before an instant."""
-        self.con.execute(load("write/expire_readings").sql, {"before": timestamp(before_us)})
+        """Remove raw readings, and looks at who used a device, of before an instant."""
+        for name in ("write/expire_readings", "write/expire_uses"):
+            self.con.execute(load(name).sql, {"before": timestamp(before_us)})
 
     @property
     def counters_crowded(self) -> bool:

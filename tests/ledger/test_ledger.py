@@ -15,7 +15,7 @@ from meter.ledger.ledger import Pace
 from meter.ledger.pending import Pending
 from meter.ledger.store import STORAGE_VERSION
 from meter.ledger.texts import Library
-from meter.model import Counter, Device, Kind, LedgerBatch, Node, RawReading, Run
+from meter.model import Counter, Device, DeviceUse, Kind, LedgerBatch, Node, RawReading, Run
 from tests.ledger.facts import (
     BOOT_NS,
     GPUS,
@@ -34,6 +34,13 @@ HOURS_A_DAY = 24
 def commits(ledger):
     with ledger.reader() as reader:
         return reader.rows("recovery/last_commit")[0]["seq"]
+
+
+def use(second):
+    at_ns = second * 1_000_000_000
+    runs = (("r1", 5), ('r"2', 0))
+    at_us = START_US + second * 1_000_000
+    return DeviceUse(GPUS[0], at_us, at_ns - 1, at_ns, runs, None, 70_000, idle_seen=False)
 
 
 def reading(number, **changes):
@@ -194,14 +201,27 @@ def test_old_readings_expire_and_intervals_never(open_ledger):
     day_us = 86_400_000_000
     now = [START_US]
     ledger = open_ledger(retention_days=2, now_us=lambda: now[0])
-    batch = LedgerBatch(readings=(reading(1),), intervals=(minute(0),), site_id="lab")
+    batch = LedgerBatch(
+        readings=(reading(1),), uses=(use(1),), intervals=(minute(0),), site_id="lab"
+    )
     ledger.write(batch).result(10)
     now[0] += 3 * day_us
     ledger.write(LedgerBatch(nodes=(Node("n", "b", "h"),))).result(10)
     ledger.write(LedgerBatch(nodes=(Node("n", "b2", "h"),))).result(10)
     with ledger.reader() as reader:
         assert recovery.last_readings(reader) == {}
+        assert recovery.recent_uses(reader) == []
         assert len(reader.rows("recovery/metered_hours")) == 1
+
+
+def test_a_restarted_agent_finds_who_used_a_shared_device_since_its_last_interval(open_ledger):
+    ledger = open_ledger()
+    ledger.write(registered()).result(10)
+    uses = tuple(use(n) for n in (10, 65, 70))
+    before = LedgerBatch(uses=uses, intervals=(minute(0), minute(1)), site_id="lab")
+    ledger.write(before).result(10)
+    with ledger.reader() as reader:
+        assert recovery.recent_uses(reader) == [use(65), use(70)]
 
 
 def test_a_clock_set_back_hides_nothing_from_the_next_report(open_ledger):
