@@ -65,6 +65,7 @@ class Attendance:
     def __init__(self, relations: Relations | None = None) -> None:
         self._relations = relations
         self._heard: dict[str, _Heard] = {}
+        self._workers: dict[str, set[str]] = {}  # runs that used a device, as told last
         self._understood = False
 
     def take(
@@ -92,6 +93,7 @@ class Attendance:
             notices += _notices(track.device, crowd, holders)
             if all(process.sm_ratio is not None for process in found):
                 uses.append((look.device_id, self._use(track.device, look, crowd)))
+            self._workers[look.device_id] = {run for run, weight in crowd.runs.items() if weight}
         return uses, notices
 
     def _crowd(
@@ -104,7 +106,7 @@ class Attendance:
         """
         whose = [(process, relations.of(process.pid)) for process in found]
         if not relations.sure:
-            strange = any(owner is Stranger.UNSEEN for _, owner in whose)
+            strange = any(owner is Stranger.UNSEEN for one, owner in whose if one.listed)
             if not strange and any(isinstance(owner, str) for _, owner in whose):
                 self._understood = True
             if strange or not self._understood:
@@ -137,8 +139,11 @@ class Attendance:
         if idle_mw is None:
             assumed = (device.power_limit_mw or 0) // IDLE_PART
             idle_mw = assumed if heard.lowest_mw is None else min(assumed, heard.lowest_mw)
+        gone = self._workers.get(device.id, set()) - crowd.runs.keys()
+        # what has ended is not in the look, and may have worked: the look before tells of it
+        since_ns = None if gone else look.since_ns
         return Use(
-            from_ns=look.at_ns if look.since_ns is None else look.since_ns,
+            from_ns=look.at_ns if since_ns is None else since_ns,
             at_ns=look.at_ns,
             runs=tuple(sorted(crowd.runs.items())),
             others=crowd.others,

@@ -27,12 +27,13 @@ _NOT_AVAILABLE = 2**64 - 1
 class _Board:
     """A GPU with its handle, and what it never gives."""
 
-    __slots__ = ("never", "reader", "seen_us")
+    __slots__ = ("never", "reader", "same_pids", "seen_us")
 
     def __init__(self, reader: FieldReader) -> None:
         self.reader = reader
         self.never: set[str] = set()
         self.seen_us = 0  # newest process utilisation sample
+        self.same_pids = False  # whether both lists of processes were seen to name them alike
 
 
 class Nvml:
@@ -110,7 +111,8 @@ class Nvml:
     def processes(self, device_id: str) -> tuple[ProcessUse, ...] | None:
         """Compute processes with host PIDs and their use, 0 for those that did nothing.
 
-        No use is given where none can be asked for, or where the two lists name PIDs differently.
+        Those that have used the GPU and are not listed any more are told too. No use is given
+        where none can be asked for, or where the two lists name PIDs differently.
         """
         board = self._board(device_id)
         if "processes" in board.never:
@@ -120,18 +122,22 @@ class Nvml:
         except UnsupportedError:
             board.never.add("processes")
             raise
-        shares = self._sm_shares(board) if listed else {}
-        if shares and not any(int(process.pid) in shares for process in listed):
+        shares = self._sm_shares(board)
+        if shares and any(int(process.pid) in shares for process in listed):
+            board.same_pids = True
+        if shares and listed and not board.same_pids:
             shares = None
-        return tuple(
+        found = [
             ProcessUse(
                 device_id,
                 int(process.pid),
                 memory_bytes=_memory(process.usedGpuMemory),
-                sm_ratio=None if shares is None else shares.get(int(process.pid), 0.0),
+                sm_ratio=None if shares is None else shares.pop(int(process.pid), 0.0),
             )
             for process in listed
-        )
+        ]
+        ended = (shares or {}).items() if board.same_pids else ()
+        return *found, *(ProcessUse(device_id, pid, None, use, listed=False) for pid, use in ended)
 
     def resolution_ns(self, device_id: str) -> int | None:  # noqa: ARG002 - one interface
         """None: the counter ticks."""

@@ -86,18 +86,21 @@ NVML nvmlDeviceGetRunningProcessDetailList(nvmlDevice_t device, nvmlProcessDetai
     END;
 }
 
-/* ---- utilisation: one sample per process and second, of those that did something ---- */
+/* ---- utilisation: the newest sample of each process that did something, ended ones too ---- */
+
+#define SAMPLES_LAST (30 * NS_PER_S)
 
 static unsigned int usage(const Call *call, unsigned long long last_seen, unsigned int room,
                           nvmlProcessUtilizationSample_t *out)
 {
-    ns_t at = floor_div(call->at, NS_PER_S) * NS_PER_S;
-    unsigned long long stamp = (unsigned long long)clock_wall_us(at);
     unsigned int found = 0;
-    if (stamp <= last_seen) return 0;
     for (int i = 0; i < call->gpu->process_count; i++) {
         const Process *process = &call->gpu->processes[i];
-        bool busy = process->from <= at && at < process->until && (process->sm || process->memory_use);
+        ns_t last = call->at < process->until ? call->at : process->until - 1;
+        ns_t at = floor_div(last, NS_PER_S) * NS_PER_S;
+        unsigned long long stamp = (unsigned long long)clock_wall_us(at);
+        bool fresh = stamp > last_seen && at + SAMPLES_LAST > call->at;
+        bool busy = fresh && process->from <= at && (process->sm || process->memory_use);
         unsigned int pid = busy ? process_pid(*process->usage_pid ? process->usage_pid : process->pid) : 0;
         if (!pid) continue;
         if (found < room)

@@ -42,12 +42,16 @@ class Crowded(World):
         self.metering.builder._idle = idle
         self.looked_ns: int | None = None
         self.use: dict[int, float | None] = {}
+        self.ended: set[int] = set()
         self.device = A
 
     def look(self, power_mw: int | None = None) -> None:
         if power_mw is not None:
             self.metering.roll.tracks[self.device].power_mw = power_mw
-        listed = tuple(ProcessUse(self.device, pid, None, sm) for pid, sm in self.use.items())
+        listed = tuple(
+            ProcessUse(self.device, pid, None, sm, listed=pid not in self.ended)
+            for pid, sm in self.use.items()
+        )
         look = ProcessLook(self.device, self.now_ns, self.looked_ns)
         self.metering.take(SamplerBatch(self.now_ns, processes=listed, looks=(look,)), self.now_ns)
         self.looked_ns = self.now_ns
@@ -88,6 +92,38 @@ def test_two_runs_on_a_gpu_get_what_their_processes_used(tmp_path: Path) -> None
     total = sum(track.curve.curve_mj for track in world.metering.roll.tracks.values())
     assert sum(i.energy_mj for i in world.store.all("intervals")) == total
     assert world.shown("meter_energy_joules_total") == pytest.approx(total / 1000)
+
+
+def test_work_of_a_process_that_has_ended_is_its_runs(tmp_path: Path) -> None:
+    world = Crowded(tmp_path, Known(r1=11, r2=22))
+    world.use = {11: 0.05, 22: 0.9}
+    pair(world)
+    world.live(10)
+    world.go(2)
+    world.ended = {22}
+    world.look()  # r2's process has worked and ended
+    world.finish()
+    active, idle = (POWER_MW - ASSUMED_MW) * 12, ASSUMED_MW * 12
+    assert world.energy_mj(Kind.RUN, "r2") == pytest.approx(active * 90 / 95 + idle / 2, rel=0.02)
+
+
+def test_a_look_that_lacks_who_worked_before_tells_nothing_of_the_time_before_it(
+    tmp_path: Path,
+) -> None:
+    world = Crowded(tmp_path, Known(r1=11, r2=22))
+    world.use = {11: 0.05, 22: 0.9}
+    pair(world)
+    world.live(10)
+    world.go(2)
+    del world.use[22]  # ended, and no sample of it is left
+    world.look()
+    world.go(2)
+    world.look()
+    world.finish()
+    active, idle = (POWER_MW - ASSUMED_MW), ASSUMED_MW
+    assert world.energy_mj(Kind.RUN, "r2") == pytest.approx(
+        12 * (active * 90 / 95 + idle / 2), rel=0.02
+    )
 
 
 def test_the_idle_power_is_the_least_seen_while_nobody_was_on_the_gpu(tmp_path: Path) -> None:
@@ -144,12 +180,11 @@ def test_pids_are_believed_in_a_namespace_of_ones_own_once_all_of_them_are_seen(
     pair(world)
     world.live(20)
     world.use = {33: 1.0}
-    world.live(10)
+    world.live(10)  # the first look of it does not tell when the runs' processes ended
     world.finish()
-    assert world.energy_mj(Kind.RUN, "r1") == pytest.approx((POWER_MW - ASSUMED_MW) * 20, rel=0.02)
-    assert world.energy_mj(Kind.UNATTRIBUTED) == pytest.approx(
-        (POWER_MW - ASSUMED_MW) * 10, rel=0.02
-    )
+    active = POWER_MW - ASSUMED_MW
+    assert world.energy_mj(Kind.RUN, "r1") == pytest.approx(active * 22, rel=0.02)
+    assert world.energy_mj(Kind.UNATTRIBUTED) == pytest.approx(active * 8, rel=0.02)
 
 
 def test_a_process_on_a_gpu_that_its_run_did_not_claim_is_told(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -68,6 +69,22 @@ def test_the_nearest_launcher_counts(proc: Proc) -> None:
     for pid, parent in ((10, 1), (11, 10), (12, 11)):
         proc.add(pid, parent)
     assert proc.kin(Root("a", 10, 100), Root("b", 11, 100)).of(12) == "b"
+
+
+def test_a_process_that_has_ended_stays_with_its_run_while_that_lives(proc: Proc) -> None:
+    proc.add(10, 1)
+    proc.add(11, 10)
+    roots = [Root("a", 10, 100)]
+    kin = Kin(lambda: roots, proc.folder)
+    assert kin.of(11) == "a"
+    shutil.rmtree(proc.folder / "11")
+    assert kin.of(11) == "a"
+    proc.add(11, 1, start=200)  # the number comes again
+    assert kin.of(11) is Stranger.OTHER
+    shutil.rmtree(proc.folder / "11")
+    roots.clear()
+    kin.refresh()
+    assert kin.of(11) is Stranger.UNSEEN
 
 
 def test_a_process_once_known_stays_with_its_run_when_its_parents_end(proc: Proc) -> None:

@@ -20,7 +20,6 @@ import pytest
 
 from agent.agents import PATIENCE_S, Agent, agent, until
 from meter.errors import MeterError
-from meter.launch.client import request
 from meter.ledger import open_reader
 from meter.ledger.reports import run_document
 from standin.scenario import H100, Constant, Gpu, MigInstance, Process, Scenario, Square
@@ -189,7 +188,7 @@ def test_an_agent_that_was_killed_splits_the_open_minute_as_it_had(
     until(lambda: node.of_run("b") > 3 * node.of_run("a"), "the looks tell")
     known_j = node.of_run("b")
     node.agent.kill()  # the launchers start another
-    until(lambda: request(node.agent.socket, "GET", "/v1/runs/a")[0] == 200, "another")
+    until(lambda: node.agent.ask("GET", "/v1/runs/a")[0] == 200, "another")
     for job in jobs.values():
         job.end()
     used = {name: energy_j(node, name) for name in "ab"}
