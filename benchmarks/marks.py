@@ -8,6 +8,7 @@ truth; a board's gain (about ±5 %, part of every bound) comes on top.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import random
 import statistics
@@ -53,6 +54,8 @@ print(json.dumps({"first": first, "took": took, "dropped": meter.marks.dropped()
 """
 SECOND_NS = 1_000_000_000
 DEVICES = 8
+APART_S = 0.0015
+"""Samplers that are recorded together do not all wake up in the same moment."""
 STOPPING_S = 4.0
 """While recordings are ended one by one, this process is too busy to hear the others in time."""
 
@@ -111,16 +114,15 @@ def steps_table(size: Size) -> Table:
         " inside bounds; mean of 20 steps <= 0.1 %",
     )
     loads = {"constant 300 W": Constant(300), "square 100/700 W, 0.9 s": Square(100, 700, 0.9)}
+    wanted = itertools.product(((20, V100), (100, H100)), (0.0, 1.0, 3.0), loads)
     cases = {
         (f"ticks of {tick_ms} ms, jitter {jitter_ms:g} ms", load): Gpu(
             power=loads[load],
             sensor=replace(model, limit_w=700.0).with_counter(
-                Counter(tick_s=tick_ms / 1e3, jitter_s=jitter_ms / 1e3)
+                Counter(tick_s=tick_ms / 1e3, jitter_s=jitter_ms / 1e3, phase_s=number * APART_S)
             ),
         )
-        for tick_ms, model in ((20, V100), (100, H100))
-        for jitter_ms in (0.0, 1.0, 3.0)
-        for load in loads
+        for number, ((tick_ms, model), jitter_ms, load) in enumerate(wanted)
     }
     with recorded([Scenario(gpus=[gpu]) for gpu in cases.values()], size.record_s) as found:
         for names, [curve] in zip(cases, found, strict=True):
