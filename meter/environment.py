@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 SOCKET_LIMIT_BYTES = 107
 """The longest path, in bytes, that a Unix socket can be bound to on Linux."""
 
+SLURM_GPUS = ("SLURM_STEP_GPUS", "SLURM_JOB_GPUS")
+"""Where Slurm tells a step, or a job, its GPUs as the node numbers them."""
+
 NODE_LEASE_DIR = "/run/lock/meter"
 """Where GPUs of a node are leased if it can be written to by whoever meters."""
 
@@ -136,6 +139,7 @@ class Environment:
         "replay",
         "run_id",
         "simulate",
+        "slurm_gpus",
         "socket",
         "socket_named",
         "uid",
@@ -163,6 +167,7 @@ class Environment:
         self.cuda_visible_devices = variables.get("CUDA_VISIBLE_DEVICES")
         self.cuda_device_order = variables.get("CUDA_DEVICE_ORDER")
         self.nvidia_visible_devices = variables.get("NVIDIA_VISIBLE_DEVICES")
+        self.slurm_gpus = next(filter(None, map(variables.get, SLURM_GPUS)), None)
 
     @classmethod
     def of_process(cls) -> Environment:

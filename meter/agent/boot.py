@@ -20,6 +20,7 @@ from meter.agent.supervisor import Supervisor, spawn
 from meter.environment import Environment
 from meter.errors import AgentError, ConfigError, MeterError, UsageError
 from meter.launch.spawn import ALREADY_RUNNING, python_command
+from meter.launch.trust import not_own
 from meter.units import NS_PER_S
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
@@ -151,6 +152,8 @@ def boot(options: Options, environment: Environment, ready: Ready) -> tuple[Boot
     settled = None if options.private else _settings(options, environment)
     place = str(settled.config.socket) if settled else environment.socket
     environment.ensure_socket_dir()
+    if options.private and (fault := not_own(place, environment.uid)):
+        raise AgentError(fault, "start the one that all use with `meter agent`")
     lock(place)
     recipe = SamplerRecipe(environment, _wanted(settled) if settled else guess(environment))
     supervisor = Supervisor(recipe)
@@ -214,10 +217,11 @@ def await_first_reading(booted: Booted, timeout_s: float = _FIRST_READING_S) -> 
 
 def lock(path: str) -> int:
     """Lock the socket's place for as long as this process lives; AlreadyRunningError if it is."""
+    name = f"{path}.lock"
     try:
-        fd = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise AgentError(f"cannot lock {path} ({error.strerror})", "set METER_SOCKET") from None
+        raise AgentError(f"cannot lock {path} ({error.strerror})", _remedy(name)) from None
     deadline = time.monotonic() + _ENDING_S
     while not _locked(fd):
         if time.monotonic() >= deadline or _answered(path):
@@ -227,6 +231,15 @@ def lock(path: str) -> int:
             )
         time.sleep(0.005)
     return fd
+
+
+def _remedy(name: str) -> str:
+    """What helps where a lock's file cannot be opened."""
+    try:
+        owner = os.lstat(name).st_uid
+    except OSError:
+        return "set METER_SOCKET"
+    return f"end the agent of user {owner} that made {name}, then remove it; or set METER_SOCKET"
 
 
 def _answered(path: str) -> bool:

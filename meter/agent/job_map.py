@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from meter.model import Component, Notice, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from meter.model import Device
@@ -29,10 +29,14 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """What the map says of a job: what it holds, and what of the map could not be read."""
+    """What the map says of a job: what it holds, and what of the map could not be read.
+
+    ``others`` are the devices that it gives to other jobs.
+    """
 
     holds: tuple[HoldShare, ...] = ()
     notices: tuple[Notice, ...] = ()
+    others: frozenset[str] = frozenset()
 
 
 class JobMap:
@@ -41,14 +45,18 @@ class JobMap:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def of(self, jobs: Collection[str], devices: Iterable[Device]) -> Mapped:
+    def of(self, jobs: Collection[str], devices: Sequence[Device]) -> Mapped:
         """What is held by any of these jobs."""
         if not jobs:
             return Mapped()
         faults: list[str] = []
         texts = self._texts(faults)
-        wanted = {name for name, text in texts.items() if jobs_of(name, text, faults) & set(jobs)}
-        return Mapped(holds_of(wanted, devices, faults), _told(self._folder, faults))
+        listed = {name: jobs_of(name, text, faults) for name, text in texts.items()}
+        wanted = {name for name, found in listed.items() if found & set(jobs)}
+        holds = holds_of(wanted, devices, faults)
+        taken = holds_of((name for name, found in listed.items() if found - set(jobs)), devices, [])
+        others = frozenset(device_id for device_id, _ in taken)
+        return Mapped(holds, _told(self._folder, faults), others)
 
     def _texts(self, faults: list[str]) -> dict[str, str]:
         try:

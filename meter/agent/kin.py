@@ -24,9 +24,11 @@ _START_FIELD = 22 - 3  # of /proc/PID/stat, counted behind the name
 _PARENT_FIELD = 4 - 3
 _MOST_PARENTS = 64
 _MOST_KNOWN = 4_096
-_CONTAINER = re.compile(r"kubepods|docker|libpod|containerd|crio|[0-9a-f]{64}")
-_SLURM_JOB = re.compile(r".*?/job_\d+(?=/|$)")
-_SCOPE = re.compile(r".*/(?!session-|init\.)[^/]+\.scope|.*/run-[^/]+\.service")
+_CONTAINER = re.compile(
+    r".*/(?:(?:docker|libpod|crio|cri-containerd|nerdctl)-)?[0-9a-f]{64}(?:\.scope)?(?=/|$)"
+)
+_SLURM_JOB = re.compile(r".*?slurm.*?/job_\d+(?=/|$)")
+_RUN = re.compile(r".*/run-[^/]+\.(?:scope|service)")
 
 
 class Stranger(Enum):
@@ -180,11 +182,10 @@ def group_of(text: str) -> str:
 
 
 def own_group(path: str) -> str | None:
-    """The control group that one job has for itself: a Slurm job, a container, a scope.
+    """The control group that one job has for itself: a Slurm job, a container, `systemd-run`'s.
 
-    None for groups that others share: a login session, a service.
+    Known by the id in its name. None for groups that others share: a login session, a terminal,
+    an editor, a service, the daemon of containers.
     """
-    job = _SLURM_JOB.match(path)
-    if job:
-        return job[0]
-    return path if _CONTAINER.search(path) or _SCOPE.fullmatch(path) else None
+    found = _SLURM_JOB.match(path) or _CONTAINER.match(path) or _RUN.fullmatch(path)
+    return found[0] if found else None

@@ -6,13 +6,13 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from meter.model import Component, Notice
+from meter.model import Component, Notice, Severity
 from meter.sampling import identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from meter.agent.job_map import JobMap
+    from meter.agent.job_map import JobMap, Mapped
     from meter.agent.runs import LiveRun
     from meter.model import Device
     from meter.sampling.identity import Selection
@@ -31,13 +31,20 @@ def _gpus_of(live: LiveRun, known: Sequence[Device], job_map: JobMap | None) -> 
     wanted = live.wanted
     if wanted.gpus is not None:
         return identity.resolve(wanted.gpus, known)
-    found = identity.visible(wanted.visible, wanted.order, known, container=wanted.container)
+    found = identity.visible(
+        wanted.visible,
+        wanted.order,
+        known,
+        container=wanted.container,
+        batch=bool(live.jobs),
+    )
     if job_map is None or not live.jobs:
         return found
     mapped = job_map.of(live.jobs, known)
     by_name = wanted.visible is not None and not identity.positional(wanted.visible)
     if not mapped.holds or by_name:
-        return replace(found, notices=(*found.notices, *mapped.notices))
+        unlisted = () if mapped.holds else _unlisted(found, mapped)
+        return replace(found, notices=(*found.notices, *mapped.notices, *unlisted))
     notices = mapped.notices
     if wanted.visible is not None and set(mapped.holds) != set(found.holds):
         text = (
@@ -46,3 +53,15 @@ def _gpus_of(live: LiveRun, known: Sequence[Device], job_map: JobMap | None) -> 
         )
         notices = (*notices, Notice("job_map_followed", text))
     return identity.Selection(mapped.holds, notices=notices)
+
+
+def _unlisted(found: Selection, mapped: Mapped) -> tuple[Notice, ...]:
+    """That the map gives a job's GPUs to others, and does not know the job."""
+    taken = sorted({device_id for device_id, _ in found.holds} & mapped.others)
+    if not taken:
+        return ()
+    text = (
+        f"The job map lists other jobs on {', '.join(taken[:3])}, and this one nowhere; its GPUs "
+        "were taken from its environment. Name them with --gpus to be sure."
+    )
+    return (Notice("job_map_unlisted", text, Severity.WARNING),)

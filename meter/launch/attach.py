@@ -12,9 +12,10 @@ import signal
 import sys
 import time
 
-from meter.environment import Environment
+from meter.environment import SLURM_GPUS, Environment
 from meter.errors import MeterError, UsageError
 from meter.launch import begin, closing
+from meter.launch.claim import Claim
 from meter.launch.identity import NAMES, without_identity
 from meter.launch.keeper import Keeper
 from meter.launch.link import SETTLE_S
@@ -39,7 +40,7 @@ _FAILED, _USAGE = 1, 2
 _START_S = 0.3
 _LOOK_S = 1.0
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_DEVICES = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")
+_DEVICES = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES", *SLURM_GPUS)
 
 
 def attach(words: Sequence[str]) -> NoReturn:
@@ -52,7 +53,7 @@ def attach(words: Sequence[str]) -> NoReturn:
             os._exit(0)
         target = Target(options.pid)
         options.command = target.command
-        link = _opened(options, target)
+        link, claim = _opened(options, target)
     except MeterError as error:
         say(f"meter attach: {error}")
         wrong = isinstance(error, UsageError) or getattr(error, "usage", False)
@@ -62,6 +63,7 @@ def attach(words: Sequence[str]) -> NoReturn:
         code = Attachment(options, target, link).go()
     except Exception as error:  # noqa: BLE001  one line, not a traceback
         say(f"meter attach: {type(error).__name__}: {error}")
+    claim.drop()
     os._exit(code)
 
 
@@ -82,16 +84,17 @@ def surroundings(own: Environment, target: Target) -> Environment:
     return Environment(variables, own.uid)
 
 
-def _opened(options: Options, target: Target) -> Link:
+def _opened(options: Options, target: Target) -> tuple[Link, Claim]:
     """The run, taken by an agent; raises UsageError, AgentError or RefusedError."""
     environment = trusted(surroundings(Environment.of_process(), target), say)
     link = begin.link_for(
         options, environment, os.getpid(), nested_over=False, tell=say, spawn=spawn_agent
     )
+    claim = Claim(environment, target, link.spec["id"])
     link.spec["attached"] = {"pid": target.pid, "environment": target.variables is not None}
     begin.open_run(link, options, time.monotonic() + _START_S)
     link.begins(time.clock_gettime_ns(time.CLOCK_BOOTTIME), time.time_ns() // 1_000)
-    return link
+    return link, claim
 
 
 class Attachment:

@@ -41,11 +41,11 @@ def link_for(
     return Link(environment, body, tell=tell, debug=debug, spawn=spawn, agent=agent)
 
 
-def added_variables(environment: Environment, run: str, launcher_pid: int) -> dict[str, str]:
+def added_variables(socket: str, run: str, launcher_pid: int) -> dict[str, str]:
     """What a metered job finds in its environment, and nothing else of ours."""
     return {
         "METER_RUN_ID": run,
-        "METER_SOCKET": environment.socket,
+        "METER_SOCKET": socket,
         "METER_LAUNCHER_PID": str(launcher_pid),
     }
 

@@ -9,6 +9,7 @@ import struct
 import time
 
 from meter.errors import AgentError
+from meter.launch.trust import peer_fault
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ class NoAnswerError(AgentError):
     """The agent did not answer in time."""
 
 
+class ForeignAgentError(AgentError):
+    """Somebody listens who must not learn of us."""
+
+
 class Exchange:
     """A request on its way: sent at once, its answer read when wanted."""
 
@@ -42,14 +47,17 @@ class Exchange:
         *,
         timeout_s: float = 1.0,
     ) -> None:
-        """Connect and send; raises NoAgentError or NoAnswerError."""
+        """Connect and send; raises NoAgentError, NoAnswerError or ForeignAgentError."""
         self._socket_path = socket_path
         self._received = bytearray()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(max(timeout_s, 0.001))
         try:
             self._socket.connect(socket_path)
-            self.agent_pid = _peer_pid(self._socket)
+            self.agent_pid, uid = _peer(self._socket)
+            if fault := peer_fault(socket_path, uid, os.getuid()):
+                self._socket.close()
+                raise ForeignAgentError(fault, "name another socket with METER_SOCKET")
             self._socket.sendall(_request_bytes(method, path, body))
         except OSError as error:
             self._socket.close()
@@ -120,10 +128,11 @@ def problem_text(status: int, problem: Mapping[str, Any]) -> str:
     return " ".join(str(said).split())
 
 
-def _peer_pid(connected: socket.socket) -> int:
-    """PID of the agent, as the kernel knows it; 0 from another PID namespace."""
+def _peer(connected: socket.socket) -> tuple[int, int]:
+    """PID and user of the agent, as the kernel knows them; PID 0 from another PID namespace."""
     raw = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-    return int(_UCRED.unpack(raw)[0])
+    pid, uid, _ = _UCRED.unpack(raw)
+    return int(pid), int(uid)
 
 
 def _request_bytes(method: str, path: str, body: Mapping[str, Any] | None) -> bytes:

@@ -71,7 +71,7 @@ def set_beside(
         if told.get("usage"):
             raise RefusedError(told["error"], usage=True)
         raise AgentError(told["error"])
-    return added_variables(environment, told["run"], os.getpid()) if "run" in told else {}
+    return added_variables(told["socket"], told["run"], os.getpid()) if "run" in told else {}
 
 
 def _limit_s(options: Options, deadline: float) -> float:

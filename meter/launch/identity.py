@@ -51,6 +51,8 @@ def identify(
             found = (valid, origin)
         elif origin != _OWN:
             _link(links, SOURCE_OF_ORIGIN[origin], text)
+    if variables.get("SLURM_ARRAY_TASK_ID"):  # Slurm's job map knows the task's own number
+        _link(links, "slurm", variables.get("SLURM_JOB_ID", "").strip())
     run_id, origin = found or (new_id(), GENERATED)
     return Identity(run_id, origin, links)
 

@@ -13,8 +13,15 @@ from contextlib import suppress
 from functools import partial
 
 from meter.errors import AgentError, MeterError
-from meter.launch.client import Exchange, NoAgentError, NoAnswerError, problem_text
+from meter.launch.client import (
+    Exchange,
+    ForeignAgentError,
+    NoAgentError,
+    NoAnswerError,
+    problem_text,
+)
 from meter.launch.spawn import ALREADY_RUNNING, AgentProcess, spawn_agent
+from meter.launch.trust import not_own, own_place
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
@@ -36,6 +43,8 @@ _BUDGET_S = 1.0
 _BUDGET_ANSWER_S = 2.0
 _START_S = 10.0
 _RACE_S = 2.0
+_RETURN_S = 5.0
+_AGAIN_S = 0.05
 _NOT_FOUND = 404
 _UNAVAILABLE = 503
 
@@ -97,6 +106,11 @@ class Link:
         if self._agent is None:
             if self._joined(deadline):
                 return
+            own = own_place(self._environment, self._tell)
+            if own is not self._environment:
+                self._environment = own
+                if self._joined(deadline):
+                    return
             self._agent = self._spawn(self._environment)
         self._debug(f"started agent {self._agent.pid} at {self._environment.socket}")
         self._await_listening(deadline)
@@ -127,6 +141,11 @@ class Link:
         self.spec["started_ns"], self.spec["started_us"] = at_ns, at_us
         self._begun = True
         self._forget_answer()
+
+    @property
+    def socket(self) -> str:
+        """Where the run's agent listens."""
+        return self._environment.socket
 
     @property
     def agent_pid(self) -> int | None:
@@ -218,13 +237,20 @@ class Link:
             self._replace(time.monotonic() + _START_S)
 
     def _replace(self, deadline: float) -> None:
-        """The agent is gone: start another, which finds in the ledger what the old one knew."""
+        """The agent is gone: start another, which finds in the ledger what the old one knew.
+
+        Where several users share an agent it is not ours to start: it may come back by itself.
+        """
+        shared = self._agent is None and not_own(self.socket, self._environment.uid)
         self._forget_agent()
         if self._respawns >= RESPAWNS:
             raise AgentError(f"the agent died {RESPAWNS + 1} times", "see agent.log in METER_HOME")
         self._respawns += 1
         self._debug(f"the agent died; starting another ({self._respawns} of {RESPAWNS})")
         self.spec["resume"] = True
+        until = min(deadline, time.monotonic() + _RETURN_S)
+        while shared and not self._joined(deadline) and time.monotonic() < until:
+            time.sleep(_AGAIN_S)
         self.reach(deadline)
         self.register()
 
@@ -292,12 +318,14 @@ class Link:
 
     def _joined(self, deadline: float) -> bool:
         """Whether an agent already runs; if it can, it takes the request at once."""
-        if not os.path.exists(self._environment.socket):
+        if self._exchange is not None:
+            return True
+        if not os.path.exists(self.socket):
             return False
         try:
             self._environment.ensure_socket_dir()
             self._post(min(_CONNECT_S, deadline - time.monotonic()))
-        except NoAgentError:
+        except (NoAgentError, ForeignAgentError):
             return False
         except NoAnswerError:
             self._debug("the agent is too busy to listen; asked again once the job runs")

@@ -135,7 +135,11 @@ class Launch:
 
             self.file = SummaryFile(self.options.summary_json)
             self.file.clear()
+        from meter.launch.trust import own_place
+
         agent = None
+        if not os.path.exists(self.environment.socket):
+            self.environment = own_place(self.environment, say)
         if not os.path.exists(self.environment.socket):
             agent = self._spawn(self.environment)  # it begins while we load the rest
         from meter.launch import begin
@@ -150,8 +154,8 @@ class Launch:
             spawn=self._spawn,
             agent=agent,
         )
-        self.added = begin.added_variables(self.environment, self.link.spec["id"], own)
         self.notes += begin.open_run(self.link, self.options, self.deadline)
+        self.added = begin.added_variables(self.link.socket, self.link.spec["id"], own)
 
     def _spawn(self, environment: Environment) -> AgentProcess:
         """Start the agent, and use the time until it listens."""

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
             _tell(orders, {"error": str(error), "usage": usage, "say": said})
             return 0
         link.begins(time.clock_gettime_ns(time.CLOCK_BOOTTIME), time.time_ns() // 1_000)
-        _tell(orders, {"run": link.spec["id"], "say": said})
+        _tell(orders, {"run": link.spec["id"], "socket": link.socket, "say": said})
     link.keep(job, lambda: end_of_watched(job, options.linger_s), live=False)
     closing.show(link, options, file, notes)
     for line in said[len(said) :]:

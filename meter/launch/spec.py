@@ -41,9 +41,9 @@ def registration(
     }
     if identity.links:
         body["links"] = [{"source": source, "id": text} for source, text in identity.links]
-    container = _sent(environment.nvidia_visible_devices, limits.GPUS_CHARS)
-    if container and container.strip() not in _NO_LIST:  # else an older agent need not know of it
-        body["nvidia_visible_devices"] = container
+    around = _sent(_gpus_around(environment), limits.GPUS_CHARS)
+    if around is not None:  # else an older agent need not know of it
+        body["nvidia_visible_devices"] = around
     if options.budgets:  # else an older agent need not know of them
         body["budgets"] = [{"amount": a, "unit": unit} for unit, a in options.budgets.items()]
         body["stop_over_budget"] = options.stop_over_budget
@@ -63,6 +63,18 @@ def end_of(status: int | None, linger_s: float | None) -> dict[str, Any]:
         "ended_us": time.time_ns() // 1_000,
         "linger_s": linger_s,
     }
+
+
+def _gpus_around(environment: Environment) -> str | None:
+    """The GPUs that there are for the job, which CUDA counts anew: a container's, or Slurm's.
+
+    Names of a container say more than Slurm's numbers, and those more than a container's, which
+    may be counted within the job too.
+    """
+    container = (environment.nvidia_visible_devices or "").strip()
+    found = None if container in _NO_LIST else container
+    named = found is not None and not found[:1].isdigit()
+    return found if named else environment.slurm_gpus or found
 
 
 def _project_of(environment: Environment) -> str | None:

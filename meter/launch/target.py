@@ -38,7 +38,7 @@ class Target:
             self.command = _command(pid)
             self.variables = _variables(pid)
             self.elsewhere = _namespace(pid) not in (None, _namespace(os.getpid()))
-            self.age_s = _now_s() - self.start / os.sysconf("SC_CLK_TCK")
+            self.age_s = (_ticks() - self.start) / os.sysconf("SC_CLK_TCK")
             _refuse_another(pid, self.start)
             _refuse_metered(pid, self.variables or {})
         except BaseException:
@@ -56,11 +56,19 @@ class Tree:
         self._fds: dict[int, int] = {}
 
     def look(self) -> None:
-        """Find new descendants, forget those that have ended."""
-        known = {self.root.pid, *self._fds}
-        for pid in descendants(known, parents()):
-            self._watch(pid)
+        """Find new descendants, forget those that have ended.
+
+        Numbers come again: one that is known counts while its process lives, a new one if that
+        process is older than the look.
+        """
+        began = _ticks()
+        parents_of = parents()
         self._forget_ended()
+        known = set(self._fds)
+        if not has_ended(self.root.fd):
+            known.add(self.root.pid)
+        for pid in descendants(known, parents_of):
+            self._watch(pid, before=began)
 
     def left(self) -> list[int]:
         """Descendants that still run."""
@@ -71,11 +79,19 @@ class Tree:
         """Descriptors that become readable when a descendant ends."""
         return list(self._fds.values())
 
-    def _watch(self, pid: int) -> None:
+    def _watch(self, pid: int, *, before: int) -> None:
         try:
-            self._fds[pid] = os.pidfd_open(pid)
+            fd = os.pidfd_open(pid)
         except OSError:
             return  # has just ended
+        try:
+            same = _running(pid) < before
+        except UsageError:
+            same = False
+        if same:
+            self._fds[pid] = fd
+        else:
+            os.close(fd)
 
     def _forget_ended(self) -> None:
         for pid, fd in list(self._fds.items()):
@@ -202,7 +218,8 @@ def _refuse_metered(pid: int, variables: dict[str, str]) -> None:
             raise UsageError(f"process {pid} is itself a `meter run`", "see `meter runs`")
 
 
-def _now_s() -> float:
+def _ticks() -> int:
+    """Now, as starts of processes are counted."""
     import time
 
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))

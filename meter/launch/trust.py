@@ -2,7 +2,8 @@
 
 It may where it, and its folder, belong to this user or to root. A socket of another user counts
 where it is shared on purpose: its group is one of ours and may use it, in a folder of ours or of
-root's that is not for everybody's files, as /tmp is.
+root's that is not for everybody's files, as /tmp is. An agent of our own listens only in a folder
+that is ours alone: what it leaves in another would keep the node's own agent out.
 """
 
 from __future__ import annotations
@@ -25,8 +26,50 @@ def trusted(environment: Environment, tell: Callable[[str], None]) -> Environmen
     if not found:
         return environment
     tell(f"meter: METER_SOCKET: {found}: not used; an agent of this user's own meters the job")
-    left = {name: v for name, v in environment.variables.items() if name != "METER_SOCKET"}
-    return Environment(left, environment.uid)
+    return _elsewhere(environment)
+
+
+def own_place(environment: Environment, tell: Callable[[str], None]) -> Environment:
+    """The environment for an agent of our own, where nobody listens at the socket."""
+    found = environment.socket_named and not_own(environment.socket, environment.uid)
+    if not found:
+        return environment
+    tell(
+        f"meter: nobody listens at METER_SOCKET, and {found}: an agent of this user's own meters"
+        " the job at another socket"
+    )
+    return _elsewhere(environment)
+
+
+def not_own(path: str, uid: int) -> str | None:
+    """Why no agent of our own may listen in the socket's folder; None if it may."""
+    folder = os.path.dirname(path)
+    try:
+        around = os.stat(folder)
+    except OSError:
+        return None  # the one who makes it owns it
+    if around.st_uid != uid:
+        return f"the folder {folder} belongs to another user ({around.st_uid})"
+    return f"the folder {folder} is for several users" if around.st_mode & stat.S_ISVTX else None
+
+
+def peer_fault(path: str, peer_uid: int, uid: int) -> str | None:
+    """Why the user who answers at a socket may not be asked; None if he may.
+
+    Root may ask anybody's agent that is where only its user, or root, can put one.
+    """
+    if peer_uid in (uid, 0):
+        return None
+    foreign = f"who listens at {path} is another user ({peer_uid})"
+    try:
+        owner, around = os.lstat(path).st_uid, os.stat(os.path.dirname(path))
+    except OSError:
+        return foreign
+    if owner not in (peer_uid, 0):
+        return foreign
+    if uid == 0 and around.st_uid in (peer_uid, 0) and not around.st_mode & stat.S_IWOTH:
+        return None
+    return taken_by(path, uid)
 
 
 def taken_by(path: str, uid: int) -> str | None:
@@ -48,8 +91,12 @@ def taken_by(path: str, uid: int) -> str | None:
 
 
 def _shared(found: os.stat_result, around: os.stat_result) -> bool:
-    for_all = stat.S_ISVTX | stat.S_IWOTH
-    if not stat.S_ISSOCK(found.st_mode) or around.st_mode & for_all == for_all:
+    if not stat.S_ISSOCK(found.st_mode) or around.st_mode & stat.S_IWOTH:
         return False
     ours = {os.getegid(), *os.getgroups()}
     return found.st_mode & _GROUP == _GROUP and found.st_gid in ours
+
+
+def _elsewhere(environment: Environment) -> Environment:
+    left = {name: v for name, v in environment.variables.items() if name != "METER_SOCKET"}
+    return Environment(left, environment.uid)

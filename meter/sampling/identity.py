@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from meter.errors import UsageError
@@ -69,29 +70,27 @@ def visible(
     devices: Sequence[Device],
     *,
     container: str | None = None,
+    batch: bool = False,
 ) -> Selection:
     """The devices that CUDA shows to a job with this environment; never raises.
 
     The list ends at its first invalid entry, as CUDA has it. Whatever CUDA's documents leave
     open gives the notice ``ambiguous_devices``; a job that sees no GPU gives ``no_gpu_visible``.
-    ``container`` is a list in NVIDIA_VISIBLE_DEVICES: what there is in the job's container, which
-    CUDA counts anew from 0.
+    ``container`` lists what there is for the job, which CUDA counts anew from 0: a container's
+    NVIDIA_VISIBLE_DEVICES, or what Slurm gave it. ``batch`` says that the job is Slurm's, which
+    counts anew only where it keeps jobs from each other's GPUs.
     """
-    gpus = _gpus(devices)
-    if container is not None:
-        targets, doubts = _read_list(container[:MAX_TEXT], "PCI_BUS_ID", gpus)
-        if doubts or not targets:
-            pass  # not what a container runtime writes: as if it were not there
-        elif cuda_visible_devices is None:
-            return Selection(_merged(targets))
-        elif positional(cuda_visible_devices) and all(one.share == 1 for one in targets):
-            by_id = {gpu.id: gpu for gpu in gpus}
-            gpus = [replace(by_id[one.device_id], index=n) for n, one in enumerate(targets)]
+    gpus, own_doubts = _gpus(devices), list[str]()
+    around = _around(container, gpus)
     if cuda_visible_devices is None:
-        return Selection(tuple((gpu.id, Fraction(1)) for gpu in gpus))
+        return Selection(_merged(around or map(_board, gpus)))
     if not gpus:
         return Selection(())
-    targets, doubts = _read_list(cuda_visible_devices[:MAX_TEXT], order, gpus)
+    text = cuda_visible_devices[:MAX_TEXT]
+    if positional(text):
+        gpus, own_doubts = _counted(text, gpus, around, batch=batch)
+    targets, doubts = _read_list(text, order, gpus)
+    doubts += own_doubts
     notices = []
     if doubts:
         notices.append(_ambiguous(cuda_visible_devices, doubts, targets))
@@ -105,6 +104,36 @@ def visible(
             )
         )
     return Selection(_merged(targets), bool(doubts), tuple(notices))
+
+
+def _around(container: str | None, gpus: Sequence[Device]) -> list[Target]:
+    """What there is for the job; none where the list is not what a container runtime writes."""
+    if container is None:
+        return []
+    targets, doubts = _read_list(container[:MAX_TEXT], "PCI_BUS_ID", gpus)
+    return [] if doubts else targets
+
+
+def _counted(
+    text: str, gpus: Sequence[Device], around: Sequence[Target], *, batch: bool
+) -> tuple[list[Device], list[str]]:
+    """The GPUs under the numbers that a list of numbers means, and why that is in doubt."""
+    words = [_integer(word.strip()) for word in text.split(",")]
+    numbers = set(takewhile(lambda number: number != -1, words))
+    if not around or any(one.share < 1 for one in around):
+        doubt = batch and not numbers >= {gpu.index for gpu in gpus}
+        told = ["Slurm may count within the job, and does not tell its GPUs"]
+        return list(gpus), told if doubt else []
+    by_id = {gpu.id: gpu for gpu in gpus}
+    there = [by_id[one.device_id] for one in around]
+    inside = [replace(gpu, index=number) for number, gpu in enumerate(there)]
+    if not batch or not numbers <= {gpu.index for gpu in there}:
+        return inside, []
+    if not numbers <= {gpu.index for gpu in inside}:
+        return there, []
+    both = [{gpu.id for gpu in some if gpu.index in numbers} for some in (there, inside)]
+    told = ["Slurm may have counted within the job, as taken here, or on the node"]
+    return inside, told if both[0] != both[1] else []
 
 
 def positional(text: str) -> bool:

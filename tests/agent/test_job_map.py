@@ -25,6 +25,7 @@ GPUS = (
     Device("GPU-2", Component.GPU, "H100", Method.MEASURED, index=2, instances=SLICES),
     Device("cpu-0", Component.CPU, "CPU", Method.MODELLED),
 )
+PLAIN = (*GPUS[:2], GPUS[3])
 
 
 def live(job: str = "42", origin: str = "SLURM_JOB_ID", **wanted: str) -> LiveRun:
@@ -91,6 +92,26 @@ def test_a_folder_that_is_not_there_is_a_notice(tmp_path: Path) -> None:
     found = selection_of(live(), GPUS, JobMap(tmp_path / "none"))
     assert len(found.holds) == 4
     assert [notice.code for notice in found.notices] == ["job_map_unread"]
+
+
+def test_a_job_that_the_map_does_not_know_on_gpus_that_it_gives_to_others_is_told_so(
+    folder: Path,
+) -> None:
+    found = selection_of(live("7", visible="0", container="0"), PLAIN, JobMap(folder))
+    assert dict(found.holds) == {"GPU-0": 1, "cpu-0": 1}
+    assert [notice.code for notice in found.notices] == ["job_map_unlisted"]
+    (folder / "0").write_text("")
+    found = selection_of(live("7", visible="0", container="0"), PLAIN, JobMap(folder))
+    assert found.notices == ()
+
+
+def test_numbers_of_a_slurm_job_are_followed_by_what_slurm_gave_it_and_doubted_without() -> None:
+    found = selection_of(live(visible="0", container="1"), PLAIN, None)
+    assert dict(found.holds) == {"GPU-1": 1, "cpu-0": 1}
+    found = selection_of(live(visible="0"), PLAIN, None)
+    assert [notice.code for notice in found.notices] == ["ambiguous_devices"]
+    found = selection_of(live(visible="0", origin="METER_RUN_ID"), PLAIN, None)
+    assert found.notices == ()
 
 
 @given(st.text(max_size=300))

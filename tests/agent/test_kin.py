@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOST = "pid:[4026531836]"
+ID = "0123456789abcdef" * 4
+APP = "/user.slice/user-1000.slice/user@1000.service/app.slice"
 
 
 class Proc:
@@ -176,10 +178,31 @@ def test_real_processes_are_found_with_their_real_launchers(tmp_path: Path) -> N
     ("path", "own"),
     [
         ("/slurm/uid_1000/job_42/step_0/task_0", "/slurm/uid_1000/job_42"),
-        ("/kubepods/burstable/pod12/abc", "/kubepods/burstable/pod12/abc"),
+        ("/system.slice/slurmstepd.scope/job_12/step_0", "/system.slice/slurmstepd.scope/job_12"),
+        (f"/kubepods/burstable/pod12/{ID}", f"/kubepods/burstable/pod12/{ID}"),
+        (f"/docker/{ID}", f"/docker/{ID}"),
+        (f"/system.slice/docker-{ID}.scope", f"/system.slice/docker-{ID}.scope"),
+        (f"/machine.slice/libpod-{ID}.scope/container", f"/machine.slice/libpod-{ID}.scope"),
+        (
+            f"/kubepods.slice/x.slice/cri-containerd-{ID}.scope/init.scope",
+            f"/kubepods.slice/x.slice/cri-containerd-{ID}.scope",
+        ),
+        (f"/kubepods.slice/crio-{ID}.scope", f"/kubepods.slice/crio-{ID}.scope"),
+        (f"/docker/{ID}/docker/{ID[::-1]}/x", f"/docker/{ID}/docker/{ID[::-1]}"),
         ("/user.slice/user-1000.slice/run-u12.scope", "/user.slice/user-1000.slice/run-u12.scope"),
         ("/system.slice/run-u7.service", "/system.slice/run-u7.service"),
         ("/system.slice/ssh.service", None),
+        ("/system.slice/docker.service", None),
+        ("/system.slice/containerd.service", None),
+        ("/system.slice/jupyterhub.service", None),
+        ("/system.slice/slurmd.service", None),
+        ("/kubepods.slice", None),
+        ("/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod12.slice", None),
+        (f"/machine.slice/libpod-conmon-{ID}.scope", None),
+        (f"{APP}/app-org.gnome.Terminal.slice/vte-spawn-1b2c.scope", None),
+        (f"{APP}/app-gnome-code-4242.scope", None),
+        ("/user.slice/user-1000.slice/user@1000.service/tmux-spawn-9c.scope", None),
+        ("/builds/job_7/x", None),
         ("/user.slice/user-1000.slice/session-3.scope", None),
         ("/init.scope", None),
         ("/", None),

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -19,7 +20,10 @@ from meter.environment import Environment
 from meter.errors import UsageError
 from meter.launch import target as targets
 from meter.launch.attach import surroundings
+from meter.launch.identity import Identity
 from meter.launch.kernel import parents
+from meter.launch.options import parse
+from meter.launch.spec import registration
 from meter.launch.target import Target, Tree, descendants
 
 pytestmark = pytest.mark.timeout(120)
@@ -80,6 +84,41 @@ def test_our_own_variables_are_not_taken_for_those_of_the_process(place):
     assert body["origin"] == "generated"
     assert body["cuda_visible_devices"] is None
     assert "links" not in body
+
+
+def test_the_devices_of_its_container_are_the_process_own_and_not_the_shells(place):
+    ours = {"NVIDIA_VISIBLE_DEVICES": "GPU-ours", "SLURM_JOB_GPUS": "7"}
+    theirs = [
+        ({}, None),
+        ({"NVIDIA_VISIBLE_DEVICES": "GPU-theirs"}, "GPU-theirs"),
+        ({"NVIDIA_VISIBLE_DEVICES": "all", "SLURM_JOB_GPUS": "2"}, "2"),
+        ({"NVIDIA_VISIBLE_DEVICES": "0", "SLURM_STEP_GPUS": "3", "SLURM_JOB_GPUS": "2,3"}, "3"),
+    ]
+    for variables, told in theirs:
+        with job(**variables) as running:
+            found = Target(running.pid)
+            os.close(found.fd)
+            around = surroundings(Environment(ours, os.getuid()), found)
+        options = parse("attach", ["--pid", str(running.pid)])
+        options.command = found.command
+        body = registration(options, around, Identity("r", "generated", []), 1)
+        assert body.get("nvidia_visible_devices") == told
+
+
+def test_a_process_that_is_attached_to_already_is_refused_with_its_run(place):
+    with job(WANDB_RUN_ID="w1") as running:
+        first = attached(place, running)
+        second = place.run("--pid", str(running.pid), mode="attach")
+        assert second.returncode == 2
+        assert b"metered already, in run 'w1'" in second.stderr
+        first.send_signal(signal.SIGINT)
+        first.communicate(timeout=60)
+        third = attached(place, running)  # nobody is attached any more
+        eventually(lambda: len(place.events("POST")) == 2 or third.poll() is not None)
+        ended(running)
+        third.communicate(timeout=60)
+        assert third.returncode == 0
+    assert list((place.folder / "run" / "meter").glob("attach-*")) == []
 
 
 def test_the_exit_code_of_the_process_is_told_where_the_kernel_tells_it(place):
@@ -289,8 +328,56 @@ def test_a_tree_sees_children_come_and_go():
         tree.look()
         assert tree.left() == []
         ended(running)
+        tree.look()
+        assert tree.left() == []
         assert targets.has_ended(own.fd)
         os.close(own.fd)
+
+
+@ROOT
+def test_a_tree_follows_no_child_of_a_process_that_got_the_roots_number():
+    with subprocess.Popen(["sh", "-c", "sleep 60 & exec sleep 0.3"]) as running:
+        own = Target(running.pid)
+        tree = Tree(own)
+        (child,) = eventually(lambda: tree.look() or tree.left())
+        running.wait(60)
+    goes, holds = os.pipe()
+    stranger = with_number(own.pid, goes)
+    try:
+        if stranger is None:
+            pytest.skip("this kernel gives no number out on demand")
+        eventually(lambda: own.pid in parents().values())
+        time.sleep(0.05)  # far more than a tick
+        tree.look()
+        assert tree.left() == [child]
+    finally:
+        os.close(holds)
+        os.kill(child, signal.SIGKILL)
+        os.close(own.fd)
+        if stranger is not None:
+            os.waitpid(stranger, 0)
+
+
+def with_number(number: int, goes: int) -> int | None:
+    """A process of this very number that has a child, until the pipe's other end is closed."""
+    for _ in range(200):
+        try:
+            with open("/proc/sys/kernel/ns_last_pid", "w") as file:
+                file.write(str(number - 1))
+        except OSError:
+            return None
+        pid = os.fork()
+        if pid == 0:
+            closes = os.getpid() == number
+            if closes:
+                os.closerange(goes + 1, 256)
+                os.fork()
+                os.read(goes, 1)
+            os._exit(0)
+        if pid == number:
+            return pid
+        os.waitpid(pid, 0)
+    return None
 
 
 @given(st.dictionaries(st.integers(2, 30), st.integers(1, 30)), st.sets(st.integers(1, 30)))

@@ -50,7 +50,8 @@ def test_a_running_agent_is_joined(place):
 
 
 def test_an_agent_in_a_container_is_not_watched_by_the_number_that_it_has_there(place, monkeypatch):
-    monkeypatch.setattr("meter.launch.client._peer_pid", lambda connected: 0)  # as the kernel says
+    here = (0, os.getuid())  # as the kernel says
+    monkeypatch.setattr("meter.launch.client._peer", lambda connected: here)
     agent = joinable(place)
     environment = Environment(place.variables, os.getuid())
     spec = {"id": "r1", "gpus": None, "resume": False}

@@ -62,7 +62,10 @@ def test_torchruns_word_for_no_id_is_none(text):
     ],
 )
 def test_a_task_of_a_slurm_array_is_named_as_slurm_names_it(array, run_id):
-    assert of({"SLURM_JOB_ID": "17", **array}).id == run_id
+    found = of({"SLURM_JOB_ID": "17", **array})
+    assert found.id == run_id
+    task = "SLURM_ARRAY_TASK_ID" in array
+    assert found.links == ([("slurm", "17")] if task else [])  # as Slurm's job map has it
 
 
 def test_an_id_that_is_none_of_a_run_is_told_of_and_the_next_source_taken():

@@ -165,3 +165,34 @@ def test_a_list_that_no_container_runtime_writes_is_as_if_it_were_not_there() ->
     assert container_of("GPU-zzzz") == everything
     assert container_of("0:1") == everything
     assert container_of("GPU-zzzz", "1") == (("GPU-bbbb", 1),)
+
+
+@pytest.mark.parametrize(
+    ("slurm", "cuda", "expected", "sure"),
+    [
+        ("2", "0", "c", True),  # counted within the job
+        ("2", "2", "c", True),  # counted on the node
+        ("2,3", "0,1", "cd", True),
+        ("0,1", "0,1", "ab", True),  # the same either way
+        ("1,2", "1", "c", False),  # both can be meant
+        ("1,3", "3,-1,0", "d", True),
+        ("2", None, "c", True),
+        ("2", "GPU-dddd", "d", True),
+        (None, "0", "a", False),
+        (None, "0,1,2,3", "abcd", True),
+        ("9", "0", "a", False),  # no list of this node's
+        ("2", "1", "", False),  # it means nothing
+    ],
+)
+def test_slurms_numbers_of_the_node_tell_what_the_jobs_own_numbers_mean(
+    slurm: str | None, cuda: str | None, expected: str, *, sure: bool
+) -> None:
+    found = visible(cuda, None, BOARDS, container=slurm, batch=True)
+    assert [device_id[-1] for device_id, _ in found.holds] == list(expected)
+    assert found.ambiguous != sure
+    assert ("ambiguous_devices" in [notice.code for notice in found.notices]) != sure
+
+
+def test_a_container_counts_its_gpus_anew_and_never_the_nodes() -> None:
+    assert container_of("1,2", "1") == (("GPU-cccc", 1),)
+    assert not visible("1", None, BOARDS, container="1,2").ambiguous
