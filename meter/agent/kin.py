@@ -58,7 +58,7 @@ class Kin:
         self._proc = proc
         self._depth = len(self._namespaces("self")) or 1
         self._known: dict[tuple[int, int], str] = {}
-        self._lately: dict[int, str] = {}  # by PID alone, for those that have ended
+        self._last: dict[int, str | Stranger] = {}  # what was last said of a PID
         self._roots: dict[int, Root] = {}
         self._groups: dict[str, str] = {}
         self._seen: tuple[Root, ...] | None = None
@@ -74,19 +74,34 @@ class Kin:
             return False
 
     def of(self, pid: int) -> str | Stranger:
-        """The run of a process as NVML numbers it, also of one that has ended since it was found.
+        """The run of a process as NVML numbers it; of one that has ended, what was said of it.
 
         See :meth:`refresh`.
         """
+        found = self._of_living(pid)
+        if found is Stranger.UNSEEN:
+            return self._last.get(pid, found)
+        if len(self._last) >= _MOST_KNOWN:
+            self._last.clear()
+        self._last[pid] = found
+        return found
+
+    def inside(self, run_id: str) -> bool:
+        """Whether a process that a run's hang under is in a PID namespace below ours."""
+        return any(
+            root.run_id == run_id and len(self._namespaces(str(pid))) > self._depth
+            for pid, root in self._roots.items()
+        )
+
+    def _of_living(self, pid: int) -> str | Stranger:
         path: list[tuple[int, int]] = []
         run_id = self._by_parents(pid, path)
         if not path and run_id is None:
-            return self._lately.get(pid, Stranger.UNSEEN)
+            return Stranger.UNSEEN
         if run_id is None:
             run_id = self._groups.get(own_group(self._group(pid)) or "")
         if run_id is None:
             return Stranger.OTHER
-        self._lately[pid] = run_id
         self._known.update(dict.fromkeys(path, run_id))
         return run_id
 
@@ -114,8 +129,6 @@ class Kin:
         live = {root.run_id for root in roots}
         known = self._known.items() if len(self._known) < _MOST_KNOWN else ()
         self._known = {key: run_id for key, run_id in known if run_id in live}
-        lately = self._lately.items() if len(self._lately) < _MOST_KNOWN else ()
-        self._lately = {pid: run_id for pid, run_id in lately if run_id in live}
         numbers = self._numbers({root.pid for root in roots})
         here = [(numbers[root.pid], root) for root in roots if root.pid in numbers]
         self._roots = _of_one({(pid, root.run_id): root for pid, root in here})

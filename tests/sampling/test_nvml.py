@@ -189,19 +189,29 @@ def test_processes_that_share_a_gpu_are_looked_at_every_two_seconds(tmp_path: Pa
     assert used == {4242: 0.6, 4243: 0.0}
 
 
-def test_use_of_a_process_that_has_ended_since_the_look_before_is_told(tmp_path: Path) -> None:
-    two = [Process(pid=4242, sm_percent=5), Process(pid=4243, sm_percent=90, duration_s=5.2)]
-    session = sample(node(gpu(processes=two)), tmp_path, 9)
-    told = [{use.pid: (use.sm_ratio, use.listed) for use in uses} for uses in session.processes]
-    assert {4242: (0.05, True), 4243: (0.9, True)} in told
-    assert {4242: (0.05, True), 4243: (0.9, False)} in told
-    assert told[-1] == {4242: (0.05, True)}
-
-
 def test_two_lists_that_number_processes_differently_tell_no_use(tmp_path: Path) -> None:
     process = Process(pid=7, usage_pid=40_007, sm_percent=60)
     session = sample(node(gpu(processes=[process])), tmp_path, 12)
     assert {(use.pid, use.sm_ratio) for use in session.processes[-1]} == {(7, None)}
+
+
+def test_use_of_a_process_that_is_listed_no_more_comes_with_the_look_after(tmp_path: Path) -> None:
+    two = [Process(pid=7, usage_pid=8, sm_percent=60), Process(pid=9, sm_percent=10)]
+    session = sample(node(gpu(processes=two)), tmp_path, 6)
+    first, *others = session.processes
+    assert {(use.pid, use.ended) for use in first} == {(7, False), (9, False)}
+    told = {(use.pid, use.sm_ratio, use.ended) for found in others for use in found}
+    assert (8, 0.6, True) in told
+    assert {pid for pid, _, ended in told if not ended} == {7, 9}
+
+
+def test_use_of_a_process_that_has_ended_since_the_look_before_is_told(tmp_path: Path) -> None:
+    two = [Process(pid=4242, sm_percent=5), Process(pid=4243, sm_percent=90, duration_s=5.2)]
+    session = sample(node(gpu(processes=two)), tmp_path, 9)
+    told = [{use.pid: (use.sm_ratio, use.ended) for use in uses} for uses in session.processes]
+    assert {4242: (0.05, False), 4243: (0.9, False)} in told
+    assert {4242: (0.05, False), 4243: (0.9, True)} in told
+    assert told[-1] == {4242: (0.05, False)}
 
 
 def test_processes_of_mig_instances_tell_no_use(tmp_path: Path) -> None:
