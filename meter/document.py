@@ -36,7 +36,6 @@ class RunRows:
     amounts: Sequence[Row]  # money, carbon, water: per kind, and of a basis without a kind
     factors: Sequence[Row]
     yardsticks: Sequence[Row]
-    marks: Sequence[Row]
     holds: Sequence[Row]
     unattributed: Row
     notices: Sequence[Row]
@@ -77,7 +76,7 @@ def assemble(rows: RunRows) -> dict[str, Any]:
         "usage": [],
         "prices": [],
         "coverage": _coverage(rows.devices, rows),
-        "per": _per(rows.marks, it),
+        "per": {},
         "factors": [_factor(row) for row in [*rows.factors, *rows.exchange, *rows.yardsticks[:1]]],
         "equivalents": _equivalents(facility or it, yardstick),
         "notices": [*own_notices(rows), *(_notice(row) for row in rows.notices)],
@@ -207,26 +206,6 @@ def _water(rows: Sequence[Row]) -> Quantity | None:
 
 def _grams(row: Row) -> Quantity:
     return _quantity(row["amount"], row["low"], row["high"], "g", row["method"])
-
-
-def _per(rows: Sequence[Row], it: Quantity) -> dict[str, Quantity]:
-    """Energy of a step or token; the bounds are the run's, in proportion."""
-    found = {}
-    for row in rows:
-        if row["quantity"] and row["quantity"] > 0 and row["energy_j"] >= 0:
-            value = float(row["energy_j"]) / row["quantity"]
-            low, high = _spread(it)
-            found[row["counted"]] = _quantity(
-                value, value * low, value * high, "J", Method(it["method"])
-            )
-    return found
-
-
-def _spread(quantity: Quantity) -> tuple[float, float]:
-    if not quantity["value"]:
-        return 1.0, 1.0
-    value = quantity["value"]
-    return quantity["low"] / value, quantity["high"] / value
 
 
 def _equivalents(energy: Quantity, yardstick: Row | None) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ def own_notices(rows: RunRows) -> list[dict[str, Any]]:
     """Notices of a run's document, the gravest first."""
     found = []
     if not rows.devices:
-        found.append(_said("no_energy", "warning", "No energy was metered for this run."))
+        found.append(said("no_energy", "warning", "No energy was metered for this run."))
     return [*found, *_zone(rows), *_tariff(rows), *_gaps(rows), *_market(rows), *_exchange(rows)]
 
 
@@ -28,7 +28,7 @@ def _zone(rows: RunRows) -> Iterator[Said]:
             "No grid zone is set, so carbon is the world's range of grids: set `zone` in the"
             " configuration, or METER_ZONE, to a code such as FRA or USA-CA."
         )
-        yield _said("no_zone", "warning", text)
+        yield said("no_zone", "warning", text)
 
 
 def _tariff(rows: RunRows) -> Iterator[Said]:
@@ -40,10 +40,10 @@ def _tariff(rows: RunRows) -> Iterator[Said]:
             " `[electricity]` with `price_per_kwh` and `currency` in the configuration."
         )
         if not _refused(rows.notices).tariff:
-            yield _said("no_tariff", "info", text)
+            yield said("no_tariff", "info", text)
     elif priced < lines:
         text = "Some hours have no electricity tariff, so the electricity cost is a part only."
-        yield _said("tariff_gap", "warning", text)
+        yield said("tariff_gap", "warning", text)
 
 
 def _gaps(rows: RunRows) -> Iterator[Said]:
@@ -51,16 +51,16 @@ def _gaps(rows: RunRows) -> Iterator[Said]:
     lines, gpu_lines = rows.facility["lines"] or 0, rows.facility["gpu_lines"] or 0
     if 0 < (rows.facility["with_pue"] or 0) < lines:
         text = "Some hours have no PUE, so facility energy is not given and overheads are a part."
-        yield _said("pue_gap", "warning", text)
+        yield said("pue_gap", "warning", text)
     if 0 < rows.of_kind("tnd") < lines:
         text = "Some hours have no grid loss, so the loss's carbon is a part only."
-        yield _said("tnd_gap", "warning", text)
+        yield said("tnd_gap", "warning", text)
     if 0 < rows.of_kind("water") < lines:
         text = "Some hours have no WUE, so the water is a part only."
-        yield _said("wue_gap", "warning", text)
+        yield said("wue_gap", "warning", text)
     if 0 < rows.of_kind("embodied_board") < gpu_lines:
         text = "No embodied figure is known of some GPUs, so embodied carbon is a part only."
-        yield _said("embodied_gap", "warning", text)
+        yield said("embodied_gap", "warning", text)
 
 
 def _market(rows: RunRows) -> Iterator[Said]:
@@ -69,11 +69,11 @@ def _market(rows: RunRows) -> Iterator[Said]:
             "Instruments cover a part of the consumption; the rest of the market-based carbon"
             " is at the grid's mean, because no residual mix is known."
         )
-        yield _said("market_default", "info", text)
+        yield said("market_default", "info", text)
     for row in rows.excluded:
         why = f" ({row['detail']})" if row["detail"] else ""
         text = f"An instrument does not count in market-based carbon: {row['source']}{why}."
-        yield _said("market_excluded", "warning", text)
+        yield said("market_excluded", "warning", text)
 
 
 def _exchange(rows: RunRows) -> Iterator[Said]:
@@ -84,7 +84,7 @@ def _exchange(rows: RunRows) -> Iterator[Said]:
             f" sum in {rows.currency} is given: import a dated `fx_rate` (one the other way is not"
             " turned round)."
         )
-        yield _said("fx_missing", "warning", text)
+        yield said("fx_missing", "warning", text)
 
 
 class _Refused(NamedTuple):
@@ -103,7 +103,9 @@ def _refused(notices: Sequence[Row]) -> _Refused:
     )
 
 
-def _said(code: str, severity: str, text: str) -> dict[str, Any]:
+def said(code: str, severity: str, text: str, *, times: int = 1) -> dict[str, Any]:
+    """A notice of the figures' own, on no device and of no instant."""
     return {
-        "code": code, "severity": severity, "text": text, "device": None, "at": None, "times": 1,
+        "code": code, "severity": severity, "text": text, "device": None, "at": None,
+        "times": times,
     }  # fmt: skip

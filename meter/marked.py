@@ -28,13 +28,16 @@ def phases(document: Document) -> str:
 def epochs(document: Document) -> str:
     """``1: 3.21 Wh, 2: 3.05 Wh``; a part of one says so. Of many, the last ones."""
     found = document.get("epochs") or ()
-    shown = [
-        f"{figures.plain(one['to']) if one['to'] < one['epoch'] else one['epoch']}:"
-        f" {figures.figure(one['energy'])}"
-        for one in found[-_MOST_EPOCHS:]
-    ]
+    shown = [f"{epoch(one)}: {figures.figure(one['energy'])}" for one in found[-_MOST_EPOCHS:]]
     earlier = len(found) - len(shown)
     return ", ".join([*([f"{earlier} earlier"] if earlier else []), *shown])
+
+
+def epoch(one: Mapping[str, Any]) -> str:
+    """``2``, ``1.5`` of a part, ``1 of training 2`` where a process began anew."""
+    done = str(figures.plain(one["to"]) if one["to"] < one["epoch"] else one["epoch"])
+    training = one.get("training", 1)
+    return f"{done} of training {training}" if training > 1 else done
 
 
 def tail(document: Document) -> str:

@@ -23,6 +23,7 @@ _QUALITY = frozenset({
     "gap_bridged", "gap_unknown", "mig_share", "no_counter", "no_gpu_visible", "pue_gap",
     "reads_failed", "shared_by_use", "shared_device", "tariff_gap", "tnd_gap", "wue_gap",
     "embodied_gap", "market_excluded", "fx_missing", "job_map_unread", "uses_other_gpu",
+    "steps_went_back",
 })  # fmt: skip
 _ADVICE = frozenset({"no_zone", "no_tariff"})
 

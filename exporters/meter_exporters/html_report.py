@@ -141,9 +141,9 @@ def _phase_name(phase: Mapping[str, Any]) -> str:
 
 
 def _epoch_name(epoch: Mapping[str, Any]) -> str:
-    if epoch["to"] < epoch["epoch"]:
-        return f"{epoch['epoch']}, up to {figures.plain(epoch['to'])}"
-    return str(epoch["epoch"])
+    training = f" of training {epoch['training']}" if epoch.get("training", 1) > 1 else ""
+    part = f", up to {figures.plain(epoch['to'])}" if epoch["to"] < epoch["epoch"] else ""
+    return f"{epoch['epoch']}{training}{part}"
 
 
 def _not_stated(document: Mapping[str, Any]) -> list[str]:

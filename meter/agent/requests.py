@@ -69,6 +69,8 @@ Told = Annotated[
 ]
 Instant = Annotated[int, Field(ge=0, le=_BIGINT)]
 Count = Annotated[int, Field(ge=0, le=_BIGINT)]
+Steps = Annotated[int, Field(ge=0, le=10**12)]  # beyond, it is a sentinel or a slip: no training
+Tokens = Annotated[int, Field(ge=0, le=10**16)]
 
 
 def _boot_ns() -> int:
@@ -169,10 +171,10 @@ class NewMark(_Strict):
     """An instant inside a run; without ``at_ns`` it is now."""
 
     at_ns: Instant | None = None
-    step: Count | None = None
+    step: Steps | None = None
     epoch: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)] | None = None
     phase: Name | Literal[""] | None = None  # an empty one ends the one before
-    tokens: Count | None = None
+    tokens: Tokens | None = None
     fraction: Annotated[Decimal, Field(ge=0, le=1, max_digits=18, decimal_places=9)] | None = None
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from meter import budgets
 from meter.document import RunRows, assemble
 from meter.document_budget import budgets_of, forecast_of
-from meter.document_marks import with_marks
+from meter.document_marks import MarkRows, with_marks
 from meter.errors import UsageError
 from meter.forecast import Progress
 from meter.ledger.instants import micros, timestamp
@@ -67,7 +67,6 @@ def run_document(
             yardsticks=reader.rows(
                 "report/newest_factors", kind=FactorKind.HOUSEHOLD_ENERGY.value, as_of=as_of
             ),
-            marks=reader.rows("report/run_marks", **known),
             holds=reader.rows("report/run_holds", **known),
             unattributed=reader.rows("report/run_unattributed", **span)[0],
             notices=reader.rows("report/run_notices", **span),
@@ -83,9 +82,12 @@ def run_document(
     spent = {**known, **_hours(run)}
     with_marks(
         document,
-        reader.one("report/run_steps", **spent),
-        reader.rows("report/run_epochs", **spent),
-        reader.rows("report/run_phases", **spent),
+        MarkRows(
+            counts=reader.rows("report/run_counts", **spent),
+            epochs=reader.rows("report/run_epochs", **spent),
+            phases=reader.rows("report/run_phases", **spent),
+            returns=reader.rows("report/run_returns", **spent)[0],
+        ),
     )
     _look_ahead(reader, document, known, run["started_at"])
     return document

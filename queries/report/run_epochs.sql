@@ -4,7 +4,8 @@
 -- param   from        TIMESTAMP      : first hour
 -- param   to          TIMESTAMP      : hour after the last
 -- with    run_span
--- with    run_mark
+-- with    run_amount
+-- column  training    BIGINT         : counted from 1
 -- column  epoch       BIGINT         : counted from 1; of several that were told together, the last
 -- column  from_epoch  DECIMAL(18,9)  : where the row begins
 -- column  to_epoch    DECIMAL(18,9)  : where it ends
@@ -14,8 +15,9 @@
 -- column  low_j       DECIMAL(24,3)  : lower bound, null if not kept
 -- column  high_j      DECIMAL(24,3)  : upper bound, null if not kept
 SELECT
+    dense_rank() OVER (ORDER BY p.training) AS training,
     p.number_of AS epoch,
-    p.from_epoch AS from_epoch,
+    cast(p.from_epoch AS DECIMAL(18, 9)) AS from_epoch,
     p.epoch AS to_epoch,
     p.started_at AS started_at,
     p.marked_at AS ended_at,
@@ -35,77 +37,69 @@ SELECT
             )
     END AS high_j
 FROM (
+    -- A training that tells no start begins with the run, or where the one before it came to.
     SELECT
+        c.training AS training,
         c.epoch AS epoch,
         c.marked_at AS marked_at,
-        lag(c.epoch) OVER w AS from_epoch,
-        lag(c.marked_at) OVER w AS started_at,
-        c.energy_mj - lag(c.energy_mj) OVER w AS energy_mj,
-        c.low_mj - lag(c.low_mj) OVER w AS low_mj,
-        c.high_mj - lag(c.high_mj) OVER w AS high_mj,
-        c.below_mj + lag(c.above_mj) OVER w AS less_mj,
-        c.above_mj + lag(c.below_mj) OVER w AS more_mj,
+        c.is_start AS is_start,
+        CASE WHEN lag(c.training) OVER w = c.training THEN lag(c.epoch) OVER w ELSE 0 END
+            AS from_epoch,
+        coalesce(lag(c.marked_at) OVER w, s.start_at) AS started_at,
+        c.energy_mj - coalesce(lag(c.energy_mj) OVER w, 0) AS energy_mj,
+        c.low_mj - CASE WHEN lag(c.training) OVER w IS NULL THEN 0 ELSE lag(c.low_mj) OVER w END
+            AS low_mj,
+        c.high_mj - CASE WHEN lag(c.training) OVER w IS NULL THEN 0 ELSE lag(c.high_mj) OVER w END
+            AS high_mj,
+        c.below_mj + coalesce(lag(c.above_mj) OVER w, 0) AS less_mj,
+        c.above_mj + coalesce(lag(c.below_mj) OVER w, 0) AS more_mj,
         CASE WHEN c.crosses THEN c.done ELSE c.done + 1 END AS number_of
     FROM (
         SELECT
             b.*,
             cast(floor(b.epoch) AS BIGINT) AS done,
-            lag(b.epoch) OVER u IS NULL
-            OR floor(b.epoch) > floor(lag(b.epoch) OVER u) AS crosses,
-            lead(b.epoch) OVER u IS NULL AS is_last
+            floor(b.epoch) > floor(coalesce(b.epoch_before, 0)) AS crosses,
+            -- 1 may be the end of the first epoch, or where a checkpoint goes on.
+            b.epoch_before IS NULL AND (b.epoch = 0 OR b.epoch > 1 OR b.opens) AS is_start
         FROM (
             SELECT
-                a.epoch AS epoch,
-                a.marked_at AS marked_at,
-                a.low_mj AS low_mj,
-                a.high_mj AS high_mj,
-                a.below_mj AS below_mj,
-                a.above_mj AS above_mj,
-                max(a.energy_mj) OVER (
-                    ORDER BY a.marked_at, a.number, a.epoch
-                    ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-                ) AS energy_mj,
-                max(a.epoch) OVER (
-                    ORDER BY a.marked_at, a.number, a.epoch
-                    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-                ) AS before
+                n.training AS training,
+                n.epoch AS epoch,
+                n.marked_at AS marked_at,
+                n.opens AS opens,
+                lag(n.epoch) OVER u AS epoch_before,
+                lead(n.epoch) OVER u IS NULL AS is_last,
+                n.energy_mj AS energy_mj,
+                n.low_mj AS low_mj,
+                n.high_mj AS high_mj,
+                n.below_mj AS below_mj,
+                n.above_mj AS above_mj
             FROM (
                 SELECT
-                    s.start_at AS marked_at,
-                    -1 AS number,
-                    cast(0 AS DECIMAL(18, 9)) AS epoch,
-                    0 AS energy_mj,
-                    0 AS low_mj,
-                    0 AS high_mj,
-                    0 AS below_mj,
-                    0 AS above_mj
-                FROM run_span AS s
-                LEFT JOIN run_mark AS z ON z.epoch = 0
-                WHERE z.epoch IS NULL
-                UNION ALL
-                SELECT
-                    m.marked_at AS marked_at,
-                    m.number AS number,
-                    m.epoch AS epoch,
-                    m.energy_mj AS energy_mj,
-                    m.low_mj AS low_mj,
-                    m.high_mj AS high_mj,
-                    m.below_mj AS below_mj,
-                    m.above_mj AS above_mj
-                FROM run_mark AS m
-                WHERE m.epoch IS NOT NULL
-            ) AS a
+                    a.*,
+                    cast(
+                        a.amount * cast(0.000000001 AS DECIMAL(10, 9)) AS DECIMAL(18, 9)
+                    ) AS epoch
+                FROM run_amount AS a
+                WHERE
+                    a.is_further
+                    AND a.counted = 'epoch'
+            ) AS n
+            WINDOW u AS (
+                PARTITION BY n.training
+                ORDER BY n.epoch
+            )
         ) AS b
-        WHERE
-            b.before IS NULL
-            OR b.epoch > b.before
-        WINDOW u AS (ORDER BY b.epoch)
     ) AS c
+    CROSS JOIN run_span AS s
     WHERE
-        c.crosses
+        c.is_start
+        OR c.crosses
         OR c.is_last
-    WINDOW w AS (ORDER BY c.epoch)
+    WINDOW w AS (ORDER BY c.training, c.epoch)
 ) AS p
-WHERE p.started_at IS NOT NULL
-ORDER BY p.epoch
+WHERE NOT p.is_start
+ORDER BY
+    p.training,
+    p.epoch
 LIMIT 1000

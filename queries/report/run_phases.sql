@@ -37,8 +37,9 @@ FROM (
         SELECT
             p.phase AS phase,
             CASE WHEN lag(p.phase) OVER w = p.phase THEN 0 ELSE 1 END AS begins,
-            greatest(
-                datediff('microsecond', p.marked_at, lead(p.marked_at) OVER w), 0
+            cast(
+                greatest(extract(EPOCH FROM lead(p.marked_at) OVER w - p.marked_at), 0) * 1000000
+                AS BIGINT
             ) AS span_us,
             lead(p.energy_mj) OVER w - p.energy_mj AS energy_mj,
             CASE

@@ -63,6 +63,20 @@ def test_wrong_marks_are_told_and_keep_no_other_out(node: Agent) -> None:
     assert notice["text"].startswith("4 marks of the run were dropped (4 invalid)")
 
 
+def test_a_step_or_tokens_that_no_training_can_have_are_refused(node: Agent) -> None:
+    marks = [
+        {"step": 1},
+        {"step": 2**63 - 1},
+        {"tokens": 10**17},
+        {"step": 10**12 + 1},
+        {"step": 2},
+    ]
+    answer = node.ask("POST", MARKS, batch(*marks))[1]
+    assert [wrong["place"] for wrong in answer["invalid"]] == [1, 2, 3]
+    document = node.end("r1")
+    assert (document["steps"]["count"], document["steps"]["trainings"]) == (1, 1)
+
+
 def test_a_list_and_a_single_mark_are_taken_as_they_are(node: Agent) -> None:
     assert node.ask("POST", MARKS, {"step": 1})[0] == 202
     assert node.ask("POST", MARKS, [{"step": 2}, {"step": 3}])[1]["noted"] == 2

@@ -208,7 +208,7 @@ def test_steps_and_tokens_have_their_energy(open_ledger):
     ledger = open_ledger()
     marks = (
         Mark("01RUN0", START_US + 1, 6_000_000, step=10, tokens=1_000),
-        Mark("01RUN0", START_US + 2, 36_000_000, step=25),
+        Mark("01RUN0", START_US + 2, 36_000_000, step=25, tokens=6_000),
     )
     batch = LedgerBatch(intervals=(minute(0),), marks=marks, site_id="lab")
     written(ledger, registered(), batch)
