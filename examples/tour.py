@@ -16,17 +16,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from examples.adds_up import Compared, above_idle, compared, wrong, wrong_split
 from examples.environment import training_python
-from meter.ledger import open_reader
-from standin import truth
-from standin.clock import boottime_ns
 from standin.scenario import H100, Constant, Gpu, Process, Scenario, Square
 
 if TYPE_CHECKING:
@@ -35,10 +31,13 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 TRAIN = ROOT / "examples" / "finetune_tiny" / "train.py"
 PROJECT = "tour"
-MOST_OFF = 0.001
-"""What the sum of the ledger may differ from the truth."""
+HELD = {"left": (0, 1), "right": (1,), "ranks": (2,), "attached": (3,), "epochs": (2, 3)}
+"""The GPUs of each run."""
+_SHARED, _SHARED_W = 1, 400
+_USE = {"left": 60, "right": 20}  # of its SMs, in percent
 _READY_S = 20.0
-_SHARED_S = 20
+_SHARED_S = 30
+_LOOK_S = 2
 _ATTACHED_S = 5
 _SHOWN = 10
 
@@ -56,11 +55,11 @@ class Node:
         gpus = [
             Gpu(power=Square(280, 440, period_s=0.9), sensor=H100),
             Gpu(
-                power=Constant(400),
+                power=Constant(_SHARED_W),
                 sensor=H100,
                 processes=[
-                    Process(pid=f"file:{folder / 'left.pid'}", sm_percent=60),
-                    Process(pid=f"file:{folder / 'right.pid'}", sm_percent=20),
+                    Process(pid=f"file:{folder / f'{name}.pid'}", sm_percent=percent)
+                    for name, percent in _USE.items()
                 ],
             ),
             Gpu(power=Constant(520), sensor=H100),
@@ -129,21 +128,14 @@ class Node:
             process.terminate()
             process.wait()
 
-    def true_j(self, gpu: int, from_ns: int, to_ns: int) -> float:
-        """What a GPU used between two instants (CLOCK_BOOTTIME)."""
-        anchor_ns = self.scenario.anchor_ns
-        found = truth.energy_mj(self.scenario.gpus[gpu], from_ns, to_ns, anchor_ns=anchor_ns)
-        return found / 1_000
-
 
 def tour(node: Node, python: Path) -> None:
     """The jobs, one scene after the other."""
     scene("Two jobs, one GPU: it is split by what each uses, 3 to 1")
     job = f"echo $$ > NAME.pid; sleep {_SHARED_S}; rm NAME.pid"
     runs = []
-    for name, gpus in (("left", "0,1"), ("right", "1")):
-        words = ["meter", "run", "--name", name, "--gpus", gpus, "--quiet", "--"]
-        words += ["sh", "-c", job.replace("NAME", name)]
+    for name in _USE:
+        words = [*_run(name), "--quiet", "--", "sh", "-c", job.replace("NAME", name)]
         print(f"$ {shlex.join(words)} &", flush=True)
         runs.append(node.start(*words))
     for run in runs:
@@ -153,90 +145,51 @@ def tour(node: Node, python: Path) -> None:
 
     scene("torchrun with two ranks: one run, and the node is counted once")
     torchrun = python.with_name("torchrun")
-    node.show("meter", "run", "--name", "ranks", "--gpus", "2", "--", torchrun, "--standalone",
-              "--nproc-per-node", "2", TRAIN, "--epochs", "1")  # fmt: skip
+    node.show(*_run("ranks"), "--", torchrun, "--standalone", "--nproc-per-node", "2", TRAIN,
+              "--epochs", "1")  # fmt: skip
 
     scene("A process that runs already")
     running = node.start("sleep", str(_ATTACHED_S))
-    node.show("meter", "attach", "--pid", str(running.pid), "--name", "attached", "--gpus", "3")
+    node.show("meter", "attach", "--pid", str(running.pid), *_named("attached"))
     running.wait()
 
     scene("transformers, with energy by epoch")
-    node.show("meter", "run", "--name", "epochs", "--gpus", "2,3", "--", python, TRAIN)
+    node.show(*_run("epochs"), "--", python, TRAIN)
     node.show("meter", "runs", "--project", PROJECT)
 
 
-@dataclass
-class Sums:
-    """What the ledger has of a GPU, in J, and from when to when."""
-
-    begin: datetime
-    end: datetime
-    runs: float = 0
-    idle: float = 0
-    unattributed: float = 0
-
-    @property
-    def total(self) -> float:
-        """Everything."""
-        return self.runs + self.idle + self.unattributed
+def _run(name: str) -> list[str]:
+    return ["meter", "run", *_named(name)]
 
 
-def sums_of(ledger: Path) -> list[Sums]:
-    """The intervals of every GPU, added up by whose they are.
-
-    The first and the last are left out: the curve begins and ends there between two ticks.
-    """
-    rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    with open_reader(ledger) as reader:
-        gpus = [row["id"] for row in reader.rows("recovery/devices") if row["component"] == "gpu"]
-        for row in reader.stream("audit/interval", after=-1, until=2**62):
-            rows[row["device_id"]].append(row)
-    return [_sums(rows[gpu]) for gpu in gpus]
-
-
-def _sums(rows: list[dict[str, Any]]) -> Sums:
-    begin = min(row["end_at"] for row in rows if not row["correction"])
-    end = max(row["start_at"] for row in rows if not row["correction"])
-    sums = Sums(begin=begin, end=end)
-    for row in rows:
-        if row["start_at"] < begin or row["end_at"] > end:
-            continue
-        energy_j = row["energy_mj"] / 1_000
-        match row["kind"]:
-            case "run":
-                sums.runs += energy_j
-            case "idle":
-                sums.idle += energy_j
-            case _:
-                sums.unattributed += energy_j
-    return sums
+def _named(name: str) -> list[str]:
+    return ["--name", name, "--gpus", ",".join(map(str, HELD[name]))]
 
 
 def hold(node: Node) -> bool:
-    """Print what the ledger has beside the truth; whether the sum is as near as it has to be."""
+    """Print what the ledger has beside the truth; whether each GPU and the split agree with it."""
     scene("It all adds up: the ledger beside what the GPUs truly used (J)")
-    wall_to_boot_ns = boottime_ns() - time.time_ns()
+    gpus = compared(node.folder / "home" / "ledger.duckdb", node.scenario, HELD)
     print(f"{'GPU':4}{'runs':>11}{'idle':>11}{'nobody':>9}{'sum':>12}{'truth':>12}{'off':>10}")
-    whole, true = 0.0, 0.0
-    for number, sums in enumerate(sums_of(node.folder / "home" / "ledger.duckdb")):
-        begin, end = (_ns(at) + wall_to_boot_ns for at in (sums.begin, sums.end))
-        used = node.true_j(number, begin, end)
-        print(_row(str(number), sums, used))
-        whole, true = whole + sums.total, true + used
-    off = whole / true - 1
-    print(f"{'all':4}{'':31}{whole:12,.1f}{true:12,.1f}{off:+10.3%}")
-    return abs(off) <= MOST_OFF
+    for number, gpu in enumerate(gpus):
+        print(_row(str(number), gpu))
+    whole, true = sum(gpu.inner.total for gpu in gpus), sum(gpu.true_inner for gpu in gpus)
+    print(f"{'all':4}{'':31}{whole:12,.1f}{true:12,.1f}{whole / true - 1:+10.3%}")
+    shares = above_idle(gpus[_SHARED].split, H100.idle_w / _SHARED_W)
+    told = ", ".join(f"{name} {energy_j:,.1f}" for name, energy_j in sorted(shares.items()))
+    left, right = (shares.get(name, 0.0) for name in ("left", "right"))
+    ratio = left / right if right else float("inf")
+    print(f"\nGPU {_SHARED} above its idle power: {told}: {ratio:.2f} to 1")
+    faults = [*wrong(gpus), *wrong_split(shares, _USE, _LOOK_S * (_SHARED_W - H100.idle_w))]
+    for fault in faults:
+        print(f"wrong: {fault}")
+    return not faults
 
 
-def _row(name: str, sums: Sums, used: float) -> str:
-    parts = f"{sums.runs:11,.1f}{sums.idle:11,.1f}{sums.unattributed:9,.1f}"
-    return f"{name:4}{parts}{sums.total:12,.1f}{used:12,.1f}{sums.total / used - 1:+10.3%}"
-
-
-def _ns(at: datetime) -> int:
-    since = at.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-    return since // timedelta(microseconds=1) * 1_000
+def _row(name: str, gpu: Compared) -> str:
+    sums = gpu.inner
+    parts = f"{sums.runs:11,.1f}{sums.idle:11,.1f}{sums.nobody:9,.1f}"
+    return f"{name:4}{parts}{sums.total:12,.1f}{gpu.true_inner:12,.1f}{gpu.off:+10.3%}"
 
 
 def scene(title: str) -> None:

@@ -186,6 +186,31 @@ def test_a_job_in_another_pid_namespace_needs_the_socket_and_the_run_only(
     assert {row["phase"] for row in document["phases"]} == {"train", "(none)"}
 
 
+FOLDS = (
+    "import time, meter\n"
+    "for fold in range(3):\n"
+    "    for step in range(5 + (fold == 2)):\n"
+    "        time.sleep(0.02)\n"
+    "        meter.mark(step=step, epoch=step / 4, tokens=100 * step)\n"
+)
+
+
+def test_folds_of_a_process_are_added_up_and_those_of_another_are_the_same(node: Agent) -> None:
+    job = [sys.executable, "-c", FOLDS]
+    environment = {**node.environment, "METER_RUN_ID": "r1"}
+    ranks = [subprocess.Popen(job, env=environment) for _ in range(2)]
+    assert [rank.wait() for rank in ranks] == [0, 0]
+    document = node.end("r1")
+    steps = document["steps"]
+    assert (steps["count"], steps["trainings"], steps["last"]) == (13, 3, 5)
+    per = document["per"]
+    assert per["token"]["value"] == pytest.approx(per["step"]["value"] / 100, rel=0.01)
+    told = [(row["training"], row["to"]) for row in document["epochs"]]
+    assert told == [(1, 1.0), (2, 1.0), (3, 1.0), (3, 1.25)]
+    (notice,) = [one for one in document["notices"] if one["code"] == "steps_went_back"]
+    assert "2 times in one process: 3 trainings are added up" in notice["text"]
+
+
 def test_many_marks_a_second_are_all_stored(node: Agent) -> None:
     count, size = 20_000, 1_000
     started = boot_ns()

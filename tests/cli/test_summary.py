@@ -255,6 +255,8 @@ def test_phases_and_epochs_are_told_in_a_line_each() -> None:
     assert "train 333 Wh (70 %), <eval> 83.3 Wh (20 %)" in line_of("Phases", made)
     assert "1: 194 Wh, 1.5: 97.2 Wh" in line_of("Epochs", made)
     assert "(95 % up to 3.40 kJ)" in line_of("Per", made)
+    made["epochs"][1]["training"] = 2
+    assert "1: 194 Wh, 1.5 of training 2: 97.2 Wh" in line_of("Epochs", made)
 
 
 def test_of_many_phases_and_epochs_some_are_told_and_the_others_counted() -> None:

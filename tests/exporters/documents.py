@@ -205,9 +205,9 @@ def marked(**changes: Any) -> dict[str, Any]:
     }
     return document(
         steps={
-            "count": 500, "first": 0, "last": 500, "trainings": 1, "spans": 500, "duration_s": 2_000.0,
-            "energy": quantity(1.4e6, 1.3e6, 1.5e6, "J", "modelled"), "median_j": 2_900.0,
-            "p95_j": 3_400.0,
+            "count": 500, "first": 0, "last": 500, "trainings": 1, "spans": 500,
+            "duration_s": 2_000.0, "energy": quantity(1.4e6, 1.3e6, 1.5e6, "J", "modelled"),
+            "median_j": 2_900.0, "p95_j": 3_400.0,
         },
         epochs=[
             {"training": 1, "epoch": 1, "from": 0.0, "to": 1.0, **ends, **spent(7.0e5, 0.4, 800.0)},

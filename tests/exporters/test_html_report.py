@@ -365,6 +365,15 @@ def test_phases_and_epochs_are_tables_with_their_share() -> None:
     assert 'style="width:70.0%"' in page
 
 
+def test_several_trainings_are_told() -> None:
+    made = marked()
+    made["steps"]["trainings"] = 3
+    made["epochs"][1]["training"] = 2
+    words = " ".join(Shape(html_report.export(made, ()).decode()).words)
+    assert "500 steps were marked, in 3 trainings, of 2.90 kJ" in words
+    assert "2 of training 2, up to 1.5" in words
+
+
 def test_of_many_epochs_the_last_are_shown_and_the_others_counted() -> None:
     made = marked()
     made["epochs"] = [{**made["epochs"][0], "epoch": n, "to": float(n)} for n in range(1, 71)]

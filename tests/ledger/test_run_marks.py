@@ -165,9 +165,9 @@ def test_marks_without_a_source_are_of_one_training() -> None:
 
 
 def test_tokens_begin_anew_with_the_steps_of_their_process() -> None:
-    marks = [mark(0, 0, step=0), mark(1, 6_000, step=1, tokens=100), mark(2, 9_000, step=2, tokens=200),
-             mark(3, 20_000, step=0), mark(4, 30_000, step=1, tokens=300),
-             mark(5, 36_000, step=2, tokens=400)]  # fmt: skip
+    marks = [mark(0, 0, step=0), mark(1, 6_000, step=1, tokens=100),
+             mark(2, 9_000, step=2, tokens=200), mark(3, 20_000, step=0),
+             mark(4, 30_000, step=1, tokens=300), mark(5, 36_000, step=2, tokens=400)]  # fmt: skip
     assert of_marks(marks)["per"]["token"]["value"] == pytest.approx(9 / 200)
 
 
@@ -239,8 +239,8 @@ def test_an_evaluation_after_the_first_epoch_is_no_start() -> None:
 
 
 def test_epochs_of_each_training_of_a_process_are_told() -> None:
-    fold = [{"step": 0, "epoch": Decimal(0), "phase": "train"}, {"step": 1, "epoch": Decimal("0.5")},
-            {"step": 2, "epoch": Decimal(1)}]  # fmt: skip
+    fold = [{"step": 0, "epoch": Decimal(0), "phase": "train"},
+            {"step": 1, "epoch": Decimal("0.5")}, {"step": 2, "epoch": Decimal(1)}]  # fmt: skip
     assert epochs_of(*fold, *fold) == [(1, 1, 0.0, 1.0, 12.0), (2, 1, 0.0, 1.0, 12.0)]
 
 
