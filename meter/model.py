@@ -140,13 +140,15 @@ class DeviceFault:
 class ProcessUse:
     """A process with a context on a GPU, as NVML lists it (host PID).
 
-    ``sm_ratio`` is its mean use of the GPU since the look before; None is "not given".
+    ``sm_ratio`` is its mean use of the GPU since the look before; None is "not given". ``ended``:
+    it used the GPU since then, and is listed no more.
     """
 
     device_id: str
     pid: int
     memory_bytes: int | None = None
     sm_ratio: float | None = None
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)

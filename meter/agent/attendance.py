@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from meter.agent.kin import Stranger
 from meter.metering.activity import Use
 from meter.model import Notice, Severity
+from meter.sampling.identity import positional
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from meter.agent.runs import LiveRun
+    from meter.agent.runs import LiveRun, Wanted
     from meter.agent.tracks import Track
     from meter.model import Device, ProcessLook, ProcessUse, SamplerBatch
 
@@ -35,6 +36,9 @@ class Relations(Protocol):
     def of(self, pid: int) -> str | Stranger:
         """Its run."""
 
+    def inside(self, run_id: str) -> bool:
+        """Whether a run's processes are in a PID namespace below ours: a container."""
+
 
 @dataclass(slots=True)
 class _Heard:
@@ -42,6 +46,7 @@ class _Heard:
 
     lowest_mw: int | None = None
     unused_mw: int | None = None  # the lowest while no process was on it
+    pids: frozenset[int] = frozenset()  # listed by the look before
 
 
 @dataclass(slots=True)
@@ -85,17 +90,47 @@ class Attendance:
                 continue
             found = listed[look.device_id]
             holders = {run_id for run_id, live in runs.items() if look.device_id in live.shares}
-            crowd = self._crowd(self._relations, found, holders)
+            told = self._told(look, found)
+            crowd = self._crowd(self._relations, found, holders, runs)
             if crowd is None:
                 continue
             self._weigh_power(track, look, unused=not found)
             notices += _notices(track.device, crowd, holders)
             if all(process.sm_ratio is not None for process in found):
-                uses.append((look.device_id, self._use(track.device, look, crowd)))
+                uses.append((look.device_id, self._use(track.device, told, crowd)))
+        notices += [_container_notice(run_id) for run_id in self._contained(runs)]
         return uses, notices
 
+    def _told(self, look: ProcessLook, found: list[ProcessUse]) -> ProcessLook:
+        """The look; without the time before it where it cannot tell who used the device then.
+
+        A process that was listed and has gone without a word may have used it until just now: what
+        the look before told of it is the better guess.
+        """
+        heard = self._heard.setdefault(look.device_id, _Heard())
+        before = heard.pids
+        heard.pids = frozenset(process.pid for process in found if not process.ended)
+        silent = before - {process.pid for process in found}
+        return replace(look, since_ns=None) if silent else look
+
+    def _contained(self, runs: Mapping[str, LiveRun]) -> list[str]:
+        """Attached runs in a container that does not say which GPUs it has."""
+        relations = self._relations
+        return [
+            run_id
+            for run_id, live in runs.items()
+            if relations is not None
+            and live.attached
+            and _counts(live.wanted)
+            and relations.inside(run_id)
+        ]
+
     def _crowd(
-        self, relations: Relations, found: list[ProcessUse], holders: set[str]
+        self,
+        relations: Relations,
+        found: list[ProcessUse],
+        holders: set[str],
+        runs: Mapping[str, LiveRun],
     ) -> _Crowd | None:
         """Who is there; None where the PIDs may mean something else here.
 
@@ -104,8 +139,9 @@ class Attendance:
         """
         whose = [(process, relations.of(process.pid)) for process in found]
         if not relations.sure:
-            strange = any(owner is Stranger.UNSEEN for _, owner in whose)
-            if not strange and any(isinstance(owner, str) for _, owner in whose):
+            listed = [owner for process, owner in whose if not process.ended]
+            strange = Stranger.UNSEEN in listed
+            if not strange and any(isinstance(owner, str) for owner in listed):
                 self._understood = True
             if strange or not self._understood:
                 return None
@@ -114,10 +150,12 @@ class Attendance:
             weight = round((process.sm_ratio or 0) * _UNITS)
             if isinstance(owner, str) and owner in holders:
                 crowd.runs[owner] += weight
-                continue
-            crowd.stranger(process.pid, weight)
-            if isinstance(owner, str):
-                crowd.strays[owner] = process.pid
+            elif not process.ended:
+                crowd.stranger(process.pid, weight)
+                if isinstance(owner, str):
+                    crowd.strays[owner] = process.pid
+            elif not isinstance(owner, str) or owner in runs:  # else its run is over, and has it
+                crowd.others = weight + (crowd.others or 0)
         return crowd
 
     def _weigh_power(self, track: Track, look: ProcessLook, *, unused: bool) -> None:
@@ -160,10 +198,24 @@ def _notices(device: Device, crowd: _Crowd, holders: set[str]) -> list[Notice]:
         )
         for run_id, pid in crowd.strays.items()
     ]
-    if crowd.others is not None and len(holders) == 1 and not crowd.strays:
+    if crowd.other_pid and len(holders) == 1 and not crowd.strays:
         text = (
             f"A process (PID {crowd.other_pid}) that belongs to no run, as far as its parents and "
             f"its control group tell, is on {name} too; what it uses is counted to this run."
         )
         found.append(Notice("other_process", text, run_id=min(holders), device_id=device.id))
     return found
+
+
+def _counts(wanted: Wanted) -> bool:
+    """Whether a run's devices are known by numbers, or not at all."""
+    named = wanted.visible is not None and not positional(wanted.visible)
+    return wanted.gpus is None and wanted.container is None and not named
+
+
+def _container_notice(run_id: str) -> Notice:
+    text = (
+        "The process that was attached to is in a container, which may count GPUs otherwise than "
+        "the node: name its own with --gpus to be sure."
+    )
+    return Notice("attached_container", text, Severity.WARNING, run_id=run_id)

@@ -58,6 +58,7 @@ class Kin:
         self._proc = proc
         self._depth = len(self._namespaces("self")) or 1
         self._known: dict[tuple[int, int], str] = {}
+        self._last: dict[int, str | Stranger] = {}  # what was last said of a PID
         self._roots: dict[int, Root] = {}
         self._groups: dict[str, str] = {}
         self._seen: tuple[Root, ...] | None = None
@@ -73,7 +74,26 @@ class Kin:
             return False
 
     def of(self, pid: int) -> str | Stranger:
-        """The run of a process as NVML numbers it; see :meth:`refresh`."""
+        """The run of a process as NVML numbers it; of one that has ended, what was said of it.
+
+        See :meth:`refresh`.
+        """
+        found = self._of_living(pid)
+        if found is Stranger.UNSEEN:
+            return self._last.get(pid, found)
+        if len(self._last) >= _MOST_KNOWN:
+            self._last.clear()
+        self._last[pid] = found
+        return found
+
+    def inside(self, run_id: str) -> bool:
+        """Whether a process that a run's hang under is in a PID namespace below ours."""
+        return any(
+            root.run_id == run_id and len(self._namespaces(str(pid))) > self._depth
+            for pid, root in self._roots.items()
+        )
+
+    def _of_living(self, pid: int) -> str | Stranger:
         path: list[tuple[int, int]] = []
         run_id = self._by_parents(pid, path)
         if not path and run_id is None:

@@ -85,7 +85,7 @@ def encode_batch(batch: SamplerBatch) -> bytes:
         ]
     if batch.processes is not None:
         row["processes"] = [
-            (p.device_id, p.pid, p.memory_bytes, p.sm_ratio) for p in batch.processes
+            (p.device_id, p.pid, p.memory_bytes, p.sm_ratio, p.ended) for p in batch.processes
         ]
     if batch.looks:
         row["looks"] = [(look.device_id, look.at_ns, look.since_ns) for look in batch.looks]

@@ -27,12 +27,14 @@ _NOT_AVAILABLE = 2**64 - 1
 class _Board:
     """A GPU with its handle, and what it never gives."""
 
-    __slots__ = ("never", "reader", "seen_us")
+    __slots__ = ("agreed", "listed", "never", "reader", "seen_us")
 
     def __init__(self, reader: FieldReader) -> None:
         self.reader = reader
         self.never: set[str] = set()
         self.seen_us = 0  # newest process utilisation sample
+        self.listed: set[int] = set()  # PIDs of the look before
+        self.agreed = False  # both lists have named the same PID
 
 
 class Nvml:
@@ -110,28 +112,34 @@ class Nvml:
     def processes(self, device_id: str) -> tuple[ProcessUse, ...] | None:
         """Compute processes with host PIDs and their use, 0 for those that did nothing.
 
-        No use is given where none can be asked for, or where the two lists name PIDs differently.
+        Those that ended since the look before come too, if they did something. No use is given
+        where none can be asked for, or where the two lists name PIDs differently.
         """
         board = self._board(device_id)
         if "processes" in board.never:
             return None
         try:
-            listed = self._listed(board.reader.handle)
+            found = self._listed(board.reader.handle)
         except UnsupportedError:
             board.never.add("processes")
             raise
-        shares = self._sm_shares(board) if listed else {}
-        if shares and not any(int(process.pid) in shares for process in listed):
-            shares = None
-        return tuple(
+        listed = {int(process.pid) for process in found}
+        shares = self._agreed_shares(board, listed)
+        known = (
             ProcessUse(
                 device_id,
                 int(process.pid),
                 memory_bytes=_memory(process.usedGpuMemory),
                 sm_ratio=None if shares is None else shares.get(int(process.pid), 0.0),
             )
-            for process in listed
+            for process in found
         )
+        gone = (
+            ProcessUse(device_id, pid, sm_ratio=used, ended=True)
+            for pid, used in (shares or {}).items()
+            if used and pid not in listed
+        )
+        return (*known, *gone)
 
     def resolution_ns(self, device_id: str) -> int | None:  # noqa: ARG002 - one interface
         """None: the counter ticks."""
@@ -209,6 +217,20 @@ class Nvml:
             if error.code != pynvml.NVML_ERROR_FUNCTION_NOT_FOUND:
                 raise
         return list(call(pynvml.nvmlDeviceGetComputeRunningProcesses_v2, handle))
+
+    def _agreed_shares(self, board: _Board, listed: set[int]) -> dict[int, float] | None:
+        """Use by PID since the look before, None where it is not told, or by other PIDs."""
+        first = not board.seen_us
+        before, board.listed = board.listed, listed
+        if first and not listed:
+            return {}  # what was before us is nobody's here
+        shares = self._sm_shares(board)
+        if shares is None:
+            return None
+        board.agreed = board.agreed or not shares.keys().isdisjoint(listed | before)
+        if shares and not board.agreed:
+            return None
+        return {pid: used for pid, used in shares.items() if pid in listed} if first else shares
 
     def _sm_shares(self, board: _Board) -> dict[int, float] | None:
         """Mean use by PID since the last call, None where it is not told.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -137,6 +138,33 @@ def test_a_run_that_is_over_is_forgotten(proc: Proc) -> None:
     roots.clear()
     kin.refresh()
     assert kin.of(10) is Stranger.OTHER
+
+
+def test_of_a_process_that_has_ended_it_is_known_what_was_said_last(proc: Proc) -> None:
+    for pid, parent in ((10, 1), (11, 10), (12, 1)):
+        proc.add(pid, parent)
+    roots = [Root("a", 10, 100)]
+    kin = Kin(lambda: roots, proc.folder)
+    assert (kin.of(11), kin.of(12)) == ("a", Stranger.OTHER)
+    for pid in (11, 12):
+        shutil.rmtree(proc.folder / str(pid))
+    assert (kin.of(11), kin.of(12)) == ("a", Stranger.OTHER)
+    roots.clear()
+    kin.refresh()
+    assert kin.of(11) == "a"  # of a run that is over
+    proc.add(11, 1, start=900)
+    assert kin.of(11) is Stranger.OTHER
+    shutil.rmtree(proc.folder / "11")
+    assert kin.of(11) is Stranger.OTHER
+
+
+def test_processes_in_a_namespace_below_ours_are_known_as_such(proc: Proc) -> None:
+    proc.add(10, 1)
+    proc.add(20, 1)
+    (proc.folder / "20" / "status").write_text("NSpid:\t20\t1\n")
+    kin = proc.kin(Root("a", 10, 100), Root("b", 10, 100), Root("b", 20, 100))
+    assert not kin.inside("a")
+    assert kin.inside("b")
 
 
 def test_real_processes_are_found_with_their_real_launchers(tmp_path: Path) -> None:

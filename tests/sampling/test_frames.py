@@ -43,7 +43,9 @@ ratios = st.none() | st.floats(0, 1)
             tuple
         ),
         processes=st.none()
-        | st.lists(st.builds(ProcessUse, texts, numbers, maybe, ratios), max_size=2).map(tuple),
+        | st.lists(
+            st.builds(ProcessUse, texts, numbers, maybe, ratios, st.booleans()), max_size=2
+        ).map(tuple),
         dropped=numbers,
         looks=st.lists(st.builds(ProcessLook, texts, numbers, maybe), max_size=2).map(tuple),
     )

@@ -195,6 +195,16 @@ def test_two_lists_that_number_processes_differently_tell_no_use(tmp_path: Path)
     assert {(use.pid, use.sm_ratio) for use in session.processes[-1]} == {(7, None)}
 
 
+def test_use_of_a_process_that_is_listed_no_more_comes_with_the_look_after(tmp_path: Path) -> None:
+    two = [Process(pid=7, usage_pid=8, sm_percent=60), Process(pid=9, sm_percent=10)]
+    session = sample(node(gpu(processes=two)), tmp_path, 6)
+    first, *others = session.processes
+    assert {(use.pid, use.ended) for use in first} == {(7, False), (9, False)}
+    told = {(use.pid, use.sm_ratio, use.ended) for found in others for use in found}
+    assert (8, 0.6, True) in told
+    assert {pid for pid, _, ended in told if not ended} == {7, 9}
+
+
 def test_processes_of_mig_instances_tell_no_use(tmp_path: Path) -> None:
     board = gpu(
         mig=True,
