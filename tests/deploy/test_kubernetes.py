@@ -23,6 +23,7 @@ from deploy.manifests import (
     violations,
 )
 from deploy.sandbox import require_root
+from meter.environment import NODE_LEASE_DIR
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,10 +68,9 @@ def test_of_the_node_agent_only_the_host_folders_break_the_restricted_standard()
         "folders: capabilities CHOWN are added",
         "folders: runAsNonRoot is not true",
         "folders: runs as user 0",
-        "volume hostPath",
-        "volume hostPath",
+        *["volume hostPath"] * 3,
     ]
-    assert violations(pod_of(ON_NODE)) == ["volume hostPath"]
+    assert violations(pod_of(ON_NODE)) == ["volume hostPath"] * 2
 
 
 @pytest.mark.parametrize(
@@ -121,12 +121,19 @@ def test_a_job_finds_the_agents_socket_in_a_folder_that_both_mount(path: Path) -
     assert pod_of(path)["securityContext"]["runAsGroup"] == 9850  # who may use the socket
 
 
-def test_the_folder_on_the_host_is_one_for_the_agent_and_its_jobs() -> None:
+@pytest.mark.parametrize("name", ["socket", "leases"])
+def test_a_folder_on_the_host_is_one_for_the_agent_and_its_jobs(name: str) -> None:
     def host(path: Path) -> str:
-        [found] = [v["hostPath"]["path"] for v in pod_of(path)["volumes"] if v["name"] == "socket"]
+        [found] = [v["hostPath"]["path"] for v in pod_of(path)["volumes"] if v["name"] == name]
         return found
 
     assert host(DAEMONSET) == host(ON_NODE)
+
+
+def test_leases_are_where_agents_outside_of_pods_look_for_them() -> None:
+    for path, name in ((DAEMONSET, "meter"), (ON_NODE, "trainer")):
+        each = container(pod_of(path), name)
+        assert variables(each)["METER_LEASE_DIR"] == mounts(each)["leases"] == NODE_LEASE_DIR
 
 
 def test_two_agents_of_a_node_never_run_at_once() -> None:
@@ -199,7 +206,7 @@ def test_the_first_container_gives_the_host_folders_to_the_agent_and_leaves_them
     tmp_path: Path, require_tool
 ) -> None:
     require_root()
-    folders = [tmp_path / "var", tmp_path / "run"]
+    folders = [tmp_path / "var", tmp_path / "run", tmp_path / "lock"]
     for folder in folders:
         folder.mkdir(mode=0o755)
     first = container(pod_of(DAEMONSET), "folders")
@@ -209,7 +216,7 @@ def test_the_first_container_gives_the_host_folders_to_the_agent_and_leaves_them
     [kept] = first["securityContext"]["capabilities"]["add"]
     bounds = f"-all,+{kept.lower()}"
     confined = [require_tool("setpriv"), f"--bounding-set={bounds}", f"--inh-caps={bounds}"]
-    ledger, run = folders
+    ledger, run, leases = folders
     for mode in (0o750, 0o700):  # the second time with another mode, which must stay
         done = subprocess.run([*confined, *shell, script], capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, "")
@@ -217,6 +224,8 @@ def test_the_first_container_gives_the_host_folders_to_the_agent_and_leaves_them
         assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (9850, 9850, mode)
         found = run.stat()
         assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (0, 9850, 0o1770)
+        found = leases.stat()
+        assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (0, 0o1777)
         ledger.chmod(0o700)
 
 
