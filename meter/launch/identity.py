@@ -51,6 +51,9 @@ def identify(
             found = (valid, origin)
         elif origin != _OWN:
             _link(links, SOURCE_OF_ORIGIN[origin], text)
+    number = variables.get("SLURM_JOB_ID", "").strip()
+    if number and _slurm(variables, number) != number:  # the job map calls a task by its number
+        _link(links, "slurm", number)
     run_id, origin = found or (new_id(), GENERATED)
     return Identity(run_id, origin, links)
 

@@ -65,6 +65,13 @@ def test_a_task_of_a_slurm_array_is_named_as_slurm_names_it(array, run_id):
     assert of({"SLURM_JOB_ID": "17", **array}).id == run_id
 
 
+def test_a_task_of_an_array_is_linked_to_its_own_number_too():
+    task = {"SLURM_JOB_ID": "17", "SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "5"}
+    assert of(task).links == [("slurm", "17")]
+    assert of({"WANDB_RUN_ID": "w1", **task}).links == [("slurm", "12_5"), ("slurm", "17")]
+    assert of({"SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "5"}).links == []
+
+
 def test_an_id_that_is_none_of_a_run_is_told_of_and_the_next_source_taken():
     told: list[str] = []
     variables = {"WANDB_RUN_ID": "a/b", "SLURM_JOB_ID": "9"}
