@@ -15,6 +15,7 @@ from functools import partial
 from meter.errors import AgentError, MeterError
 from meter.launch.client import Exchange, NoAgentError, NoAnswerError, problem_text
 from meter.launch.spawn import ALREADY_RUNNING, AgentProcess, spawn_agent
+from meter.launch.spec import stamped
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
@@ -261,7 +262,7 @@ class Link:
                     self._await_listening(deadline)
                 self.register()
                 self.await_answer(deadline - time.monotonic())
-                status, answer = self._ask("PATCH", end, deadline - time.monotonic())
+                status, answer = self._ask("PATCH", stamped(end), deadline - time.monotonic())
             except NoAgentError:
                 self._replace(deadline)
                 continue
@@ -306,7 +307,7 @@ class Link:
 
     def _post(self, timeout_s: float) -> None:
         """Register the run, or before the job's start ask whether it would be taken."""
-        body = {**self.spec, "check": not self._begun}
+        body = stamped({**self.spec, "check": not self._begun})
         self._exchange = Exchange(
             self._environment.socket, "POST", "/v1/runs", body, timeout_s=timeout_s
         )
