@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from launching import eventually
 
 from meter import limits
 from meter.errors import UsageError
@@ -111,8 +112,8 @@ def test_the_launcher_registers_the_id_with_its_origin_and_links(place):
     variables = {"WANDB_RUN_ID": "w1", "SLURM_JOB_ID": "123"}
     place.run("--", "true", variables=variables)
     place.run("--", "true", mode="exec", variables=variables)
-    for event in place.events("POST"):
+    # the observer of an `exec` registers when its job may be over
+    for event in eventually(lambda: len(found := place.events("POST")) == 2 and found):
         body = event["body"]
         assert (body["id"], body["origin"]) == ("w1", "WANDB_RUN_ID")
         assert body["links"] == [{"source": "slurm", "id": "123"}]
-    assert len(place.events("POST")) == 2
