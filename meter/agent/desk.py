@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from meter.agent import views
+from meter.agent.addresses import ended_error
+from meter.agent.launchers import began_ns
 from meter.agent.problems import NotFoundError
-from meter.agent.reception import ended_error
 from meter.agent.sharing import Shared
 from meter.config import Intensity
 from meter.errors import LedgerError, MeterError, UsageError
@@ -48,7 +49,8 @@ if TYPE_CHECKING:
     )
     from meter.agent.shelf import Shelf
     from meter.ledger import Reader
-    from meter.model import Factor, RunStatus
+    from meter.ledger.recovery import Attempt
+    from meter.model import Factor
     from meter.past import Imported
 
 IN_MEMORY = Path(":memory:")
@@ -87,6 +89,7 @@ class Desk:
         self._loop = loop
         self._metering = loop.metering
         self._reception = reception
+        self._intake = reception.intake
         self._ledger = ledger
         self._shelf = shelf
         self._archive = archive
@@ -187,18 +190,27 @@ class Desk:
         answer["faults"].append(behind)
         return answer, False
 
-    def _past(self, run: NewRun) -> dict[str, RunStatus]:
-        """What the ledger has of an id from outside: it may have been used before."""
-        if run.origin not in SOURCE_OF_ORIGIN:
-            return {}
+    def _past(self, run: NewRun) -> dict[str, Attempt]:
+        """What the ledger has of an id that may have been used before."""
+        comes_again = run.resume or run.origin in SOURCE_OF_ORIGIN
+        return self._kept(run.id) if comes_again else {}
+
+    def _kept(self, run_id: str) -> dict[str, Attempt]:
+        """What the ledger has of an id, and of other attempts at it."""
         with contextlib.suppress(LedgerError), self._ledger.reader() as reader:
-            return recovery.attempts(reader, run.id)
+            return recovery.attempts(reader, run_id)
         return {}
 
     def end(self, run_id: str, end: RunEnd, peer_pid: int | None) -> dict[str, Any]:
         """End a run; its document once all is settled and durable."""
         with self._staying():
-            done = self._loop.ask(lambda: self._reception.end(run_id, end, peer_pid))
+            try:
+                done = self._loop.ask(lambda: self._reception.end(run_id, end, peer_pid))
+            except NotFoundError:
+                kept = self._kept(run_id).get(run_id)
+                if kept is None or kept.ended_us is None:
+                    raise
+                done = None  # told to an agent before us, whose answer got lost
             if done is None:  # others of the run's launchers go on
                 return self.document(run_id)
             durable = self._durable(done, END_S, broken_s=_BROKEN_END_S)
@@ -217,11 +229,13 @@ class Desk:
         written = self._ledger.write(LedgerBatch(notices=(notice,)), urgent=True)
         return self._durable(written, _DURABLE_S, broken_s=_BROKEN_S)
 
-    def link(self, run_id: str, link: NewLink) -> tuple[dict[str, Any], bool]:
+    def link(
+        self, run_id: str, link: NewLink, peer_pid: int | None = None
+    ) -> tuple[dict[str, Any], bool]:
         """Add an id that somebody else gave a run, live or ended; whether it is durable."""
 
         def add() -> tuple[str, Future[None]]:
-            found = self._reception.link(run_id, link)
+            found = self._reception.link(run_id, link, peer_pid)
             return found, self._metering.flush(rows=False, urgent=True)
 
         try:
@@ -242,25 +256,34 @@ class Desk:
         """Somebody collects /metrics, and may come again for what has ended since."""
         self._reception.scraped_ns = self._now_ns()
 
-    def mark(self, run_id: str, mark: NewMark) -> dict[str, Any]:
-        """Note an instant inside a run; raises NotFoundError, ConflictError."""
-        with self._telling_ended(run_id):
-            return self._loop.ask(lambda: self._reception.mark(run_id, mark))
+    def mark(self, run_id: str, mark: NewMark, peer_pid: int | None) -> dict[str, Any]:
+        """Note an instant inside a run; raises NotFoundError, ConflictError, UsageError."""
+        with self._telling_ended(run_id, 1, peer_pid):
+            return self._loop.ask(lambda: self._intake.mark(run_id, mark, peer_pid))
 
-    def marks(self, run_id: str, marks: MarkList) -> dict[str, Any]:
+    def marks(self, run_id: str, marks: MarkList, peer_pid: int | None) -> dict[str, Any]:
         """Note several instants inside a run; raises NotFoundError, ConflictError."""
-        with self._telling_ended(run_id):
-            return self._loop.ask(lambda: self._reception.marks(run_id, marks))
+        with self._telling_ended(run_id, marks.count, peer_pid):
+            return self._loop.ask(lambda: self._intake.marks(run_id, marks, peer_pid))
 
     @contextlib.contextmanager
-    def _telling_ended(self, run_id: str) -> Iterator[None]:
-        """A run that does not live here may be one that the ledger knows to have ended."""
+    def _telling_ended(self, run_id: str, count: int, peer_pid: int | None) -> Iterator[None]:
+        """A run that does not live here may be one that the ledger knows to have ended.
+
+        A process that began after that end is of another attempt, to be registered yet.
+        """
         try:
             yield
         except NotFoundError:
-            if self._kept(run_id):
-                raise ended_error(run_id) from None
-            raise
+            kept = self._kept(run_id).get(run_id)
+            if kept is None or kept.ended_us is None:
+                raise
+            began = None if peer_pid is None else began_ns(peer_pid)
+            later = began is not None and self._metering.anchor.us(began) > kept.ended_us
+            if later and kept.origin in SOURCE_OF_ORIGIN:
+                raise
+            self._loop.ask(lambda: self._intake.tell_of_dropped(run_id, count))
+            raise ended_error(run_id) from None
 
     def add_past(self, run: NewPastRun) -> tuple[dict[str, Any], bool]:
         """Book a run that was not metered; its document, and whether it was new.
@@ -401,11 +424,6 @@ class Desk:
     def _found(self, text: str) -> str:
         with self._reader() as reader:
             return _find(reader, text)
-
-    def _kept(self, run_id: str) -> bool:
-        with contextlib.suppress(MeterError):
-            return self._found(run_id) == run_id
-        return False
 
     def _cut(self, run_id: str) -> Future[None]:
         def cut() -> Future[None]:

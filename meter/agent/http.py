@@ -13,6 +13,7 @@ from meter.agent.guard import Guard
 from meter.agent.http_audit import Auditing, add_audit
 from meter.agent.http_books import LARGER, add_books
 from meter.agent.http_marks import Marking, add_marks
+from meter.agent.http_peer import over_unix, peer_pid
 from meter.agent.http_told import LARGER_TOLD, Archiving, add_told
 from meter.agent.requests import (  # noqa: TC001  FastAPI looks at them
     NewIntensity,
@@ -21,7 +22,6 @@ from meter.agent.requests import (  # noqa: TC001  FastAPI looks at them
     NewRun,
     RunEnd,
 )
-from meter.agent.server import UNIX_CLIENT
 from meter.instants import parse_us
 
 if TYPE_CHECKING:
@@ -67,7 +67,9 @@ class Desk(Auditing, Archiving, Marking, Protocol):
     def end(self, run_id: str, end: RunEnd, peer_pid: int | None) -> dict[str, Any]:
         """End a run; its document once all is settled and durable."""
 
-    def link(self, run_id: str, link: NewLink) -> tuple[dict[str, Any], bool]:
+    def link(
+        self, run_id: str, link: NewLink, peer_pid: int | None = None
+    ) -> tuple[dict[str, Any], bool]:
         """Add an id that somebody else gave a run; whether that is durable."""
 
     def add_past(self, run: NewPastRun) -> tuple[dict[str, Any], bool]:
@@ -142,7 +144,7 @@ def _add_runs(app: FastAPI, desk: Desk) -> None:
     @app.post("/v1/runs", status_code=201, responses=_REGISTERED)
     def register(run: NewRun, request: Request) -> Response:
         """Register a run that has begun, or check whether one would be taken."""
-        answer, durable = desk.register(run, _peer_pid(request))
+        answer, durable = desk.register(run, peer_pid(request))
         return JSONResponse(answer, 200 if run.check else 201 if durable else 202)
 
     @app.post("/v1/runs/past", status_code=201, responses=_BOOKED)
@@ -196,12 +198,12 @@ def _add_runs(app: FastAPI, desk: Desk) -> None:
     @app.patch("/v1/runs/{run_id}")
     def end(run_id: str, end: RunEnd, request: Request) -> Response:
         """End a run and give its document."""
-        return JSONResponse(desk.end(run_id, end, _peer_pid(request)))
+        return JSONResponse(desk.end(run_id, end, peer_pid(request)))
 
     @app.post("/v1/runs/{run_id}/links", status_code=201, responses=_LINKED)
-    def link(run_id: str, link: NewLink) -> Response:
+    def link(run_id: str, link: NewLink, request: Request) -> Response:
         """Add an id that somebody else gave a run, live or ended; the run keeps its own."""
-        answer, durable = desk.link(run_id, link)
+        answer, durable = desk.link(run_id, link, peer_pid(request))
         return JSONResponse(answer, 201 if durable else 202)
 
 
@@ -254,16 +256,7 @@ def _add_health(app: FastAPI, desk: Desk, page: Page) -> None:
         request: Request, names: Annotated[list[str] | None, Query(alias="name[]")] = None
     ) -> Response:
         """Give the live counters and gauges, as text or OpenMetrics."""
-        if not _over_unix(request):
+        if not over_unix(request):
             desk.scraped()
         body, content_type = page.render(request.headers.get("accept"), names or ())
         return Response(body, headers={"Content-Type": content_type})
-
-
-def _over_unix(request: Request) -> bool:
-    return request.client is not None and request.client.host == UNIX_CLIENT
-
-
-def _peer_pid(request: Request) -> int | None:
-    """PID of a client on the Unix socket, as this process sees it."""
-    return request.client.port or None if request.client and _over_unix(request) else None

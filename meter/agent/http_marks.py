@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fastapi import Request  # noqa: TC002  FastAPI looks at it
 from fastapi.responses import JSONResponse, Response
 
+from meter.agent.http_peer import peer_pid
 from meter.agent.requests import GivenMarks, MarkList, NewMark
 from meter.errors import UsageError
 
@@ -19,7 +21,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         "`known` were told before by the same `source` under the same number, and `invalid` "
         "names the place of each wrong one, which keeps no other out"
     },
-    404: {"description": "No such run lives here"},
+    404: {"description": "No such run lives here, or not yet: ask again"},
     409: {"description": "The run has ended, and its figures are settled"},
     422: {"description": "The mark is wrong, or every one of several"},
 }
@@ -29,10 +31,10 @@ _SHOWN = 5
 class Marking(Protocol):
     """What the route asks."""
 
-    def mark(self, run_id: str, mark: NewMark) -> dict[str, Any]:
+    def mark(self, run_id: str, mark: NewMark, peer_pid: int | None) -> dict[str, Any]:
         """Note an instant inside a run."""
 
-    def marks(self, run_id: str, marks: MarkList) -> dict[str, Any]:
+    def marks(self, run_id: str, marks: MarkList, peer_pid: int | None) -> dict[str, Any]:
         """Note several instants inside a run."""
 
 
@@ -40,15 +42,14 @@ def add_marks(app: FastAPI, desk: Marking) -> None:
     """Add the route."""
 
     @app.post("/v1/runs/{run_id}/marks", status_code=202, responses=_ANSWERS)
-    def mark(run_id: str, given: GivenMarks) -> Response:
+    def mark(run_id: str, given: GivenMarks, request: Request) -> Response:
         """Note steps, epochs, phases of a run: one mark, a list, or a numbered batch."""
         if isinstance(given, NewMark):
-            return JSONResponse(desk.mark(run_id, given), 202)
+            return JSONResponse(desk.mark(run_id, given, peer_pid(request)), 202)
         found = MarkList.of(given)
         if found.invalid and not found.marks and not found.source:
             raise UsageError(_told(found), "send marks as the OpenAPI document tells")
-        invalid = [{"place": place, "reason": reason} for place, reason in found.invalid]
-        return JSONResponse({**desk.marks(run_id, found), "invalid": invalid}, 202)
+        return JSONResponse(desk.marks(run_id, found, peer_pid(request)), 202)
 
 
 def _told(found: MarkList) -> str:

@@ -1,4 +1,7 @@
-"""Which launchers live: by pidfd, and across a restart of ours by PID and start time."""
+"""Which launchers live, and how those that have left ended.
+
+By pidfd, and across a restart of ours by PID and start time.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meter.agent.kin import Root
+from meter.agent.runs import Outcome
+from meter.model import RunStatus
+from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,13 +41,16 @@ class Launchers:
         self._fds: dict[tuple[str, int], int] = {}
         self._told: set[tuple[str, int]] = set()
         self._adopted: dict[str, set[Launcher]] = {}
+        self._worst: dict[str, Outcome] = {}
 
     def recall(self) -> dict[str, list[int]]:
         """Runs that may live on: with the launchers that still live, or with none to watch."""
         try:
             rows = json.loads(self._path.read_text(encoding="utf-8"))
-            noted = {run: [Launcher(*one) for one in launchers] for run, launchers in rows.items()}
-        except (OSError, ValueError, TypeError, AttributeError):
+            noted = {run: [Launcher(*one) for one in row["launchers"]] for run, row in rows.items()}
+            worst = {run: row["worst"] for run, row in rows.items() if row["worst"] is not None}
+            self._worst = {run: Outcome(RunStatus(how), code) for run, (how, code) in worst.items()}
+        except (OSError, ValueError, TypeError, AttributeError, KeyError):
             return {}
         found = {
             run: [each.pid for each in launchers if _start_of(each.pid) == each.start]
@@ -66,11 +75,16 @@ class Launchers:
         self._runs.setdefault(run_id, {})
         self._save()
 
-    def leave(self, run_id: str, pid: int) -> bool:
-        """A launcher told its end; True if others of the run are left."""
+    def leave(self, run_id: str, pid: int, outcome: Outcome) -> bool:
+        """A launcher's part has ended; True if others of the run are left."""
         self._drop(run_id, pid)
+        self._worst[run_id] = outcome.after(self._worst.get(run_id))
         self._save()
         return run_id in self._runs
+
+    def outcome(self, run_id: str, last: Outcome) -> Outcome:
+        """How a run ended whose last launcher ended so."""
+        return last.after(self._worst.get(run_id))
 
     def forget(self, run_id: str) -> None:
         """The run is over."""
@@ -78,6 +92,7 @@ class Launchers:
             self._drop(run_id, pid)
         self._runs.pop(run_id, None)
         self._adopted.pop(run_id, None)
+        self._worst.pop(run_id, None)
         self._save()
 
     def filenos(self) -> list[int]:
@@ -134,8 +149,12 @@ class Launchers:
 
     def _save(self) -> None:
         rows = {
-            run: [(each.pid, each.start) for each in launchers.values()]
+            run: {
+                "launchers": [(each.pid, each.start) for each in launchers.values()],
+                "worst": None if worst is None else (worst.status, worst.exit_code),
+            }
             for run, launchers in self._runs.items()
+            for worst in (self._worst.get(run),)
         }
         fresh = self._path.with_name(self._path.name + ".new")
         with contextlib.suppress(OSError):  # then a restart waits for the launcher's own word
@@ -156,6 +175,12 @@ def watched_pid(given: int | None, peer: int | None) -> int | None:
     if given is None or not peer:
         return None
     return given if given == peer or same_namespace(peer) else peer
+
+
+def began_ns(pid: int) -> int | None:
+    """When a process began, CLOCK_BOOTTIME of this node; None if that cannot be seen."""
+    start = _start_of(pid)
+    return None if start is None else start * NS_PER_S // os.sysconf("SC_CLK_TCK")
 
 
 def _start_of(pid: int) -> int | None:

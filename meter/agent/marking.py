@@ -132,16 +132,19 @@ def _book_phase(live: LiveRun, books: Books, energy_mj: int) -> None:
 
 def dropped_notice(live: LiveRun) -> Notice | None:
     """What the reader of the run's steps has to know; None if no mark was dropped."""
-    lost = live.marks.lost
-    if not lost:
-        return None
-    reasons = sorted(live.marks.dropped.items(), key=lambda one: -one[1])
+    return notice_of(live.run.id, live.marks.dropped) if live.marks.lost else None
+
+
+def notice_of(run_id: str, dropped: Mapping[str, int]) -> Notice:
+    """What the reader of a run's steps has to know of dropped marks, by reason."""
+    lost = sum(dropped.values())
+    reasons = sorted(dropped.items(), key=lambda one: -one[1])
     told = ", ".join(f"{count:,} {reason}" for reason, count in reasons[:_SOME])
     text = (
         f"{lost:,} {'mark' if lost == 1 else 'marks'} of the run {'was' if lost == 1 else 'were'}"
         f" dropped ({told}): steps and phases around them are told together."
     )
-    return Notice(DROPPED_CODE, text, run_id=live.run.id)
+    return Notice(DROPPED_CODE, text, run_id=run_id)
 
 
 def total_dropped(runs: Iterable[LiveRun]) -> int:

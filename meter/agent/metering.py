@@ -286,8 +286,8 @@ class Metering:
         live.links |= fresh
         self._draft.links += sorted(fresh, key=astuple)
 
-    def attach(self, live: LiveRun) -> None:
-        """Give a run the devices that it asked for and does not hold yet."""
+    def attach(self, live: LiveRun, start_ns: int | None = None) -> None:
+        """Give a run the devices that it asked for and does not hold yet; from its start on."""
         selection = self.selection(live)
         metered = self.roll.tracks
         fresh = {
@@ -295,7 +295,7 @@ class Metering:
             for device_id, share in selection.holds
             if device_id in metered and device_id not in live.shares
         }
-        self.hold(live, fresh, live.run.started_ns)
+        self.hold(live, fresh, live.run.started_ns if start_ns is None else start_ns)
         leased = [d for d, _ in selection.holds if d in self.roll.elsewhere]
         for notice in (*selection.notices, *map(self.roll.notice_of, leased)):
             self.note(replace(notice, run_id=live.run.id))
@@ -304,6 +304,7 @@ class Metering:
         """Give a run devices from an instant on."""
         holds = [Hold(live.run.id, device_id, start_ns, None, s) for device_id, s in shares.items()]
         live.shares.update(shares)
+        live.held_ns.update(dict.fromkeys(shares, start_ns))
         for device_id in shares:
             self.roll.tracks[device_id].held_from(start_ns)
         self._draft.holds += holds
@@ -320,10 +321,7 @@ class Metering:
         """End a run; the future is done when its figures are settled and durable."""
         live.ending = ending
         self._book(self.builder.release(live.run.id, ending.ended_ns))
-        self._draft.holds += [
-            Hold(live.run.id, device_id, live.run.started_ns, ending.ended_ns, share)
-            for device_id, share in live.shares.items()
-        ]
+        self._draft.holds += live.holds(ending.ended_ns)
         return ending.done
 
     def mark(self, live: LiveRun, at_ns: int, mark: Mark) -> None:

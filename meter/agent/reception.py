@@ -11,35 +11,36 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from meter.agent import budgeting
+from meter.agent import budgeting, clocks
+from meter.agent.addresses import Addresses, not_found
 from meter.agent.askers import Askers
 from meter.agent.launchers import same_namespace, watched_pid
-from meter.agent.problems import NotFoundError
+from meter.agent.mark_intake import MarkIntake
 from meter.agent.requests import NewLink
-from meter.agent.runs import Ending, LiveRun, Wanted, attempt_id, status_of
+from meter.agent.runs import Ending, LiveRun, Outcome, Wanted, attempt_id
 from meter.errors import AgentError, ConflictError
 from meter.links import SOURCE_OF_ORIGIN
-from meter.model import Budget, Mark, Notice, Run, RunLink, RunStatus, Severity
+from meter.model import Budget, Notice, Run, RunLink, RunStatus, Severity
 from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from concurrent.futures import Future
 
+    from meter.agent.attendance import Relations
     from meter.agent.launchers import Launchers
     from meter.agent.metering import Metering
-    from meter.agent.requests import MarkList, NewMark, NewRun, RunEnd
+    from meter.agent.requests import NewRun, RunEnd
+    from meter.ledger.recovery import Attempt
 
 GRACE_NS = 3 * NS_PER_S
 """How long a vanished launcher's word may still be on its way."""
-SKEW_NS = NS_PER_S
-"""A run that begins so much later than it is registered has another clock."""
 SCRAPED_NS = 120 * NS_PER_S
 """How long after a scrape another one is expected: two of the longest usual intervals."""
 SCRAPED_LINGER_NS = 60 * NS_PER_S
 """How long ended runs stay to be scraped where nobody said how long."""
 DEFAULT_PROJECT = "default"
-_NO_PAST: Mapping[str, RunStatus] = MappingProxyType({})
+_NO_PAST: Mapping[str, Attempt] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,16 @@ class House:
 class Reception:
     """Keeps the runs of a metering."""
 
-    def __init__(self, metering: Metering, launchers: Launchers, house: House) -> None:
+    def __init__(
+        self,
+        metering: Metering,
+        launchers: Launchers,
+        house: House,
+        relations: Relations | None = None,
+    ) -> None:
         self._metering = metering
+        self._addresses = Addresses(metering, relations)
+        self.intake = MarkIntake(metering, self._addresses)
         self._launchers = launchers
         self.house = house
         self._vanished: dict[tuple[str, int], int] = {}
@@ -78,21 +87,19 @@ class Reception:
         self,
         new: NewRun,
         peer_pid: int | None,
-        past: Mapping[str, RunStatus] = _NO_PAST,
+        past: Mapping[str, Attempt] = _NO_PAST,
     ) -> dict[str, Any]:
         """Begin, join or take up a run, or tell whether one could; the answer has its id.
 
         ``past`` is what the ledger has of the id: the run, and other attempts at it.
         Raises UsageError, ConflictError, AgentError.
         """
-        new = self._attempted(new, past)
-        ahead_ns = new.started_ns - self._metering.clock.boot_ns()
-        if ahead_ns > 0:  # another clock than this node's
-            new = new.model_copy(update={"started_ns": new.started_ns - ahead_ns})
+        offset_ns = clocks.offset_of(new, peer_pid, new.started_ns)
+        new = self._attempted(_at_our_time(new, offset_ns), past)
         self.askers.add(watched_pid(new.launcher_pid, peer_pid))
         if new.gpus is not None and not self.listed:
             raise AgentError("the devices are not known yet", "try again in a moment")
-        live = self._known(new)
+        live = self._known(new, past)
         wanted = Wanted(
             new.gpus,
             new.cuda_visible_devices,
@@ -103,8 +110,9 @@ class Reception:
         fresh.attached = new.attached is not None
         selection = self._metering.selection(fresh)  # refuses before anything is noted
         held = dict(selection.holds)
-        if not new.check:
-            held = self._take(new, live, fresh, peer_pid, ahead_ns).shares
+        over = live is None and new.resume and _is_over(past.get(new.id))
+        if not new.check and not over:
+            held = self._take(new, live, fresh, peer_pid, offset_ns).shares
         roll, now_ns = self._metering.roll, self._metering.clock.boot_ns()
         absent = [*roll.absences(), *(n for n in roll.unread(now_ns) if n.device_id in held)]
         notices = [*self._metering.place.notices, *selection.notices, *absent]
@@ -128,94 +136,46 @@ class Reception:
         live: LiveRun | None,
         fresh: LiveRun,
         peer_pid: int | None,
-        ahead_ns: int,
+        offset_ns: int,
     ) -> LiveRun:
         if live is None:
             live = fresh
             self._metering.begin(live)
             self._tell_of_attachment(new)
-            if ahead_ns > SKEW_NS:
-                self._tell_of_skew(new.id, ahead_ns)
         elif not new.resume:
             self._join(live, fresh)
+        if abs(offset_ns) > clocks.TOLD_NS and not new.resume:
+            self._metering.note(clocks.skew_notice(live.run.id, offset_ns))
         if live.ending is None:
             self._watch(new, peer_pid)
         return live
 
     def end(self, run_id: str, end: RunEnd, peer_pid: int | None) -> Future[None] | None:
         """End a run, or one launcher's part of it (None); raises NotFoundError."""
-        live = self._live(run_id, ended=True)
+        live = self._addresses.exact(run_id)
         if end.linger_s is not None:
             self.linger_ns = max(self.linger_ns or 0, int(end.linger_s * NS_PER_S))
         if live.ending is not None:
             return live.ending.done
-        if peer_pid is not None and self._launchers.leave(run_id, peer_pid):
-            live.worst = status_of(end.status, live.worst)
+        outcome = Outcome(RunStatus(end.status), end.exit_code)
+        if peer_pid is not None and self._launchers.leave(run_id, peer_pid, outcome):
             return None
-        status = status_of(end.status, live.worst)
-        return self._end(live, end.ended_ns, status, end.exit_code)
+        ended_ns = end.ended_ns
+        if "ended_ns" in end.model_fields_set:
+            ended_ns += clocks.offset_of(end, peer_pid, ended_ns)
+        return self._end(live, ended_ns, self._launchers.outcome(run_id, outcome))
 
-    def link(self, run_id: str, new: NewLink) -> str:
+    def link(self, run_id: str, new: NewLink, peer_pid: int | None = None) -> str:
         """Add an id that somebody else gave a run, and tell the run's own; raises NotFoundError."""
-        live = self._live(run_id)
+        live = self._addresses.meant(run_id, peer_pid)
+        if self._addresses.settled(live):
+            raise not_found(run_id)
         self._metering.link(live, _links_of(live.run.id, [new]))
         return live.run.id
 
-    def mark(self, run_id: str, new: NewMark) -> dict[str, Any]:
-        """Note an instant inside a run; raises NotFoundError, ConflictError."""
-        live = self._open(run_id)
-        return {"run": live.run.id, "at_us": self._mark(live, new).at_us}
-
-    def marks(self, run_id: str, new: MarkList) -> dict[str, Any]:
-        """Note several instants, those of a source once; raises NotFoundError, ConflictError."""
-        live = self._open(run_id)
-        source = None if new.source is None else live.marks.source(new.source)
-        before = -1 if source is None else source.number
-        fresh = [(new.first + place, mark) for place, mark in new.marks]
-        if source is not None:
-            fresh = [(number, mark) for number, mark in fresh if number > before]
-            live.marks.hear(source, new.dropped)
-        wrong = [new.first + place for place, _ in new.invalid]
-        if source is not None:
-            wrong = [number for number in wrong if number > before]
-            source.number = max([before, *wrong, *(number for number, _ in fresh)])
-        if wrong:
-            live.marks.drop("invalid", len(wrong))
-        for number, mark in fresh:
-            self._mark(live, mark, new.source, number)
-        known = len(new.marks) - len(fresh)
-        return {"run": live.run.id, "noted": len(fresh), "known": known}
-
-    def _mark(
-        self, live: LiveRun, new: NewMark, source: str | None = None, number: int = 0
-    ) -> Mark:
-        now_ns = self._metering.clock.boot_ns()
-        last_ns = now_ns if live.ending is None else live.ending.ended_ns
-        at_ns = last_ns if new.at_ns is None else min(max(new.at_ns, live.run.started_ns), last_ns)
-        mark = Mark(
-            run_id=live.run.id,
-            at_us=live.at_us(at_ns),
-            energy_mj=0,  # filled in once the curves have come there
-            step=new.step,
-            epoch=new.epoch,
-            phase=new.phase,
-            tokens=new.tokens,
-            fraction=new.fraction,
-            source=source,
-            number=None if source is None else number,
-        )
-        self._metering.mark(live, at_ns, mark)
-        return mark
-
-    def _open(self, run_id: str) -> LiveRun:
-        """A run that can still be told something: it lives, or is not settled yet."""
-        if run_id not in self._metering.runs and run_id in self._metering.ended:
-            raise ended_error(run_id)
-        return self._live(run_id)
-
     def budgets(self, run_id: str) -> dict[str, Any]:
         """What a run has used of its budgets; raises NotFoundError."""
-        live, books = self._live(run_id, ended=True), self._metering.books
+        live, books = self._addresses.exact(run_id), self._metering.books
         found = [use.plain() for use in budgeting.uses(live, books)]
         return {"run": run_id, "budgets": found, "stop": budgeting.stops(live, books)}
 
@@ -256,20 +216,7 @@ class Reception:
         """Watch nobody any more."""
         self.askers.close()
 
-    def _live(self, run_id: str, *, ended: bool = False) -> LiveRun:
-        live = self._metering.runs.get(run_id)
-        if live is None and not ended:  # its job may know it by the id that it was begun with
-            live = next((run for run in self._attempts(run_id) if run.ending is None), None)
-        if live is None and ended and run_id in self._metering.ended:
-            live, _ = self._metering.ended[run_id]
-        if live is None:
-            raise NotFoundError(f"no run {run_id} lives here", "`meter runs` lists them")
-        return live
-
-    def _attempts(self, run_id: str) -> list[LiveRun]:
-        return [run for run in self._metering.runs.values() if run.is_attempt_at(run_id)]
-
-    def _attempted(self, new: NewRun, past: Mapping[str, RunStatus]) -> NewRun:
+    def _attempted(self, new: NewRun, past: Mapping[str, Attempt]) -> NewRun:
         """What is registered for an id from outside, which may have been used up before.
 
         A run that lives is joined; else the job is another attempt, linked to the id: a restart
@@ -279,15 +226,31 @@ class Reception:
             return new
         metering = self._metering
         named = metering.runs.get(new.id)
-        for live in (*([named] if named else []), *self._attempts(new.id)):
-            if live.run.project == self._project(new) and (live.ending is None or new.resume):
+        for live in (*([named] if named else []), *self._addresses.attempts(new.id)):
+            same = live.run.project == self._project(new)
+            if same and (live.ending is None or self._goes_on(new, live)):
                 return new.model_copy(update={"id": live.run.id})
         known = {*metering.runs, *metering.ended, *past}
-        if new.resume or new.id not in known:
+        if new.id not in known or (new.resume and not self._ended_before(new, past)):
             return new
         link = NewLink.model_validate({"source": SOURCE_OF_ORIGIN[new.origin], "id": new.id})
         fresh = attempt_id(new.id, known)
-        return new.model_copy(update={"id": fresh, "links": [link, *new.links]})
+        update = {"id": fresh, "links": [link, *new.links], "resume": False}
+        return new.model_copy(update=update)
+
+    def _ended_before(self, new: NewRun, past: Mapping[str, Attempt]) -> bool:
+        """Whether the run of an id was over when this job began: then it is not this job's."""
+        live, _ = self._metering.ended.get(new.id, (None, 0))
+        live = self._metering.runs.get(new.id, live)
+        if live is not None:
+            return live.ending is not None and not self._goes_on(new, live)
+        known = past.get(new.id)
+        began_us = self._metering.anchor.us(new.started_ns)
+        return known is not None and known.ended_us is not None and began_us >= known.ended_us
+
+    def _goes_on(self, new: NewRun, live: LiveRun) -> bool:
+        """Whether a run that ends is the one that a launcher has registered before."""
+        return new.resume and live.ending is not None and new.started_ns < live.ending.ended_ns
 
     def _project(self, new: NewRun) -> str:
         return new.project or self.house.project or DEFAULT_PROJECT
@@ -307,13 +270,6 @@ class Reception:
             notice = Notice("attached_gpus_unknown", text, Severity.WARNING, run_id=new.id)
             self._metering.note(notice)
 
-    def _tell_of_skew(self, run_id: str, ahead_ns: int) -> None:
-        text = (
-            f"The run was said to begin {ahead_ns / NS_PER_S:.0f} s after it was registered: its"
-            " launcher has another clock than this node. It begins at its registration."
-        )
-        self._metering.note(Notice("clock_skew", text, Severity.WARNING, run_id=run_id))
-
     def _run(self, new: NewRun) -> Run:
         anchor = self._metering.anchor
         return Run(
@@ -330,7 +286,7 @@ class Reception:
             simulated=any(d.simulated for d in self._metering.roll.known.values()),
         )
 
-    def _known(self, new: NewRun) -> LiveRun | None:
+    def _known(self, new: NewRun, past: Mapping[str, Attempt]) -> LiveRun | None:
         """The run, if it lives or has just ended; raises ConflictError for a new one of that id.
 
         A launcher whose answer got lost asks again: it finds its run as it left it.
@@ -340,7 +296,8 @@ class Reception:
             live, _ = self._metering.ended[new.id]
             if live.ending is not None and live.ending.status is RunStatus.ABANDONED:
                 live = None if new.resume else live
-        if live is not None and live.ending is not None and not new.resume:
+        over = live is not None and live.ending is not None and not new.resume
+        if over or (live is None and _is_over(past.get(new.id)) and self._ended_before(new, past)):
             raise ConflictError(f"the run {new.id} has ended", "give another METER_RUN_ID")
         return live
 
@@ -354,7 +311,7 @@ class Reception:
         self._metering.allow(live, fresh.budgets.values())
         self._metering.link(live, (replace(one, run_id=live.run.id) for one in fresh.links))
         wanted, live.wanted = live.wanted, fresh.wanted
-        self._metering.attach(live)
+        self._metering.attach(live, max(fresh.run.started_ns, live.run.started_ns))
         live.wanted = wanted
 
     def _watch(self, new: NewRun, peer_pid: int | None) -> None:
@@ -365,26 +322,38 @@ class Reception:
         if job_pid is not None and peer_pid and same_namespace(peer_pid):
             self._launchers.adopt(new.id, job_pid)
 
-    def _end(
-        self, live: LiveRun, ended_ns: int, status: RunStatus, exit_code: int | None
-    ) -> Future[None]:
+    def _end(self, live: LiveRun, ended_ns: int, outcome: Outcome) -> Future[None]:
         now_ns = self._metering.clock.boot_ns()
         ended_ns = min(max(ended_ns, live.run.started_ns), now_ns)
-        if live.attached and exit_code is None:
+        if live.attached and outcome.exit_code is None:
             text = (
                 "No exit code is known: the process was left running, or only its parent was told."
             )
             self._metering.note(Notice("exit_code_unknown", text, run_id=live.run.id))
         self._launchers.forget(live.run.id)
-        return self._metering.end(live, Ending(ended_ns, now_ns, status, exit_code))
+        ending = Ending(ended_ns, now_ns, outcome.status, outcome.exit_code)
+        return self._metering.end(live, ending)
 
     def _give_up(self, live: LiveRun, pid: int, at_ns: int) -> None:
-        if self._launchers.leave(live.run.id, pid):
-            live.worst = RunStatus.ABANDONED
+        outcome = Outcome(RunStatus.ABANDONED)
+        if self._launchers.leave(live.run.id, pid, outcome):
             return
         text = "The launcher vanished; the run ends where it did."
         self._metering.note(Notice("run_abandoned", text, Severity.WARNING, run_id=live.run.id))
-        self._end(live, at_ns, RunStatus.ABANDONED, None)
+        self._end(live, at_ns, outcome)
+
+
+def _at_our_time(new: NewRun, offset_ns: int) -> NewRun:
+    """A registration with its start by this node's clock."""
+    if "started_ns" not in new.model_fields_set:
+        return new
+    started_ns = min(new.started_ns + offset_ns, new.received_ns)
+    return new.model_copy(update={"started_ns": started_ns})
+
+
+def _is_over(known: Attempt | None) -> bool:
+    """Whether a run was told to have ended; an abandoned one may go on."""
+    return known is not None and known.status in (RunStatus.COMPLETED, RunStatus.FAILED)
 
 
 def _links(new: NewRun) -> set[RunLink]:
@@ -393,11 +362,6 @@ def _links(new: NewRun) -> set[RunLink]:
 
 def _links_of(run_id: str, links: Iterable[NewLink]) -> set[RunLink]:
     return {RunLink(run_id, one.source, one.id) for one in links}
-
-
-def ended_error(run_id: str) -> ConflictError:
-    """Of a mark that comes too late."""
-    return ConflictError(f"the run {run_id} has ended", "mark it while it runs")
 
 
 def _budgets(new: NewRun) -> dict[str, Budget]:

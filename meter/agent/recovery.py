@@ -13,7 +13,7 @@ from meter.metering.intervals import IntervalBuilder
 from meter.metering.point import Point
 from meter.metering.rebuild import segments_of
 from meter.metering.wall import WallAnchor
-from meter.model import Component, Device, Hold, Method
+from meter.model import Component, Device, Method
 from meter.sampling.curve import CurveStart
 from meter.units import MJ_PER_J
 
@@ -60,10 +60,12 @@ def recover(reader: Reader, node: Node, alive: Mapping[str, list[int]]) -> Recov
     until = {d: anchor.ns(us) for d, us in recovery.written_until(reader).items() if d in last}
     runs, abandoned = [], []
     for run, holds in recovery.open_runs(reader, node.id):
-        shares = {h.device_id: h.share for h in holds if h.end_ns is None}
+        open_holds = [hold for hold in holds if hold.end_ns is None]
+        shares = {hold.device_id: hold.share for hold in open_holds}
+        held_ns = {hold.device_id: hold.start_ns for hold in open_holds}
         budgets = {one.unit: one for one in recovery.budgets(reader, run.id)}
         links = recovery.links(reader, run.id)
-        live = LiveRun(run, _AS_HELD, shares, budgets=budgets, links=links)
+        live = LiveRun(run, _AS_HELD, shares, held_ns, budgets=budgets, links=links)
         if same_boot and run.id in alive:
             runs.append(live)
         else:
@@ -132,8 +134,8 @@ def _written_out(
     for device_id, at_ns in closed_ns.items():
         builder.resume(device_id, at_ns)
     for live, last_ns in runs:
-        for device_id, share in live.shares.items():
-            builder.hold(Hold(live.run.id, device_id, live.run.started_ns, last_ns, share))
+        for hold in live.holds(last_ns):
+            builder.hold(hold)
     for one in uses:
         builder.weigh(one.device_id, use_of(one))
     for segment in segments:

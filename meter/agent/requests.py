@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    PrivateAttr,
     Tag,
     ValidationError,
     WithJsonSchema,
@@ -85,6 +86,21 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class Sent(_Strict):
+    """A request with instants by the sender's CLOCK_BOOTTIME.
+
+    ``sent_ns`` is what that showed as the request was sent: it tells how far it is from ours.
+    """
+
+    sent_ns: Instant | None = None
+    _received_ns: int = PrivateAttr(default_factory=_boot_ns)
+
+    @property
+    def received_ns(self) -> int:
+        """What our clock showed as the request came."""
+        return self._received_ns
+
+
 def _known_unit(unit: str) -> str:
     if budgets.is_money(unit) and (fault := currencies.fault_of(unit)):
         raise ValueError(fault)
@@ -112,7 +128,7 @@ class NewAttachment(_Strict):
     environment: bool = True
 
 
-class NewRun(_Strict):
+class NewRun(Sent):
     """A run that has begun; instants are CLOCK_BOOTTIME ns and UTC µs, now unless given."""
 
     id: RunId = Field(default_factory=new_id)
@@ -157,7 +173,7 @@ class NewStatement(_Strict):
     reason: Name | None = None
 
 
-class RunEnd(_Strict):
+class RunEnd(Sent):
     """A run that has ended, now unless an instant is given."""
 
     status: Literal["completed", "failed", "abandoned"]
@@ -191,7 +207,7 @@ ManyMarks = Annotated[
 ]
 
 
-class NewMarks(_Strict):
+class NewMarks(Sent):
     """Marks of one process, numbered from ``first`` on, so that what is sent twice is kept once.
 
     ``dropped`` are marks that it could not tell since it began, by reason.
@@ -228,6 +244,12 @@ class MarkList:
     source: str | None = None
     first: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
+    sent: Sent = field(default_factory=Sent)
+
+    @property
+    def count(self) -> int:
+        """How many came."""
+        return len(self.marks) + len(self.invalid)
 
     @classmethod
     def of(cls, given: NewMarks | list[Any]) -> MarkList:
@@ -242,7 +264,7 @@ class MarkList:
         kept = tuple(marks), tuple(invalid)
         if batch is None:
             return cls(*kept)
-        return cls(*kept, batch.source, batch.first, batch.dropped)
+        return cls(*kept, batch.source, batch.first, batch.dropped, batch)
 
 
 def _reason(error: ValidationError) -> str:

@@ -30,6 +30,18 @@ class Wanted:
     container: str | None = None  # NVIDIA_VISIBLE_DEVICES, where it lists devices
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a launcher's part of a run ended, or the run."""
+
+    status: RunStatus
+    exit_code: int | None = None
+
+    def after(self, before: Outcome | None) -> Outcome:
+        """How the run ended, by what was known before: the first that did not go well stands."""
+        return self if before is None or before.status is RunStatus.COMPLETED else before
+
+
 @dataclass(slots=True)
 class Ending:
     """A run that has ended and is waiting for its devices' curves."""
@@ -48,9 +60,9 @@ class LiveRun:
     run: Run
     wanted: Wanted = field(default_factory=Wanted)
     shares: dict[str, Fraction] = field(default_factory=dict)
+    held_ns: dict[str, int] = field(default_factory=dict)  # since when, if not from its start on
     marks: Marks = field(default_factory=Marks)
     ending: Ending | None = None
-    worst: RunStatus = RunStatus.COMPLETED  # of launchers that have left
     budgets: dict[str, Budget] = field(default_factory=dict)  # by unit
     links: set[RunLink] = field(default_factory=set)
     attached: bool = False  # to a process that ran before
@@ -73,20 +85,16 @@ class LiveRun:
 
     def holds(self, end_ns: int | None = None) -> tuple[Hold, ...]:
         """Its holds, open or ended."""
-        return tuple(
-            Hold(self.run.id, device_id, self.run.started_ns, end_ns, share)
-            for device_id, share in self.shares.items()
-        )
+        return tuple(self._hold(device_id, end_ns) for device_id in self.shares)
+
+    def _hold(self, device_id: str, end_ns: int | None) -> Hold:
+        start_ns = self.held_ns.get(device_id, self.run.started_ns)
+        end_ns = None if end_ns is None else max(start_ns, end_ns)
+        return Hold(self.run.id, device_id, start_ns, end_ns, self.shares[device_id])
 
     def at_us(self, at_ns: int) -> int:
         """UTC µs by the run's own start, so that a stepped clock changes no duration."""
         return self.run.started_us + (at_ns - self.run.started_ns) // 1_000
-
-
-def status_of(status: str, worst: RunStatus) -> RunStatus:
-    """Status of a run of several launchers: completed only if all were."""
-    mine = RunStatus(status)
-    return mine if worst is RunStatus.COMPLETED else worst
 
 
 def attempt_id(run_id: str, taken: Collection[str]) -> str:

@@ -144,10 +144,10 @@ class Agent:
             config.idle,
             None if config.job_map is None else JobMap(config.job_map),
         )
-        attendance = Attendance(Kin(self._launchers.roots))
+        kin = Kin(self._launchers.roots)
         clock = Clock(_boot_ns, _wall_us)
         rates = self._shelf.rates
-        self._metering = Metering(place, ledger, self._leases, rates, clock, known, attendance)
+        self._metering = Metering(place, ledger, self._leases, rates, clock, known, Attendance(kin))
         for live in known.runs:
             self._launchers.note(live.run.id)
             for pid in alive[live.run.id]:
@@ -159,7 +159,7 @@ class Agent:
             listens=tuple(_shown(listening) for listening in booted.sockets[1:]),
             keeps=ledger.path != IN_MEMORY,
         )
-        self._reception = Reception(self._metering, self._launchers, house)
+        self._reception = Reception(self._metering, self._launchers, house, kin)
         self._loop = Loop(
             self._metering,
             booted.supervisor,

@@ -51,8 +51,9 @@ def identify(
             found = (valid, origin)
         elif origin != _OWN:
             _link(links, SOURCE_OF_ORIGIN[origin], text)
-    if variables.get("SLURM_ARRAY_TASK_ID"):  # Slurm's job map knows the task's own number
-        _link(links, "slurm", variables.get("SLURM_JOB_ID", "").strip())
+    number = variables.get("SLURM_JOB_ID", "").strip()
+    if number and _slurm(variables, number) != number:  # the job map calls a task by its number
+        _link(links, "slurm", number)
     run_id, origin = found or (new_id(), GENERATED)
     return Identity(run_id, origin, links)
 

@@ -21,6 +21,7 @@ from meter.launch.client import (
     problem_text,
 )
 from meter.launch.spawn import ALREADY_RUNNING, AgentProcess, spawn_agent
+from meter.launch.spec import stamped
 from meter.launch.trust import not_own, own_place
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
@@ -287,7 +288,7 @@ class Link:
                     self._await_listening(deadline)
                 self.register()
                 self.await_answer(deadline - time.monotonic())
-                status, answer = self._ask("PATCH", end, deadline - time.monotonic())
+                status, answer = self._ask("PATCH", stamped(end), deadline - time.monotonic())
             except NoAgentError:
                 self._replace(deadline)
                 continue
@@ -334,7 +335,7 @@ class Link:
 
     def _post(self, timeout_s: float) -> None:
         """Register the run, or before the job's start ask whether it would be taken."""
-        body = {**self.spec, "check": not self._begun}
+        body = stamped({**self.spec, "check": not self._begun})
         self._exchange = Exchange(
             self._environment.socket, "POST", "/v1/runs", body, timeout_s=timeout_s
         )

@@ -77,6 +77,11 @@ def _gpus_around(environment: Environment) -> str | None:
     return found if named else environment.slurm_gpus or found
 
 
+def stamped(body: dict[str, Any]) -> dict[str, Any]:
+    """A body with what our clock shows as it is sent: the agent's may show something else."""
+    return {**body, "sent_ns": time.clock_gettime_ns(time.CLOCK_BOOTTIME)}
+
+
 def _project_of(environment: Environment) -> str | None:
     """METER_PROJECT where it can be one: a variable must not keep a run from being booked."""
     try:

@@ -62,10 +62,18 @@ def written_until(reader: Reader) -> dict[str, int]:
     return {row["device_id"]: micros(row["end_at"]) for row in found}
 
 
-def attempts(reader: Reader, run_id: str) -> dict[str, RunStatus]:
+class Attempt(NamedTuple):
+    """What is known of a run, and of its end: UTC µs, None while it lives."""
+
+    origin: str
+    status: RunStatus
+    ended_us: int | None
+
+
+def attempts(reader: Reader, run_id: str) -> dict[str, Attempt]:
     """A run of an id and other attempts at it, with what is known of their end."""
     found = reader.rows("recovery/run_attempts", run_id=run_id)
-    return {row["id"]: RunStatus(row["status"]) for row in found}
+    return {row["id"]: _attempt_of(row) for row in found}
 
 
 def links(reader: Reader, run_id: str) -> set[RunLink]:
@@ -150,6 +158,11 @@ def _since(reader: Reader, commits: int) -> int:
     """The commit before the newest so many: a month of readings is too much to look through."""
     last = reader.one("recovery/last_commit")
     return int(last["seq"]) - commits if last else 0
+
+
+def _attempt_of(row: dict[str, Any]) -> Attempt:
+    ended_us = None if row["ended_at"] is None else micros(row["ended_at"])
+    return Attempt(row["origin"], RunStatus(row["status"]), ended_us)
 
 
 def _run_of(row: dict[str, Any]) -> Run:

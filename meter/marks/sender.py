@@ -151,6 +151,7 @@ class Sender:
         told = dict(self.dropped)
         body = {
             "source": self._source, "first": self._first, "marks": self._batch, "dropped": told,
+            "sent_ns": now_ns(),
         }  # fmt: skip
         try:
             status, answer = request(self._socket_path, "POST", self._path, body, ANSWER_S)

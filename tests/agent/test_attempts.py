@@ -66,6 +66,47 @@ def test_an_attempt_goes_on_after_a_restart_by_either_id(tmp_path: Path) -> None
         second.stop()
 
 
+@pytest.mark.parametrize("origin", ["SLURM_JOB_ID", "generated"])
+def test_an_end_whose_answer_got_lost_with_the_agent_is_told_again(
+    tmp_path: Path, origin: str
+) -> None:
+    began = {"started_ns": boot_ns(), "origin": origin}
+    with agent(tmp_path) as first:
+        first.hear("reading")
+        first.begin("50", **began)
+        told = first.end("50")
+        first.kill()
+    with agent(tmp_path) as second:
+        second.hear("reading")
+        assert second.begin("50", resume=True, **began)["id"] == "50"
+        again = second.end("50", status="failed", exit_code=1)
+        assert known(second) == {"50"}
+        second.stop()
+    assert again["run"] == told["run"]
+    assert again["energy"] == told["energy"]
+
+
+def test_a_job_that_comes_after_the_end_is_another_attempt_though_it_resumes(
+    tmp_path: Path,
+) -> None:
+    with agent(tmp_path) as first:
+        first.hear("reading")
+        first.begin("50", **SLURM)
+        told = first.end("50")
+        assert first.begin("50", resume=True, **SLURM)["id"] == "50.2"
+        first.end("50.2")
+        first.stop()
+    with agent(tmp_path) as second:
+        second.hear("reading")
+        # its launcher asked an agent that died before it could answer
+        assert second.begin("50", resume=True, **SLURM)["id"] == "50.3"
+        second.end("50.3")
+        now = second.ask("GET", "/v1/runs/50")[1]
+        second.stop()
+    assert now["run"] == told["run"]
+    assert now["energy"] == told["energy"]
+
+
 def test_an_id_in_another_project_is_metered_apart_and_not_refused(tmp_path: Path) -> None:
     with agent(tmp_path) as node:
         node.hear("reading")

@@ -45,16 +45,18 @@ class FakeDesk:
     def end(self, run_id: str, end: Any, peer_pid: int | None) -> dict[str, Any]:
         return self._note("end", run_id, end)
 
-    def link(self, run_id: str, link: Any) -> tuple[dict[str, Any], bool]:
+    def link(
+        self, run_id: str, link: Any, peer_pid: int | None = None
+    ) -> tuple[dict[str, Any], bool]:
         return self._note("link", run_id, link), self.durable
 
     def scraped(self) -> None:
         self.asked.append(("scraped",))
 
-    def mark(self, run_id: str, mark: Any) -> dict[str, Any]:
+    def mark(self, run_id: str, mark: Any, peer_pid: int | None) -> dict[str, Any]:
         return self._note("mark", run_id, mark)
 
-    def marks(self, run_id: str, marks: Any) -> dict[str, Any]:
+    def marks(self, run_id: str, marks: Any, peer_pid: int | None) -> dict[str, Any]:
         return self._note("marks", run_id, marks)
 
     def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:

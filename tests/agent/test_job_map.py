@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from meter.agent.job_map import MOST_BYTES, JobMap, holds_of, jobs_of
 from meter.agent.runs import LiveRun, Wanted
 from meter.agent.wishes import selection_of
-from meter.model import Component, Device, Method, MigInstance, Run
+from meter.model import Component, Device, Method, MigInstance, Run, RunLink
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +49,12 @@ def gpus(run: LiveRun, folder: Path | None) -> dict[str, Fraction]:
 def test_a_job_holds_the_gpus_and_instances_whose_files_list_it(folder: Path) -> None:
     assert gpus(live(), folder) == {"GPU-1": 1, "GPU-2": Fraction(2, 7)}
     assert gpus(live("41"), folder) == {"GPU-0": 1, "GPU-1": 1}
+
+
+def test_a_task_of_an_array_is_found_by_its_number(folder: Path) -> None:
+    task = live("40_2")
+    task.links.add(RunLink("40_2", "slurm", "42"))
+    assert gpus(task, folder) == {"GPU-1": 1, "GPU-2": Fraction(2, 7)}
 
 
 def test_a_run_of_another_origin_and_a_job_that_is_nowhere_are_not_mapped(folder: Path) -> None:

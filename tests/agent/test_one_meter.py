@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent.agents import agent, boot_ns, until
+from meter.agent.runs import Outcome
+from meter.model import RunStatus
 from standin.scenario import H100, Gpu, Scenario, Square
 from standin.truth import energy_mj
 
@@ -130,6 +134,70 @@ def test_a_rank_that_fails_makes_the_run_fail(node: Node) -> None:
         assert {run["status"] for run in found} >= {"failed"}
         assert {run["run_id"] for run in found} <= {"tune-8", "tune-8.2"}
         running.stop()
+
+
+def test_a_rank_that_failed_is_known_after_a_restart_with_its_code(node: Node) -> None:
+    go = node.folder / "go"
+    wait = f"import pathlib, time\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.1)"
+    variables = {**node.variables, "TORCHELASTIC_RUN_ID": "tune-9"}
+
+    def rank(job: str) -> subprocess.Popen[bytes]:
+        words = (*METER, "run", "--quiet", "--", sys.executable, "-c", job)
+        return subprocess.Popen(words, env=variables, stdin=subprocess.DEVNULL)
+
+    with agent(node.folder, **node.variables, METER_SIMULATE="") as running:
+        running.hear("reading")
+        slow = rank(wait)
+        until(lambda: running.ask("GET", "/v1/runs/tune-9")[0] == 200, "the first rank")
+        assert rank("raise SystemExit(3)").wait(60) == 3
+        running.kill()
+    go.touch()
+    assert slow.wait(120) == 0  # with an agent of its own
+    run = node.meter("show", "tune-9")["run"]
+    assert (run["status"], run["exit_code"]) == ("failed", 3)
+
+
+@given(st.lists(st.sampled_from([0, 0, 1, 3, -9, None]), min_size=1, max_size=5))
+def test_the_first_that_fails_gives_a_run_its_status_and_code(codes: list[int | None]) -> None:
+    worst = None
+    for code in codes:
+        status = RunStatus.COMPLETED if code == 0 else RunStatus.FAILED
+        status = RunStatus.ABANDONED if code is None else status
+        worst = Outcome(status, code).after(worst)
+    assert worst is not None
+    assert worst.exit_code == next((code for code in codes if code != 0), 0)
+    assert (worst.status is RunStatus.COMPLETED) == (worst.exit_code == 0)
+
+
+def boards(answer: dict[str, Any]) -> set[str]:
+    return {device["id"] for device in answer["devices"] if device["component"] == "gpu"}
+
+
+def test_a_launcher_that_joins_brings_its_gpu_from_its_own_start_on(node: Node) -> None:
+    variables = {**node.variables, "METER_SIMULATE": ""}
+    with agent(node.folder, **variables) as first:
+        first.hear("reading")
+        until(lambda: first.ask("GET", "/healthz")[0] == 200, "it is fresh")
+        began = boot_ns()
+        one = boards(first.begin("j", started_ns=began, gpus="0"))
+        until(lambda: boot_ns() - began > 3e9, "three seconds on one GPU")
+        joined = boot_ns()
+        both = boards(first.begin("j", started_ns=joined, gpus="1"))
+        until(lambda: boot_ns() - joined > 1e9, "a second on both")
+        first.kill()
+    with agent(node.folder, **variables) as second:
+        second.hear("reading")
+        until(lambda: boot_ns() - joined > 2e9, "a second on both again")
+        end = boot_ns()
+        document = second.end("j", ended_ns=end)
+        second.stop()
+    found = {device["id"]: device["energy"] for device in document["energy"]["devices"]}
+    ids = [*one, *(both - one)]
+    for gpu, device, start in zip(node.scenario.gpus, ids, (began, joined), strict=True):
+        truth_j = energy_mj(gpu, start, end, anchor_ns=node.scenario.anchor_ns) / 1e3
+        energy = found[device]
+        assert energy["low"] <= truth_j <= energy["high"]
+        assert energy["value"] == pytest.approx(truth_j, rel=0.05, abs=4 * TICK_S * MOST_W)
 
 
 def test_several_runs_at_once_share_the_node_and_add_up_to_it(node: Node) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from launching import eventually
 
 from meter import limits
 from meter.errors import UsageError
@@ -68,6 +69,13 @@ def test_a_task_of_a_slurm_array_is_named_as_slurm_names_it(array, run_id):
     assert found.links == ([("slurm", "17")] if task else [])  # as Slurm's job map has it
 
 
+def test_a_task_of_an_array_is_linked_to_its_own_number_too():
+    task = {"SLURM_JOB_ID": "17", "SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "5"}
+    assert of(task).links == [("slurm", "17")]
+    assert of({"WANDB_RUN_ID": "w1", **task}).links == [("slurm", "12_5"), ("slurm", "17")]
+    assert of({"SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "5"}).links == []
+
+
 def test_an_id_that_is_none_of_a_run_is_told_of_and_the_next_source_taken():
     told: list[str] = []
     variables = {"WANDB_RUN_ID": "a/b", "SLURM_JOB_ID": "9"}
@@ -107,8 +115,8 @@ def test_the_launcher_registers_the_id_with_its_origin_and_links(place):
     variables = {"WANDB_RUN_ID": "w1", "SLURM_JOB_ID": "123"}
     place.run("--", "true", variables=variables)
     place.run("--", "true", mode="exec", variables=variables)
-    for event in place.events("POST"):
+    # the observer of an `exec` registers when its job may be over
+    for event in eventually(lambda: len(found := place.events("POST")) == 2 and found):
         body = event["body"]
         assert (body["id"], body["origin"]) == ("w1", "WANDB_RUN_ID")
         assert body["links"] == [{"source": "slurm", "id": "123"}]
-    assert len(place.events("POST")) == 2

@@ -9,7 +9,7 @@ from meter.errors import UsageError
 from meter.ledger import recovery, reports
 from meter.ledger.instants import micros
 from meter.model import LedgerBatch, RunLink, RunStatus
-from tests.ledger.facts import START_US, ended, registered
+from tests.ledger.facts import MINUTE_US, START_US, ended, registered
 from tests.ledger.test_document import of, written
 
 WANDB, SLURM = RunLink("01RUN0", "wandb", "w1"), RunLink("01RUN0", "slurm", "17")
@@ -75,7 +75,7 @@ def test_attempts_are_runs_of_that_id_with_a_number_behind_it(open_ledger):
     written(ledger, ended("17", minutes=1, exit_code=1))
     with ledger.reader() as reader:
         assert recovery.attempts(reader, "17") == {
-            "17": RunStatus.FAILED,
-            "17.2": RunStatus.RUNNING,
+            "17": ("generated", RunStatus.FAILED, START_US + MINUTE_US),
+            "17.2": ("generated", RunStatus.RUNNING, None),
         }
         assert recovery.attempts(reader, "9") == {}
