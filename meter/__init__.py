@@ -1,15 +1,16 @@
 """An energy, money and carbon meter for fine-tuning.
 
 A job tells what it does by ``meter.mark(step=…)`` and ``with meter.phase("eval"):``; see
-``docs/marks.md``. Nothing else is loaded by ``import meter``.
+``docs/marks.md``. ``meter.link("wandb", id)`` tells an id that others gave its run. Nothing else
+is loaded by ``import meter``.
 """
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "mark", "phase"]
+__all__ = ["__version__", "link", "mark", "phase"]
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
-    from meter.marks import mark, phase
+    from meter.marks import link, mark, phase
 
 
 class _Unheard:
@@ -33,7 +34,7 @@ def __getattr__(name: str) -> object:
 
     try:
         marks = import_module("meter.marks")
-        globals().update(mark=marks.mark, phase=marks.phase)
+        globals().update(link=marks.link, mark=marks.mark, phase=marks.phase)
     except Exception:  # noqa: BLE001  the job is sacred
         return _Unheard()
     return globals()[name]

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Concatenate, Protocol, TypeVar
 
 from meter import marks
+from meter.marks import sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +57,16 @@ class Phases:
     def rest(self) -> str:
         """What goes on when an evaluation or a checkpoint is done."""
         return TRAIN if self.training else NONE
+
+    @property
+    def ours(self) -> bool:
+        """Whether the phase that runs, if any, was told here and not by the script itself."""
+        return sender.phase() in {NONE, self.now}
+
+    def forget(self) -> None:
+        """Nobody trains, whatever was told last."""
+        self.training = False
+        self.now = NONE
 
     def begin(self, **told: Any) -> None:
         """Training begins, with what is known at its start."""

@@ -139,7 +139,8 @@ def _request_bytes(method: str, path: str, body: Mapping[str, Any] | None) -> by
     lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close"]
     payload = b""
     if body is not None:
-        payload = json.dumps(body, separators=(",", ":")).encode()
+        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+        payload = text.encode("utf-8", "backslashreplace")  # half a surrogate becomes its escape
         lines += ["Content-Type: application/json", f"Content-Length: {len(payload)}"]
     return os.fsencode("\r\n".join(lines)) + b"\r\n\r\n" + payload
 

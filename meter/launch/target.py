@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _KERNEL_THREAD = 0x0020_0000  # PF_KTHREAD
 _FLAGS_FIELD, _START_FIELD = 9 - 3, 22 - 3  # of /proc/PID/stat, counted behind the name
+_EXEC_LOOKS, _EXEC_PAUSE_S = 20, 0.005
 _CHOOSE = "name the process of a job, as `ps -ef` lists it"
 
 
@@ -35,6 +36,7 @@ class Target:
         self.start = _running(pid)
         self.fd = _pidfd(pid)
         try:
+            _await_program(pid)
             self.command = _command(pid)
             self.variables = _variables(pid)
             self.elsewhere = _namespace(pid) not in (None, _namespace(os.getpid()))
@@ -174,6 +176,20 @@ def _reused(pid: int) -> UsageError:
         f"process {pid} ended while it was looked at, and its number may mean another one now",
         "see `ps -ef`",
     )
+
+
+def _await_program(pid: int) -> None:
+    """A process in the middle of exec shows no words and no variables for a moment: wait for it."""
+    import time
+
+    for _ in range(_EXEC_LOOKS):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                if file.read(1):
+                    return
+        except OSError:
+            return
+        time.sleep(_EXEC_PAUSE_S)
 
 
 def _command(pid: int) -> list[str]:

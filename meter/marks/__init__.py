@@ -1,4 +1,4 @@
-"""Marks of a job: ``meter.mark(step=3)``, ``with meter.phase("eval"):``.
+"""Marks of a job: ``meter.mark(step=3)``, ``with meter.phase("eval"):``; links of its run.
 
 A thin client of the agent at ``METER_SOCKET``, for the run ``METER_RUN_ID``; without them nothing
 is done. It imports the standard library only. A mark costs the caller some microseconds; a thread
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["dropped", "flush", "mark", "phase"]
+__all__ = ["dropped", "flush", "link", "mark", "phase"]
 
 
 def mark(
@@ -43,7 +43,8 @@ def mark(
             here.drop(sender.INVALID)
             return
         made = checked.told(at_ns, step, epoch, phase, tokens, fraction)
-        here.phase = made.get("phase", here.phase)
+        if phase is not None:
+            here.phase = made["phase"]
         here.put(made)
     except checked.WrongMarkError:
         sender.drop(sender.INVALID)
@@ -80,6 +81,29 @@ class phase:  # noqa: N801  read as a statement: with meter.phase("eval")
         mark(phase=self._former)
 
 
+def link(
+    source: object = None,
+    id: object = None,  # noqa: A002  as the agent calls it
+    *wrong: object,
+    **unknown: object,
+) -> None:
+    """Link the run to an id that somebody else gave it: ``meter.link("wandb", run.id)``.
+
+    ``source`` is wandb, mlflow, slurm, torchelastic, kubernetes or custom. The run keeps its id.
+    """
+    here = None
+    try:
+        here = sender.current()
+        if here is None:
+            return
+        if wrong or unknown:
+            raise checked.WrongMarkError  # noqa: TRY301
+        here.link(checked.linked(source, id))
+    except Exception:  # noqa: BLE001  the job is sacred
+        if here is not None:
+            here.links_dropped += 1
+
+
 def flush(timeout_s: float = 0.5) -> bool:
     """Tell what waits, for at most so long; whether the agent has it all."""
     try:
@@ -89,6 +113,8 @@ def flush(timeout_s: float = 0.5) -> bool:
 
 
 def dropped() -> dict[str, int]:
-    """How many marks of this process were dropped, by reason; see ``docs/marks.md``."""
+    """How many marks of this process were dropped, by reason, and links; see ``docs/marks.md``."""
     here = sender.current()
-    return {} if here is None else dict(here.dropped)
+    if here is None:
+        return {}
+    return {**here.dropped, **({"link": here.links_dropped} if here.links_dropped else {})}

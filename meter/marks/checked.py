@@ -1,9 +1,12 @@
-"""What a mark may say, looked at where it is made; nothing is converted that could take time."""
+"""What a mark or a link may say, looked at where it is made; nothing that takes time is asked."""
 
 from __future__ import annotations
 
 import math
 from decimal import Decimal
+
+from meter import links
+from meter.errors import UsageError
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
@@ -39,6 +42,20 @@ def told(
     if len(made) == 1:
         raise WrongMarkError
     return made
+
+
+def linked(source: object, foreign_id: object) -> dict[str, str]:
+    """The link as it is told; raises WrongMarkError."""
+    if not isinstance(source, str) or source not in links.SOURCES:
+        raise WrongMarkError
+    if type(foreign_id) is int:
+        foreign_id = str(foreign_id)
+    if not isinstance(foreign_id, str):
+        raise WrongMarkError
+    try:
+        return {"source": source, "id": links.check_foreign_id(foreign_id)}
+    except UsageError:
+        raise WrongMarkError from None
 
 
 def _count(value: object) -> int:

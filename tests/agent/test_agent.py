@@ -58,6 +58,8 @@ def test_a_run_is_metered_from_its_start_to_its_document(tmp_path: Path) -> None
         assert answer["agent_pid"] == node.process.pid
         assert answer["faults"] == []
         node.ask("POST", "/v1/runs/r1/marks", {"step": 1, "tokens": 512})
+        time.sleep(1)
+        node.ask("POST", "/v1/runs/r1/marks", {"step": 2, "tokens": 1024})
         name = 'meter_run_energy_joules_total{component="gpu",method="measured",run="r1"}'
         until(lambda: node.page().get(name, 0) > 0, "energy of the run on the page")
         status, live = node.ask("GET", "/v1/runs/last")

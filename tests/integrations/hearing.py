@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from meter import marks
+from meter.marks import sender
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,12 @@ def imported(monkeypatch: pytest.MonkeyPatch, module: str, **classes: type) -> I
 
 
 def heard(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What is marked from now on."""
+    """What is marked from now on; the phase that runs is the last one."""
     told: list[dict[str, Any]] = []
+
+    def phase() -> str:
+        return next((one["phase"] for one in reversed(told) if "phase" in one), "")
+
     monkeypatch.setattr(marks, "mark", lambda **what: told.append(what))
+    monkeypatch.setattr(sender, "phase", phase)
     return told

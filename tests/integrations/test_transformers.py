@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from types import SimpleNamespace
 
 import pytest
 
+import meter
 from meter import marks
 from tests.integrations.hearing import Base, heard, imported
 
@@ -75,12 +77,130 @@ def test_a_step_is_told_with_the_evaluation_that_it_announces_in_one_mark(callba
     assert told[-1] == {"phase": "eval", "step": 1, "epoch": 0.5, "fraction": 0.25}
 
 
-def test_an_evaluation_that_nobody_announced_is_told_from_its_first_batch(callback, monkeypatch):
+def evaluate(callback, *, fails=False, end="on_evaluate", **more):
+    """An evaluation of two batches, from a loader of its own."""
+    loader = object()
+    LOADERS.append(loader)  # so that no other is at its place
+    for _ in range(2):
+        callback.on_prediction_step(None, state(), control(), eval_dataloader=loader)
+    if not fails:
+        getattr(callback, end)(more.pop("args", None), state(), control(), **more)
+
+
+LOADERS = []
+
+
+@pytest.mark.parametrize("end", ["on_evaluate", "on_predict"])
+def test_an_evaluation_by_hand_is_told_from_its_first_batch(callback, monkeypatch, end):
     told = heard(monkeypatch)
-    callback.on_prediction_step(None, state(), control())
-    callback.on_prediction_step(None, state(), control())
-    callback.on_predict(None, state(), control())
+    evaluate(callback, end=end)
+    assert told == [{"phase": "eval"}, {"phase": ""}]
+
+
+def test_a_phase_that_the_script_names_around_it_stays(callback, monkeypatch):
+    told = heard(monkeypatch)
+    with meter.phase("predict"):
+        evaluate(callback, end="on_predict")
     assert told == [{"phase": "predict"}, {"phase": ""}]
+
+
+def broken_in_a_step(callback):
+    callback.on_step_begin(None, state(), control())
+
+
+def broken_in_an_evaluation(callback):
+    callback.on_step_end(None, state(1), control(evaluate=True))
+    evaluate(callback, fails=True)
+
+
+def broken_in_a_second_evaluation(callback):
+    callback.on_step_end(None, state(1), control(evaluate=True))
+    evaluate(callback)
+    evaluate(callback, fails=True)
+
+
+def broken_in_a_checkpoint(callback):
+    callback.on_step_begin(None, state(), control())
+    callback.on_step_end(None, state(1), control(save=True))
+
+
+FAILURES = [
+    broken_in_a_step, broken_in_an_evaluation, broken_in_a_second_evaluation,
+    broken_in_a_checkpoint,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("broken", FAILURES)
+def test_an_evaluation_after_a_failed_training_ends_in_no_phase(callback, monkeypatch, broken):
+    told = heard(monkeypatch)
+    callback.on_train_begin(None, state(), control())
+    broken(callback)
+    evaluate(callback)
+    assert told[-2:] == [{"phase": "eval"}, {"phase": ""}]
+
+
+@pytest.mark.parametrize("broken", FAILURES)
+def test_a_phase_around_a_training_ends_with_its_failure(callback, monkeypatch, broken):
+    told = heard(monkeypatch)
+    with contextlib.suppress(MemoryError), meter.phase("train"):
+        callback.on_train_begin(None, state(), control())
+        broken(callback)
+        raise MemoryError
+    assert told[-1] == {"phase": ""}
+    evaluate(callback)
+    train(callback)
+    assert [one["phase"] for one in told if "phase" in one][-11:] == [
+        "", "eval", "", "train", "eval", "save", "train", "eval", "save", "train", "",
+    ]  # fmt: skip
+
+
+def test_evaluations_of_several_sets_are_followed_by_training(callback, monkeypatch):
+    told = heard(monkeypatch)
+    callback.on_train_begin(None, state(), control())
+    callback.on_step_end(None, state(1), control(evaluate=True))
+    for _ in range(2):
+        evaluate(callback)
+    phases = [one["phase"] for one in told if "phase" in one]
+    assert phases == ["train", "eval", "train", "eval", "train"]
+
+
+def test_training_goes_on_after_an_evaluation_before_it(callback, monkeypatch):
+    told = heard(monkeypatch)
+    callback.on_train_begin(None, state(), control())
+    evaluate(callback)
+    callback.on_epoch_begin(None, state(), control())
+    assert [one["phase"] for one in told] == ["train", "eval", "", "train"]
+
+
+@pytest.mark.parametrize(
+    ("greater", "metric", "best", "value", "saves"),
+    [
+        (False, "loss", None, 2.0, True),
+        (False, "eval_loss", 2.0, 1.5, True),
+        (False, "loss", 2.0, 2.0, False),
+        (True, "accuracy", 0.5, 0.6, True),
+        (True, "accuracy", 0.5, 0.4, False),
+        (True, "accuracy", None, float("nan"), False),
+        (False, "another", None, 2.0, False),
+        (False, None, None, 2.0, False),
+    ],
+)
+def test_a_best_checkpoint_is_told_where_the_evaluation_was_the_best(
+    callback, monkeypatch, greater, metric, best, value, saves
+):
+    told = heard(monkeypatch)
+    args = SimpleNamespace(
+        save_strategy="best", metric_for_best_model=metric, greater_is_better=greater
+    )
+    callback.on_train_begin(args, state(), control())
+    callback.on_step_end(args, state(1), control(evaluate=True))
+    now = state(1, best_metric=best)
+    callback.on_evaluate(
+        args, now, control(save=True), metrics={"eval_loss": value, "eval_accuracy": value}
+    )
+    assert told[-1] == {"phase": "save" if saves else "train"}
+    callback.on_save(args, now, control())
+    assert told[-1] == {"phase": "train"}
 
 
 def test_a_training_from_a_checkpoint_begins_at_its_step(callback, monkeypatch):
@@ -91,8 +211,8 @@ def test_a_training_from_a_checkpoint_begins_at_its_step(callback, monkeypatch):
 
 @pytest.mark.parametrize(
     "hook",
-    ["on_train_begin", "on_step_begin", "on_step_end", "on_epoch_end", "on_prediction_step",
-     "on_evaluate", "on_predict", "on_save", "on_train_end"],
+    ["on_train_begin", "on_epoch_begin", "on_step_begin", "on_step_end", "on_epoch_end",
+     "on_prediction_step", "on_evaluate", "on_predict", "on_save", "on_train_end"],
 )  # fmt: skip
 def test_other_processes_than_the_first_are_silent(callback, monkeypatch, hook):
     told = heard(monkeypatch)

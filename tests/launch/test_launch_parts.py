@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -20,7 +21,7 @@ from meter.environment import (
 )
 from meter.errors import AgentError, LimitError, MeterError, UsageError
 from meter.ids import ulid
-from meter.launch.client import Exchange, NoAgentError, NoAnswerError, request
+from meter.launch.client import Exchange, NoAgentError, NoAnswerError, _request_bytes, request
 from meter.launch.identity import Identity
 from meter.launch.options import help_text, parse
 from meter.launch.spec import end_of, registration
@@ -233,6 +234,13 @@ def test_a_silent_agent_and_a_missing_one_are_told_apart(served, tmp_path):
         request(str(tmp_path / "none"), "GET", "/")
     with pytest.raises(NoAgentError):
         request("/" + "x" * 200, "GET", "/")
+
+
+@given(st.text(st.characters()))  # surrogates too, as a broken file name has them
+def test_any_text_arrives_as_json_has_it(text):
+    head, _, body = _request_bytes("POST", "/", {"said": text}).partition(b"\r\n\r\n")
+    assert f"Content-Length: {len(body)}".encode() in head.split(b"\r\n")
+    assert json.loads(body) == json.loads(json.dumps({"said": text}))
 
 
 def test_an_exchange_knows_the_process_that_listens(served):

@@ -28,7 +28,11 @@ class FakeAgent(socketserver.ThreadingUnixStreamServer):
 
     @property
     def marks(self) -> list[dict[str, Any]]:
-        return [mark for batch in self.batches for mark in batch["marks"]]
+        return [mark for batch in self.batches for mark in batch.get("marks", ())]
+
+    @property
+    def links(self) -> list[tuple[str, str]]:
+        return [(b["source"], b["id"]) for b in self.batches if b["path"].endswith("/links")]
 
     def await_marks(self, count: int) -> list[dict[str, Any]]:
         with self.heard:

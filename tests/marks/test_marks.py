@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 
 import meter
 from marks.fake_agent import FakeAgent, fake_agent
-from meter import marks
+from meter import limits, marks
+from meter.launch import client
 from meter.marks import checked, sender
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def told(agent: FakeAgent, monkeypatch: pytest.MonkeyPatch) -> FakeAgent:
     """The agent of this process's run."""
     monkeypatch.setenv("METER_RUN_ID", "r1")
     monkeypatch.setenv("METER_SOCKET", agent.path)
-    monkeypatch.setattr(sender._Process, "sender", None)
+    monkeypatch.setattr(sender._Process, "senders", {})
     monkeypatch.setattr(sender._Process, "phase", "")
     monkeypatch.setattr(sender._Process, "registered", True)
     return agent
@@ -131,6 +133,107 @@ def test_a_run_that_has_ended_is_told_nothing_more(told: FakeAgent) -> None:
     assert marks.dropped() == {"ended": 2}
 
 
+@pytest.mark.parametrize("status", [400, 403, 413, 421, 422])
+def test_what_the_agent_refuses_is_counted_told_and_keeps_no_later_mark_back(
+    told: FakeAgent, status: int
+) -> None:
+    told.answers.append((status, {}))
+    meter.mark(step=1)
+    assert not marks.flush(60)
+    assert marks.dropped() == {"refused": 1}
+    assert told.batches[-1]["dropped"] == {"refused": 1}  # by itself, for no mark may follow
+    meter.mark(step=2)
+    assert marks.flush(60)
+    assert [m["step"] for m in told.batches[-1]["marks"]] == [2]
+
+
+def test_an_agent_that_refuses_all_is_not_asked_again_and_again(told: FakeAgent) -> None:
+    told.answers += [(403, {})] * 3
+    meter.mark(step=1)
+    assert not marks.flush(60)
+    assert [len(batch["marks"]) for batch in told.batches] == [1, 0]
+    assert marks.flush(60)
+    assert len(told.batches) == 2
+
+
+@pytest.mark.parametrize("status", [404, 408, 429, 500, 503])
+def test_what_may_pass_is_tried_again(told: FakeAgent, status: int) -> None:
+    told.answers.append((status, {}))
+    meter.mark(step=1)
+    marks.flush(60)
+    assert marks.flush(60)
+    assert [batch["status"] for batch in told.batches] == [status, 202]
+    assert marks.dropped() == {}
+
+
+def test_a_batch_that_is_too_large_is_told_in_halves(told: FakeAgent) -> None:
+    told.answers += [(413, {}), (413, {})]
+    for step in range(8):
+        meter.mark(step=step)
+    assert marks.flush(60)
+    sent = [(batch["first"], len(batch["marks"])) for batch in told.batches]
+    whole = sent.index((0, 8))  # the thread may have looked while they were made
+    assert sent[whole:] == [(0, 8), (0, 4), (0, 2), (2, 2), (4, 2), (6, 2)]
+    taken = [m["step"] for b in told.batches if b["status"] == 202 for m in b["marks"]]
+    assert taken == list(range(8))
+    assert marks.dropped() == {}
+
+
+def test_the_longest_batch_is_below_the_agents_limit() -> None:
+    longest = max(
+        (checked.told(2**63 - 1, 2**63 - 1, 999_999, char * 200, 2**63 - 1, 1)
+         for char in ("\U0001f600", '"', "\\", "é")),
+        key=lambda mark: len(client._request_bytes("POST", "/", mark)),
+    )  # fmt: skip
+    body = {"source": "x" * 64, "first": 2**63 - 1, "marks": [longest] * sender.BATCH}
+    assert len(client._request_bytes("POST", "/v1/runs/r/marks", body)) < limits.BODY_BYTES
+
+
+@pytest.mark.parametrize("run_id", ["bad id", "r/../x", "é", "r\r\nX: 1", "x" * 129])
+def test_for_what_cannot_be_a_run_nothing_is_sent_and_marks_are_counted(
+    told: FakeAgent, monkeypatch: pytest.MonkeyPatch, run_id: str
+) -> None:
+    monkeypatch.setenv("METER_RUN_ID", run_id)
+    meter.mark(step=1)
+    meter.link("wandb", "x")
+    assert not marks.flush(60)
+    assert (marks.dropped(), told.batches) == ({"refused": 1, "link": 1}, [])
+
+
+def test_threads_that_mark_first_at_once_share_one_sender(
+    told: FakeAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2)
+
+    def slow_id() -> str:
+        both.wait(60)  # each makes its sender before the other has one
+        return "s"
+
+    monkeypatch.setattr(sender, "new_id", slow_id)
+    threads = [threading.Thread(target=meter.mark, kwargs={"step": n}) for n in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert marks.flush(60)
+    assert sorted(m["step"] for m in told.marks) == [1, 2]
+
+
+def test_a_signal_while_the_thread_is_begun_begins_no_second_one(
+    told: FakeAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = []
+
+    def start(function: object, arguments: object) -> None:
+        begun.append(function)
+        if len(begun) == 1:
+            meter.mark(step=2)
+
+    monkeypatch.setattr(sender._thread, "start_new_thread", start)
+    meter.mark(step=1)
+    assert len(begun) == 1
+
+
 @pytest.mark.parametrize(
     ("values", "told_as"),
     [
@@ -222,7 +325,7 @@ def test_whatever_is_marked_is_a_mark_that_the_agent_takes_or_a_wrong_one(values
 
 
 def test_without_a_run_or_a_socket_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sender._Process, "sender", None)
+    monkeypatch.setattr(sender._Process, "senders", {})
     for name in ("METER_RUN_ID", "METER_SOCKET"):
         monkeypatch.delenv(name, raising=False)
     meter.mark(step=1)
@@ -230,7 +333,7 @@ def test_without_a_run_or_a_socket_nothing_is_done(monkeypatch: pytest.MonkeyPat
         meter.mark(nonsense=1)
     assert marks.flush()
     assert marks.dropped() == {}
-    assert sender._Process.sender is None
+    assert sender._Process.senders == {}
 
 
 def test_where_no_agent_answers_the_newest_are_dropped_and_the_job_is_not_kept(
@@ -337,6 +440,23 @@ def test_a_mark_while_marks_are_being_loaded_does_no_harm(tmp_path: Path, agent:
     done = run(script, tmp_path, **of(agent))
     assert (done.returncode, done.stderr) == (0, "")
     assert [m["step"] for m in agent.marks] == [2]
+
+
+def test_the_end_of_a_process_waits_once_whoever_calls_for_it(
+    tmp_path: Path, agent: FakeAgent
+) -> None:
+    script = (
+        "import multiprocessing.util, time, meter\n"
+        "from meter.marks import sender\n"
+        "meter.mark(step=1)\n"
+        "def hang(timeout_s):\n"
+        "    print(timeout_s)\n"
+        "    time.sleep(timeout_s)\n"
+        "sender.flush = hang\n"
+    )
+    done = run(script, tmp_path, **of(agent))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [float(line) for line in done.stdout.split()] == [sender.EXIT_S, 0]
 
 
 def test_an_agent_that_hangs_does_not_keep_the_job(tmp_path: Path) -> None:
