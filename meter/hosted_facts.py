@@ -59,7 +59,7 @@ class Adapter(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """So much of a meter; ``amount`` None only of ``Meter.UNKNOWN``. At most six decimals."""
+    """So much of a meter; ``amount`` None only of ``Meter.UNKNOWN``. At most four decimals."""
 
     meter: Meter
     amount: Decimal | None

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from meter.hosted_facts import Charge, Estimate, HostedJob, Usage
+
 
 class Component(StrEnum):
     """A part of a node whose energy is counted apart."""
@@ -457,6 +459,12 @@ class Price:
     licence: str | None = None
     book: str = "import"
     detail: str | None = None
+    training: str | None = None
+    adapter: str | None = None
+    parameters_over_b: Decimal | None = None
+    parameters_to_b: Decimal | None = None
+    context_over: int | None = None
+    context_to: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -539,6 +547,23 @@ class DeviceUse:
 
 
 @dataclass(frozen=True, slots=True)
+class RunJob:
+    """A hosted job and the run that it is."""
+
+    run_id: str
+    job: HostedJob
+
+
+@dataclass(frozen=True, slots=True)
+class RunEstimate:
+    """An estimate of a hosted run's energy; ``booked`` is the one that its energy stands on."""
+
+    run_id: str
+    estimate: Estimate
+    booked: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerBatch:
     """What one commit writes, all or nothing."""
 
@@ -560,3 +585,15 @@ class LedgerBatch:
     statements: tuple[StatementDraft, ...] = ()
     links: tuple[RunLink, ...] = ()
     uses: tuple[DeviceUse, ...] = ()
+    usages: tuple[Usage, ...] = ()
+    charges: tuple[Charge, ...] = ()
+    jobs: tuple[RunJob, ...] = ()
+    hosted_energy: tuple[RunEstimate, ...] = ()
+
+
+class Outcome(StrEnum):
+    """What became of something told that may have been told before."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"  # its id stands for other content

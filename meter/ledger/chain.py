@@ -25,8 +25,9 @@ BEGIN_SHA256 = "0" * 64
 """What the first batch and the first statement name as the one before them."""
 
 CHAINED = (
-    *("device", "factor", "hold", "interval", "mark", "node", "notice", "price", "query_set"),
-    *("run", "run_budget", "run_link", "run_state", "site", "statement"),
+    *("charge", "device", "factor", "hold", "hosted_energy", "hosted_job", "interval", "mark"),
+    *("node", "notice", "price", "query_set", "run", "run_budget", "run_link", "run_state"),
+    *("site", "statement", "usage_event"),
 )
 """Tables of facts; each has ``seq``, the commit that brought a row, and ``audit/<table>.sql``."""
 

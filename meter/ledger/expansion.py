@@ -205,7 +205,19 @@ def prices_to_write(known: Iterable[Price], given: Iterable[Price]) -> list[Pric
 
 def _price_key(price: Price) -> tuple[object, ...]:
     what = (price.provider, price.model, price.meter, price.region, price.service_tier)
-    return (*what, price.currency, price.rank, price.book, price.valid_from_us, price.valid_to_us)
+    narrow = (
+        price.training, price.adapter, price.parameters_over_b, price.parameters_to_b,
+        price.context_over, price.context_to,
+    )  # fmt: skip
+    return (
+        *what,
+        *narrow,
+        price.currency,
+        price.rank,
+        price.book,
+        price.valid_from_us,
+        price.valid_to_us,
+    )
 
 
 def _said(price: Price) -> Price:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakSet
 
 import duckdb
@@ -15,6 +15,7 @@ from meter.ledger import store
 from meter.ledger.pending import Pending, Ticket
 from meter.ledger.reader import Reader
 from meter.ledger.session import Session
+from meter.model import LedgerBatch, Outcome
 from meter.units import US_PER_HOUR
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from meter.model import LedgerBatch
+    from meter.hosted_facts import Usage
 
 _HOURS_PER_DAY = 24
 _BACKOFF = 2.0
@@ -87,7 +88,7 @@ class Ledger:
         self._urgent = False
         self._closing = False
         self._last_commit_s = float("-inf")
-        self._in_doubt: tuple[int, list[Future[None]]] | None = None
+        self._in_doubt: tuple[int, list[Ticket]] | None = None
         self._thread = threading.Thread(target=self._work, name="meter-ledger", daemon=True)
         self._thread.start()
 
@@ -127,6 +128,16 @@ class Ledger:
         Batches are joined into at most one commit a second, unless urgent. The future's exception
         is a LedgerError if the batch is wrong, refused, or still unwritten at the end.
         """
+        return self._queue(batch, urgent=urgent)
+
+    def take(self, usages: tuple[Usage, ...]) -> Future[tuple[Outcome, ...]]:
+        """Queue usage, urgent; the future has what became of each event once all is durable.
+
+        Its exception is as that of :meth:`write`.
+        """
+        return self._queue(LedgerBatch(usages=usages), urgent=True)
+
+    def _queue(self, batch: LedgerBatch, *, urgent: bool) -> Future[Any]:
         with self._wake:
             if self._closing:
                 raise LedgerError("the ledger is closed", "open it again")
@@ -172,7 +183,7 @@ class Ledger:
                 f"the ledger {self.path} could not be written ({reason})",
                 "free some space on its volume, or set METER_HOME elsewhere",
             )
-            _settle(future, error)
+            _fail(future, error)
         if not self._thread.is_alive():
             self._close_session()
 
@@ -227,7 +238,7 @@ class Ledger:
     def _one_by_one(self, tickets: list[Ticket], error: Exception) -> None:
         """A batch that cannot be written must not take others with it."""
         if len(tickets) == 1:
-            _settle(tickets[0][1], _refusal(error))
+            _fail(tickets[0][1], _refusal(error))
             return
         for ticket in tickets:
             self._write_all([ticket], 0.0)
@@ -242,28 +253,27 @@ class Ledger:
 
     def _attempt(self, session: Session, tickets: list[Ticket]) -> None:
         """One commit; if the engine dies in it, whether it is in the log tells the next opening."""
-        futures = [future for _, future in tickets]
         attempt = session.seq + 1
         try:
-            session.commit([batch for batch, _ in tickets])
+            outcomes = session.commit([batch for batch, _ in tickets])
         except duckdb.FatalException:
-            self._in_doubt = (attempt, futures)
+            self._in_doubt = (attempt, tickets)
             self._close_session()
             self._resolve(self._open_again())
-            if not all(future.done() for future in futures):
+            if not all(future.done() for _, future in tickets):
                 raise
             return
-        for future in futures:
-            _settle(future, None)
+        for (_, future), outcome in zip(tickets, outcomes, strict=True):
+            _settle(future, outcome)
 
     def _resolve(self, session: Session) -> None:
         """Settle the commit in doubt, if the ledger has it; else it will be tried again."""
         if self._in_doubt is None:
             return
-        (attempt, futures), self._in_doubt = self._in_doubt, None
+        (attempt, tickets), self._in_doubt = self._in_doubt, None
         if session.seq >= attempt:
-            for future in futures:
-                _settle(future, None)
+            for batch, future in tickets:  # whether some of it was there before is forgotten
+                _settle(future, (Outcome.STORED,) * len(batch.usages) or None)
 
     def _open_again(self) -> Session:
         with self._swap:
@@ -308,12 +318,13 @@ class Ledger:
             )
 
 
-def _settle(future: Future[None], error: BaseException | None) -> None:
-    if not future.set_running_or_notify_cancel():
-        return  # whoever asked does not wait any more
-    if error is None:
-        future.set_result(None)
-    else:
+def _settle(future: Future[Any], outcome: tuple[Outcome, ...] | None) -> None:
+    if future.set_running_or_notify_cancel():  # else whoever asked does not wait any more
+        future.set_result(outcome)
+
+
+def _fail(future: Future[Any], error: BaseException) -> None:
+    if future.set_running_or_notify_cancel():
         future.set_exception(error)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from meter.errors import LedgerFullError
 from meter.model import LedgerBatch
 
-Ticket = tuple[LedgerBatch, "Future[None]"]
+Ticket = tuple[LedgerBatch, "Future[Any]"]
+"""A batch, and what its future is to hold: outcomes of its usage, None if it brings none."""
 
 
 def rows_in(batch: LedgerBatch) -> int:
@@ -25,6 +27,10 @@ def rows_in(batch: LedgerBatch) -> int:
         + len(batch.factors)
         + len(batch.prices)
         + len(batch.links)
+        + len(batch.usages)
+        + len(batch.charges)
+        + len(batch.jobs)
+        + len(batch.hosted_energy)
     )
 
 
@@ -41,9 +47,9 @@ class Pending:
     rows: int = 0
     dropped: int = 0
 
-    def add(self, batch: LedgerBatch) -> Future[None]:
+    def add(self, batch: LedgerBatch) -> Future[Any]:
         """Queue a batch; its future already has a LedgerFullError if it was refused."""
-        future: Future[None] = Future()
+        future: Future[Any] = Future()
         need = rows_in(batch)
         if self.rows + need > self.limit:
             self._give_up_readings()

@@ -176,6 +176,12 @@ def price(value: Price, seq: int) -> Row:
         value.detail,
         seq,
         timestamp(value.recorded_us),
+        value.training,
+        value.adapter,
+        value.parameters_over_b,
+        value.parameters_to_b,
+        value.context_over,
+        value.context_to,
     )
 
 
@@ -202,6 +208,12 @@ def price_of(row: Mapping[str, Any]) -> Price:
         licence=row["licence"],
         book=row["book"],
         detail=row["detail"],
+        training=row["training"],
+        adapter=row["adapter"],
+        parameters_over_b=row["parameters_over_b"],
+        parameters_to_b=row["parameters_to_b"],
+        context_over=row["context_over"],
+        context_to=row["context_to"],
     )
 
 

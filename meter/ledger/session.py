@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from meter.errors import UsageError
-from meter.ledger import rows, statements, store
+from meter.ledger import hosted, hosted_rows, rows, statements, store
 from meter.ledger.chain import BEGIN_SHA256, Batch, Content, content_sha256
 from meter.ledger.expansion import (
     KnownFactors,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from meter.model import Factor, LedgerBatch, Price, StatementDraft
+    from meter.model import Factor, LedgerBatch, Price, StatementDraft, Outcome
 
 _COUNTER_ROWS = 30_000
 
@@ -65,8 +65,11 @@ class Session:
             rows.factor_of(dict(zip(query.columns, row, strict=True))) for row in found
         )
 
-    def commit(self, batches: Sequence[LedgerBatch]) -> None:
-        """Write all batches in one transaction, or none; raises duckdb.Error."""
+    def commit(self, batches: Sequence[LedgerBatch]) -> list[tuple[Outcome, ...] | None]:
+        """Write all batches in one transaction, or none; raises duckdb.Error.
+
+        What became of each batch's usage, in their order; None where it brings none.
+        """
         learned = [one.recorded_us for batch in batches for one in batch.factors]
         learned += [one.recorded_us for batch in batches for one in batch.prices]
         recorded_us = max(self._now_us(), self.recorded_us + 1, *learned)
@@ -75,6 +78,7 @@ class Session:
         node_id = next((n.id for b in reversed(batches) for n in b.nodes), self._node_id)
         self.con.begin()
         try:
+            written = self._write_hosted(batches, seq, timestamp(recorded_us))
             hours, factors = self._write(batches, seq, recorded_us)
             link_sha256 = self._link(seq, node_id, timestamp(recorded_us))
             self.con.execute(
@@ -90,6 +94,7 @@ class Session:
         self._hours |= hours
         self._factors.add(factors)
         self._counter_rows += sum(len(batch.counters) for batch in batches)
+        return written
 
     def _rollback(self) -> None:
         try:
@@ -125,6 +130,25 @@ class Session:
             self._seal(draft, seq, recorded)
         self._append("price", [rows.price(v, seq) for v in self._new_prices(batches, recorded_us)])
         return self._expand(batches, seq, recorded_us)
+
+    def _write_hosted(
+        self, batches: Sequence[LedgerBatch], seq: int, recorded: datetime
+    ) -> list[tuple[Outcome, ...] | None]:
+        """Usage, charges, jobs and estimates: each only if it is news."""
+        outcomes, events = hosted.sorted_usage(self.con, batches)
+        self._append(
+            "usage_event",
+            [row for event in events for row in hosted_rows.usage(*event, seq, recorded)],
+        )
+        for table, found in hosted.news(self.con, batches, seq, recorded).items():
+            self._append(table, found)
+        estimates = [
+            hosted_rows.estimate(one, seq, recorded)
+            for batch in batches
+            for one in batch.hosted_energy
+        ]
+        self._append("hosted_energy", estimates)
+        return outcomes
 
     def _expand(
         self, batches: Sequence[LedgerBatch], seq: int, recorded_us: int

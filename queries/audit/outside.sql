@@ -6,6 +6,11 @@ SELECT
     count(*) AS row_count
 FROM (
     SELECT
+        'charge' AS table_name,
+        seq
+    FROM charge
+    UNION ALL
+    SELECT
         'device' AS table_name,
         seq
     FROM device
@@ -19,6 +24,16 @@ FROM (
         'hold' AS table_name,
         seq
     FROM hold
+    UNION ALL
+    SELECT
+        'hosted_energy' AS table_name,
+        seq
+    FROM hosted_energy
+    UNION ALL
+    SELECT
+        'hosted_job' AS table_name,
+        seq
+    FROM hosted_job
     UNION ALL
     SELECT
         'interval' AS table_name,
@@ -61,6 +76,11 @@ FROM (
     FROM run_budget
     UNION ALL
     SELECT
+        'run_link' AS table_name,
+        seq
+    FROM run_link
+    UNION ALL
+    SELECT
         'run_state' AS table_name,
         seq
     FROM run_state
@@ -74,6 +94,11 @@ FROM (
         'statement' AS table_name,
         seq
     FROM statement
+    UNION ALL
+    SELECT
+        'usage_event' AS table_name,
+        seq
+    FROM usage_event
 ) AS f
 CROSS JOIN (SELECT coalesce(max(seq), -1) AS newest FROM batch) AS b
 WHERE

@@ -1,30 +1,36 @@
 -- A row of the price book, by what was known then; the newest of those about the same thing stands.
--- param   provider       VARCHAR        : who sells; null is all
--- param   model          VARCHAR        : what is sold; null is all
--- param   everything     BOOLEAN        : superseded and withdrawn rows too
--- param   as_of          TIMESTAMP      : what was known then
--- param   limit          BIGINT         : at most so many
--- column  id             VARCHAR        : of the price
--- column  provider       VARCHAR        : who sells
--- column  model          VARCHAR        : what is sold
--- column  meter          VARCHAR        : what is counted
--- column  per            BIGINT         : units that the price is of
--- column  currency       VARCHAR        : never added to another
--- column  amount         DECIMAL(18,9)  : null withdraws
--- column  low            DECIMAL(18,9)  : lower bound
--- column  high           DECIMAL(18,9)  : upper bound
--- column  region         VARCHAR        : null is any
--- column  service_tier   VARCHAR        : null is any
--- column  source         VARCHAR        : who says so
--- column  source_date    VARCHAR        : and when
--- column  licence        VARCHAR        : of the source
--- column  evidence_rank  INTEGER        : highest first
--- column  valid_from     TIMESTAMP      : null is always
--- column  valid_to       TIMESTAMP      : null is always
--- column  detail         VARCHAR        : anything else
--- column  book           VARCHAR        : who states it
--- column  recorded_at    TIMESTAMP      : when the ledger learned it
--- column  status         VARCHAR        : standing, withdrawn or superseded
+-- param   provider           VARCHAR        : who sells; null is all
+-- param   model              VARCHAR        : what is sold; null is all
+-- param   everything         BOOLEAN        : superseded and withdrawn rows too
+-- param   as_of              TIMESTAMP      : what was known then
+-- param   limit              BIGINT         : at most so many
+-- column  id                 VARCHAR        : of the price
+-- column  provider           VARCHAR        : who sells
+-- column  model              VARCHAR        : what is sold
+-- column  meter              VARCHAR        : what is counted
+-- column  per                BIGINT         : units that the price is of
+-- column  currency           VARCHAR        : never added to another
+-- column  amount             DECIMAL(18,9)  : null withdraws
+-- column  low                DECIMAL(18,9)  : lower bound
+-- column  high               DECIMAL(18,9)  : upper bound
+-- column  region             VARCHAR        : null is any
+-- column  service_tier       VARCHAR        : null is any
+-- column  source             VARCHAR        : who says so
+-- column  source_date        VARCHAR        : and when
+-- column  licence            VARCHAR        : of the source
+-- column  evidence_rank      INTEGER        : highest first
+-- column  valid_from         TIMESTAMP      : null is always
+-- column  valid_to           TIMESTAMP      : null is always
+-- column  detail             VARCHAR        : anything else
+-- column  book               VARCHAR        : who states it
+-- column  recorded_at        TIMESTAMP      : when the ledger learned it
+-- column  training           VARCHAR        : sft, dpo or rft; null is any
+-- column  adapter            VARCHAR        : lora or full; null is any
+-- column  parameters_over_b  DECIMAL(18,9)  : of models with more than so many billion; null is any
+-- column  parameters_to_b    DECIMAL(18,9)  : and at most so many
+-- column  context_over       BIGINT         : of requests with more than so many tokens of input; null is any
+-- column  context_to         BIGINT         : and at most so many
+-- column  status             VARCHAR        : standing, withdrawn or superseded
 SELECT
     f.id AS id,
     f.provider AS provider,
@@ -46,6 +52,12 @@ SELECT
     f.detail AS detail,
     f.book AS book,
     f.recorded_at AS recorded_at,
+    f.training AS training,
+    f.adapter AS adapter,
+    f.parameters_over_b AS parameters_over_b,
+    f.parameters_to_b AS parameters_to_b,
+    f.context_over AS context_over,
+    f.context_to AS context_to,
     f.status AS status
 FROM (
     SELECT
@@ -69,6 +81,12 @@ FROM (
         f.detail,
         f.book,
         f.recorded_at,
+        f.training,
+        f.adapter,
+        f.parameters_over_b,
+        f.parameters_to_b,
+        f.context_over,
+        f.context_to,
         CASE
             WHEN f.recorded_at < max(f.recorded_at) OVER (
                 PARTITION BY
@@ -81,7 +99,13 @@ FROM (
                     f.evidence_rank,
                     f.book,
                     f.valid_from,
-                    f.valid_to
+                    f.valid_to,
+                    f.training,
+                    f.adapter,
+                    f.parameters_over_b,
+                    f.parameters_to_b,
+                    f.context_over,
+                    f.context_to
             ) THEN 'superseded'
             WHEN f.amount IS NULL THEN 'withdrawn'
             ELSE 'standing'

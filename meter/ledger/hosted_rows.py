@@ -1,0 +1,178 @@
+"""Usage, charges and jobs as rows of the ledger; pure.
+
+The hash of an event is over what it says, not over how we judged it: flags are left out, since a
+later version may see more, and so is the instant at which a job was looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from meter.ledger.instants import hour_of, timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from meter.hosted_facts import Charge, HostedJob, Usage
+    from meter.ledger.rows import Row
+    from meter.model import RunEstimate, RunJob
+
+NO_PROJECT = "default"
+_KEY_BYTES = 15  # of a hash: as much as 38 digits hold
+
+
+def event_key(source: str, event_id: str) -> int:
+    """What stands for an event, whatever it says."""
+    digest = hashlib.sha256(f"{source}\0{event_id}".encode()).digest()
+    return int.from_bytes(digest[:_KEY_BYTES])
+
+
+def usage_sha256(value: Usage) -> str:
+    """Hash over what an event says: its fields, and how long each is, so that none runs over."""
+    said = [
+        value.source, value.id, str(value.at_us), value.provider, value.model, value.base_model,
+        value.project, value.run_id, value.region, value.service_tier,
+        None if value.context_tokens is None else str(value.context_tokens),
+        value.training, value.adapter, _plain(value.parameters_b),
+    ]  # fmt: skip
+    for one in value.quantities:
+        said += (one.meter, _plain(one.amount))
+    for pair in value.told:
+        said += pair
+    fields = ["\0" if field is None else field for field in said]
+    lengths = ",".join([str(len(field)) for field in fields])
+    return hashlib.sha256("\x1f".join([lengths, *fields]).encode()).hexdigest()
+
+
+def usage(value: Usage, key: int, sha256: str, seq: int, recorded: datetime) -> Iterator[Row]:
+    """Rows of ``usage_event``, one for each meter."""
+    for one in value.quantities:
+        yield (
+            key,
+            value.source,
+            value.id,
+            timestamp(value.at_us),
+            timestamp(hour_of(value.at_us)),
+            value.provider,
+            value.model,
+            value.base_model,
+            one.meter.value,
+            one.amount,
+            value.region,
+            value.service_tier,
+            value.training and value.training.value,
+            value.adapter and value.adapter.value,
+            value.parameters_b,
+            value.context_tokens,
+            value.project or NO_PROJECT,
+            value.run_id,
+            _json_list(value.flags),
+            _json_pairs(value.told),
+            sha256,
+            seq,
+            recorded,
+        )
+
+
+def charge_sha256(value: Charge) -> str:
+    """Hash over what a charge says."""
+    return _sha256({**asdict(value), "flags": None})
+
+
+def charge(value: Charge, sha256: str, seq: int, recorded: datetime) -> Row:
+    """Row of ``charge``."""
+    return (
+        value.source,
+        value.id,
+        value.provider,
+        timestamp(value.start_us),
+        timestamp(value.end_us),
+        value.amount,
+        value.currency,
+        value.line_item,
+        value.project,
+        value.model,
+        value.job_id,
+        value.quantity,
+        value.unit,
+        _json_list(value.flags),
+        sha256,
+        seq,
+        recorded,
+    )
+
+
+def job_sha256(value: HostedJob) -> str:
+    """Hash over what a job's provider says."""
+    return _sha256(asdict(replace(value, seen_us=0, flags=())))
+
+
+def job(value: RunJob, sha256: str, seq: int, recorded: datetime) -> Row:
+    """Row of ``hosted_job``."""
+    told = value.job
+    return (
+        value.run_id,
+        told.provider,
+        told.id,
+        told.status.value,
+        timestamp(told.created_us),
+        None if told.started_us is None else timestamp(told.started_us),
+        None if told.ended_us is None else timestamp(told.ended_us),
+        told.base_model,
+        told.tuned_model,
+        told.training and told.training.value,
+        told.adapter and told.adapter.value,
+        told.region,
+        _json(asdict(told)),
+        sha256,
+        seq,
+        recorded,
+    )
+
+
+def estimate(value: RunEstimate, seq: int, recorded: datetime) -> Row:
+    """Row of ``hosted_energy``."""
+    told = value.estimate
+    return (
+        value.run_id,
+        told.tier,
+        told.low_mj,
+        told.mid_mj,
+        told.high_mj,
+        value.booked,
+        told.reason,
+        _json(dict(told.inputs)),
+        _json(told.factor_ids),
+        seq,
+        recorded,
+    )
+
+
+def _sha256(said: dict[str, Any]) -> str:
+    return hashlib.sha256(_json(said).encode()).hexdigest()
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=_plain)
+
+
+@lru_cache(maxsize=1_024)
+def _json_list(value: tuple[str, ...]) -> str | None:
+    return json.dumps(value, ensure_ascii=False) if value else None
+
+
+def _json_pairs(value: tuple[tuple[str, str], ...]) -> str | None:
+    return json.dumps(dict(value), ensure_ascii=False) if value else None
+
+
+def _plain(value: object) -> str | None:
+    """A number's digits, however many zeros were told behind it."""
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    return None

@@ -1,0 +1,96 @@
+-- Usage of one meter of a model in one UTC hour that has one price, for a run or a project.
+-- param   as_of           TIMESTAMP      : what was known then
+-- param   from            TIMESTAMP      : first hour
+-- param   to              TIMESTAMP      : hour after the last
+-- param   only_run        VARCHAR        : of this run; null is all
+-- with    price_now
+-- with    price_cut
+-- column  run_id          VARCHAR        : null if no run's
+-- column  project         VARCHAR        : that pays, if no run's
+-- column  provider        VARCHAR        : who sold
+-- column  model           VARCHAR        : as the provider calls it
+-- column  priced_as       VARCHAR        : another name that prices may have for it
+-- column  meter           VARCHAR        : what was counted
+-- column  region          VARCHAR        : null if not told
+-- column  service_tier    VARCHAR        : null if not told
+-- column  training        VARCHAR        : null if not told
+-- column  adapter         VARCHAR        : null if not told
+-- column  parameters_b    DECIMAL(18,9)  : of the base model, null if not known
+-- column  context_tokens  BIGINT         : of the request, where prices depend on it
+-- column  hour            TIMESTAMP      : UTC, without zone
+-- column  priced_at       TIMESTAMP      : instant that its price is asked for
+-- column  quantity        DECIMAL(38,4)  : null where the provider does not say
+-- column  event_count     BIGINT         : events
+SELECT
+    u.run_id AS run_id,
+    u.project AS project,
+    u.provider AS provider,
+    u.model AS model,
+    u.priced_as AS priced_as,
+    u.meter AS meter,
+    u.region AS region,
+    u.service_tier AS service_tier,
+    u.training AS training,
+    u.adapter AS adapter,
+    u.parameters_b AS parameters_b,
+    u.context_tokens AS context_tokens,
+    u.hour AS hour,
+    u.priced_at AS priced_at,
+    sum(u.quantity) AS quantity,
+    count(*) AS event_count
+FROM (
+    SELECT
+        e.run_id,
+        e.project,
+        e.provider,
+        e.model,
+        CASE
+            WHEN e.base_model IS NULL THEN e.model
+            WHEN e.meter IN ('train_token', 'train_hour', 'gpu_second') THEN e.base_model
+            ELSE 'ft:' || e.base_model
+        END AS priced_as,
+        e.meter,
+        e.region,
+        e.service_tier,
+        e.training,
+        e.adapter,
+        e.parameters_b,
+        CASE WHEN x.provider IS NOT NULL THEN e.context_tokens END AS context_tokens,
+        e.hour,
+        CASE WHEN c.hour IS NULL THEN e.hour ELSE e.used_at END AS priced_at,
+        e.quantity
+    FROM (
+        SELECT *
+        FROM usage_event
+        WHERE
+            $only_run IS NULL
+            OR run_id = $only_run
+    ) AS e
+    LEFT JOIN price_cut AS c ON e.provider = c.provider AND e.hour = c.hour
+    LEFT JOIN (
+        SELECT DISTINCT provider
+        FROM price_now
+        WHERE
+            context_over IS NOT NULL
+            OR context_to IS NOT NULL
+    ) AS x ON e.provider = x.provider
+    WHERE
+        e.recorded_at <= $as_of
+        AND e.hour >= $from
+        AND e.hour < $to
+) AS u
+GROUP BY
+    u.run_id,
+    u.project,
+    u.provider,
+    u.model,
+    u.priced_as,
+    u.meter,
+    u.region,
+    u.service_tier,
+    u.training,
+    u.adapter,
+    u.parameters_b,
+    u.context_tokens,
+    u.hour,
+    u.priced_at
