@@ -71,7 +71,7 @@ class Usage:
 
     ``source`` and ``id`` make it one; ``model`` is the provider's own word, ``base_model`` the one
     it was tuned from or, for a plain model, None. ``context_tokens`` is all input, for prices that
-    depend on it. ``flags`` say what was odd, ``told`` holds other allow-listed fields as told.
+    depend on it. There is one quantity at least. ``flags`` say what was odd, ``told`` holds other allow-listed fields as told.
     """
 
     source: str

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from meter import budgets
 from meter.document import RunRows, assemble
 from meter.document_budget import budgets_of, forecast_of
+from meter.document_hosted import HostedRows, with_hosted
 from meter.document_marks import MarkRows, with_marks
 from meter.errors import UsageError
 from meter.forecast import Progress
@@ -89,8 +90,24 @@ def run_document(
             returns=reader.rows("report/run_returns", **spent)[0],
         ),
     )
+    if reader.has("report/run_hosted"):  # statements of before are derived without
+        _hosted(reader, document, known, spent if run["usage_rows"] else None)
     _look_ahead(reader, document, known, run["started_at"])
     return document
+
+
+def _hosted(
+    reader: Reader, document: dict[str, Any], known: dict[str, Any], spent: dict[str, Any] | None
+) -> None:
+    """Add the job, and the usage of the hours it was spent in, None if there is none."""
+    of_run = {"only_run": known["run_id"], **spent} if spent else None
+    rows = HostedRows(
+        usage=reader.rows("report/run_usage", **of_run) if of_run else (),
+        prices=reader.rows("report/run_prices", **of_run) if of_run else (),
+        jobs=reader.rows("report/run_hosted", **known),
+        estimates=reader.rows("report/run_estimates", **known),
+    )
+    with_hosted(document, rows)
 
 
 def _look_ahead(

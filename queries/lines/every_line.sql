@@ -1,17 +1,20 @@
--- Any line: energy in mJ as one kind, and every rated line.
+-- Any line: energy in mJ as one kind, every rated line, and usage that has a price.
 -- with    energy_line
 -- with    rated_line
--- param   only_kind  VARCHAR         : of this kind; null is every kind
--- column  run_id     VARCHAR         : null if no run's
--- column  device_id  VARCHAR         : whose energy
--- column  hour       TIMESTAMP       : UTC, without zone
--- column  kind       VARCHAR         : energy, or a kind of rated line
--- column  currency   VARCHAR         : null if no money
--- column  amount     DECIMAL(38,15)  : mJ, or nano-units
--- column  low        DECIMAL(38,15)  : lower bound
--- column  high       DECIMAL(38,15)  : upper bound
+-- with    usage_cost
+-- param   only_kind    VARCHAR         : of this kind; null is every kind
+-- column  run_id       VARCHAR         : null if no run's
+-- column  project      VARCHAR         : that pays for usage of no run
+-- column  device_id    VARCHAR         : whose energy, null if no device's
+-- column  hour         TIMESTAMP       : UTC, without zone
+-- column  kind         VARCHAR         : energy, or a kind of rated line
+-- column  currency     VARCHAR         : null if no money
+-- column  amount       DECIMAL(38,15)  : mJ, or nano-units
+-- column  low          DECIMAL(38,15)  : lower bound
+-- column  high         DECIMAL(38,15)  : upper bound
 SELECT
     e.run_id AS run_id,
+    cast(NULL AS VARCHAR) AS project,
     e.device_id AS device_id,
     e.hour AS hour,
     'energy' AS kind,
@@ -26,6 +29,7 @@ WHERE
 UNION ALL
 SELECT
     l.run_id AS run_id,
+    cast(NULL AS VARCHAR) AS project,
     l.device_id AS device_id,
     l.hour AS hour,
     l.kind AS kind,
@@ -37,3 +41,18 @@ FROM rated_line AS l
 WHERE
     $only_kind IS NULL
     OR l.kind = $only_kind
+UNION ALL
+SELECT
+    u.run_id AS run_id,
+    u.project AS project,
+    cast(NULL AS VARCHAR) AS device_id,
+    u.hour AS hour,
+    u.kind AS kind,
+    u.currency AS currency,
+    u.amount AS amount,
+    u.low AS low,
+    u.high AS high
+FROM usage_cost AS u
+WHERE
+    u.amount IS NOT NULL
+    AND ($only_kind IS NULL OR u.kind = $only_kind)

@@ -14,9 +14,10 @@
 -- column  status      VARCHAR    : running, completed, failed or abandoned
 -- column  ended_at    TIMESTAMP  : null while it runs
 -- column  exit_code   INTEGER    : null while it runs, or if unknown
--- column  first_hour  TIMESTAMP  : null if it has no energy yet
--- column  last_hour   TIMESTAMP  : null if it has no energy yet
+-- column  first_hour  TIMESTAMP  : null if it has no energy and no usage yet
+-- column  last_hour   TIMESTAMP  : null if it has no energy and no usage yet
 -- column  last_end    TIMESTAMP  : end of its newest interval
+-- column  usage_rows  BIGINT     : of events of usage
 -- with    site_now
 SELECT
     r.run_id AS run_id,
@@ -33,10 +34,31 @@ SELECT
     r.exit_code AS exit_code,
     min(i.hour) AS first_hour,
     max(i.hour) AS last_hour,
-    max(i.end_at) AS last_end
+    max(i.end_at) AS last_end,
+    cast(coalesce(sum(i.usage_row), 0) AS BIGINT) AS usage_rows
 FROM run_now AS r
 LEFT JOIN site_now AS s ON r.site_id = s.site_id
-LEFT JOIN interval AS i ON r.run_id = i.run_id AND i.recorded_at <= $as_of
+LEFT JOIN (
+    SELECT
+        run_id,
+        hour,
+        end_at,
+        0 AS usage_row
+    FROM interval
+    WHERE
+        run_id = $run_id
+        AND recorded_at <= $as_of
+    UNION ALL
+    SELECT
+        run_id,
+        hour,
+        cast(NULL AS TIMESTAMP) AS end_at,
+        1 AS usage_row
+    FROM usage_event
+    WHERE
+        run_id = $run_id
+        AND recorded_at <= $as_of
+) AS i ON r.run_id = i.run_id
 WHERE r.run_id = $run_id
 GROUP BY
     r.run_id,

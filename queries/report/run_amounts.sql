@@ -4,6 +4,7 @@
 -- param   from      TIMESTAMP       : first hour
 -- param   to        TIMESTAMP       : hour after the last
 -- with    rated_line
+-- with    usage_cost
 -- column  basis     VARCHAR        : cost, water, or of CO2e: location, market, tnd or embodied; never to be added up
 -- column  kind      VARCHAR        : of line; null is all of the basis
 -- column  currency  VARCHAR        : null if no money; never added to another
@@ -47,6 +48,19 @@ FROM (
     WHERE
         r.run_id = $run_id
         AND r.kind <> 'energy_overhead'
+    UNION ALL
+    SELECT
+        u.kind,
+        u.currency,
+        u.amount,
+        u.low,
+        u.high,
+        1 AS weakness,
+        'cost' AS basis
+    FROM usage_cost AS u
+    WHERE
+        u.run_id = $run_id
+        AND u.amount IS NOT NULL
 ) AS l
 GROUP BY GROUPING SETS ((l.basis, l.kind, l.currency), (l.basis, l.currency))
 ORDER BY

@@ -7,7 +7,7 @@
 -- column  low       DECIMAL(38,15) : lower bound
 -- column  high      DECIMAL(38,15) : upper bound
 SELECT
-    r.project AS project,
+    coalesce(r.project, l.project) AS project,
     l.kind AS kind,
     l.currency AS currency,
     sum(l.amount) AS amount,
@@ -16,10 +16,10 @@ SELECT
 FROM every_line AS l
 LEFT JOIN run AS r ON l.run_id = r.id
 GROUP BY
-    r.project,
+    coalesce(r.project, l.project),
     l.kind,
     l.currency
 ORDER BY
-    r.project,
+    project,
     l.kind,
     l.currency
