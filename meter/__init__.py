@@ -30,9 +30,9 @@ def __getattr__(name: str) -> object:
     if name not in __all__ and name != "marks":
         message = f"module 'meter' has no attribute {name!r}"
         raise AttributeError(message)
-    from importlib import import_module  # noqa: PLC0415  paid by jobs that mark
-
     try:
+        from importlib import import_module  # noqa: PLC0415  paid by jobs that mark
+
         marks = import_module("meter.marks")
         globals().update(link=marks.link, mark=marks.mark, phase=marks.phase)
     except Exception:  # noqa: BLE001  the job is sacred

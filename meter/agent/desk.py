@@ -28,7 +28,7 @@ from meter.snapshot import Health, Snapshot
 from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from concurrent.futures import Future
     from decimal import Decimal
 
@@ -234,23 +234,30 @@ class Desk:
     ) -> tuple[dict[str, Any], bool]:
         """Add an id that somebody else gave a run, live or ended; whether it is durable."""
 
-        def add() -> tuple[str, Future[None]]:
-            found = self._reception.link(run_id, link, peer_pid)
-            return found, self._metering.flush(rows=False, urgent=True)
+        def add() -> tuple[str, Future[None] | None]:
+            found, lives = self._reception.link(run_id, link, peer_pid)
+            return found, self._metering.flush(rows=False, urgent=True) if lives else None
 
         try:
             found, written = self._loop.ask(add)
         except NotFoundError:
-            found, written = self._link_ended(self._found(run_id), link)
+            found, written = self._found(run_id), None
+            found = _attempt_of(self._kept(found), found, self._began_us(peer_pid))
+        if written is None:
+            written = self._link_ended(found, link)
         durable = self._reception.house.keeps and _wait(written, _DURABLE_S)
         return {"run": found, "source": link.source, "id": link.id}, durable
 
-    def _link_ended(self, run_id: str, link: NewLink) -> tuple[str, Future[None]]:
+    def _began_us(self, pid: int | None) -> int | None:
+        began = None if pid is None else began_ns(pid)
+        return None if began is None else self._metering.anchor.us(began)
+
+    def _link_ended(self, run_id: str, link: NewLink) -> Future[None]:
         fresh = RunLink(run_id, link.source, link.id)
         with self._reader() as reader:
             known = recovery.links(reader, run_id)
         batch = LedgerBatch() if fresh in known else LedgerBatch(links=(fresh,))
-        return run_id, self._ledger.write(batch, urgent=True)
+        return self._ledger.write(batch, urgent=True)
 
     def scraped(self) -> None:
         """Somebody collects /metrics, and may come again for what has ended since."""
@@ -275,15 +282,17 @@ class Desk:
         try:
             yield
         except NotFoundError:
-            kept = self._kept(run_id).get(run_id)
+            attempts = self._kept(run_id)
+            meant = _attempt_of(attempts, run_id, self._began_us(peer_pid))
+            kept = attempts.get(meant)
             if kept is None or kept.ended_us is None:
                 raise
-            began = None if peer_pid is None else began_ns(peer_pid)
-            later = began is not None and self._metering.anchor.us(began) > kept.ended_us
+            began_us = self._began_us(peer_pid)
+            later = began_us is not None and began_us > kept.ended_us
             if later and kept.origin in SOURCE_OF_ORIGIN:
                 raise
-            self._loop.ask(lambda: self._intake.tell_of_dropped(run_id, count))
-            raise ended_error(run_id) from None
+            self._loop.ask(lambda: self._intake.tell_of_dropped(meant, count))
+            raise ended_error(meant) from None
 
     def add_past(self, run: NewPastRun) -> tuple[dict[str, Any], bool]:
         """Book a run that was not metered; its document, and whether it was new.
@@ -474,6 +483,18 @@ def _find(reader: Reader, text: str) -> str:
         return reports.find_run(reader, text)
     except UsageError as error:
         raise NotFoundError(error.message, error.remedy) from None
+
+
+def _attempt_of(attempts: Mapping[str, Attempt], run_id: str, began_us: int | None) -> str:
+    """Of attempts that have ended, the one that a process means which began then.
+
+    The first that ended after it began, else the last: a job that is over tells late.
+    """
+    ended = sorted((one.ended_us, id_) for id_, one in attempts.items() if one.ended_us is not None)
+    if run_id not in attempts or attempts[run_id].origin not in SOURCE_OF_ORIGIN or not ended:
+        return run_id
+    after = [id_ for at_us, id_ in ended if began_us is not None and at_us >= began_us]
+    return after[0] if after else ended[-1][1]
 
 
 def _wait(future: Future[None], timeout_s: float) -> bool:

@@ -378,6 +378,7 @@ class Metering:
         for run_id in [r for r, (_, at_ns) in self.ended.items() if now_ns - at_ns > SHOWN_NS]:
             self._dropped_of_gone += marking.total_dropped([self.ended.pop(run_id)[0]])
             self.books.forget(run_id)
+            self.builder.forget(run_id)
         urgent = urgent or self.hurry or bool(finished)
         if not (rows or urgent):
             return self._written

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from meter.agent import budgeting, clocks
-from meter.agent.addresses import Addresses, not_found
+from meter.agent.addresses import Addresses
 from meter.agent.askers import Askers
 from meter.agent.launchers import same_namespace, watched_pid
 from meter.agent.mark_intake import MarkIntake
@@ -165,13 +165,16 @@ class Reception:
             ended_ns += clocks.offset_of(end, peer_pid, ended_ns)
         return self._end(live, ended_ns, self._launchers.outcome(run_id, outcome))
 
-    def link(self, run_id: str, new: NewLink, peer_pid: int | None = None) -> str:
-        """Add an id that somebody else gave a run, and tell the run's own; raises NotFoundError."""
+    def link(self, run_id: str, new: NewLink, peer_pid: int | None = None) -> tuple[str, bool]:
+        """Add an id that somebody else gave a run; the run's own, and False if it is settled.
+
+        To a settled one the caller adds it. Raises NotFoundError.
+        """
         live = self._addresses.meant(run_id, peer_pid)
         if self._addresses.settled(live):
-            raise not_found(run_id)
+            return live.run.id, False
         self._metering.link(live, _links_of(live.run.id, [new]))
-        return live.run.id
+        return live.run.id, True
 
     def budgets(self, run_id: str) -> dict[str, Any]:
         """What a run has used of its budgets; raises NotFoundError."""

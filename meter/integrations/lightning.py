@@ -108,8 +108,9 @@ class MeterCallback(Callback):
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Mark the start of a checkpoint."""
-        self._to(trainer, SAVE)
+        """Mark the start of a checkpoint; after the training it is in its caller's phase."""
+        if trainer.state.status == "running":
+            self._to(trainer, SAVE)
 
     @recorded
     def on_exception(

@@ -107,6 +107,8 @@ class Attachment:
         self.tree = Tree(target)
         self.notes: list[str] = []
         self._signals, self._tells = os.pipe()
+        # under nohup, or in the background of a script, some are to be ignored
+        self._ending = [n for n in _ENDING if signal.getsignal(n) is not signal.SIG_IGN]
 
     def go(self) -> int:
         """Meter until the end, show; the exit code."""
@@ -114,7 +116,7 @@ class Attachment:
         if self.options.summary_json is not None:
             file = SummaryFile(self.options.summary_json)
             file.clear()
-        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._ending)
         keeper = Keeper(self.link, live=self.options.live)
         keeper.start()
         self._listen()
@@ -129,9 +131,9 @@ class Attachment:
         for fd in (self._signals, self._tells):
             os.set_blocking(fd, False)
         signal.set_wakeup_fd(self._tells, warn_on_full_buffer=False)
-        for number in (*_ENDING, signal.SIGCHLD):
+        for number in (*self._ending, signal.SIGCHLD):
             signal.signal(number, lambda *_: None)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._ending)
 
     def _say_begin(self) -> None:
         if self.options.quiet:
@@ -181,7 +183,7 @@ class Attachment:
         for fd in (self._signals, *watched):
             poll.register(fd, select.POLLIN)
         poll.poll(_LOOK_S * 1_000)
-        return any(number in _ENDING for number in self._heard())
+        return any(number in self._ending for number in self._heard())
 
     def _heard(self) -> bytes:
         with contextlib.suppress(BlockingIOError):

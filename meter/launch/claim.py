@@ -29,21 +29,32 @@ class Claim:
         """Take it; raises UsageError where the process is attached to already."""
         folder = runtime_dir(environment.variables, environment.uid)
         self._path = os.path.join(folder, f"attach-{target.pid}-{target.start}")
+        self._fd = -1
         try:
             ensure_private_dir(folder, environment.uid)
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            while self._fd < 0 and not self._locked(target.pid):
+                pass  # whoever held it has just removed it: another is made
         except (OSError, AgentError):
-            self._fd = -1
             return
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            other = os.pread(self._fd, _MOST_BYTES, 0).decode(errors="replace")
-            os.close(self._fd)
-            text = f"process {target.pid} is metered already, in run {other!r}"
-            raise UsageError(text, "see `meter show`; ^C ends that attachment") from None
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, run.encode(errors="replace")[:_MOST_BYTES], 0)
+
+    def _locked(self, pid: int) -> bool:
+        """Take the lock of the file of this name; False where it has been removed meanwhile."""
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = os.pread(fd, _MOST_BYTES, 0).decode(errors="replace")
+            os.close(fd)
+            text = f"process {pid} is metered already, in run {other!r}"
+            raise UsageError(text, "see `meter show`; ^C ends that attachment") from None
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(fd), os.stat(self._path)):
+                self._fd = fd
+                return True
+        os.close(fd)
+        return False
 
     def drop(self) -> None:
         """Leave the process to others."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakSet
 
@@ -238,7 +238,11 @@ class Ledger:
     def _one_by_one(self, tickets: list[Ticket], error: Exception) -> None:
         """A batch that cannot be written must not take others with it."""
         if len(tickets) == 1:
-            _fail(tickets[0][1], _refusal(error))
+            (batch, future), *_ = tickets
+            if batch.counters:  # what is shown live must not cost the facts
+                self._write_all([(replace(batch, counters=()), future)], 0.0)
+            else:
+                _fail(future, _refusal(error))
             return
         for ticket in tickets:
             self._write_all([ticket], 0.0)

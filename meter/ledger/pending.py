@@ -31,6 +31,7 @@ def rows_in(batch: LedgerBatch) -> int:
         + len(batch.charges)
         + len(batch.jobs)
         + len(batch.hosted_energy)
+        + len(batch.uses)
     )
 
 
@@ -38,7 +39,7 @@ def rows_in(batch: LedgerBatch) -> int:
 class Pending:
     """A queue of batches with at most ``limit`` values in it.
 
-    Beyond the limit the oldest raw readings go first, since intervals hold their energy; then new
+    Beyond the limit raw readings and looks go first, since intervals hold their energy; then new
     batches are refused. ``dropped`` counts readings given up and batches refused.
     """
 
@@ -79,6 +80,8 @@ class Pending:
             self._give_up_readings()
 
     def _give_up_readings(self) -> None:
-        self.dropped += sum(len(batch.readings) for batch, _ in self.tickets)
-        self.tickets = [(replace(batch, readings=()), future) for batch, future in self.tickets]
+        self.dropped += sum(len(batch.readings) + len(batch.uses) for batch, _ in self.tickets)
+        self.tickets = [
+            (replace(batch, readings=(), uses=()), future) for batch, future in self.tickets
+        ]
         self.rows = sum(rows_in(batch) for batch, _ in self.tickets)

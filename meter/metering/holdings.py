@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 Ratios = tuple[tuple[int, int], ...]
 
-REMEMBERED = 4096
-"""Ended holds a device remembers, for corrections that come late."""
+REMEMBERED = 1_024
+"""Ended holds a device remembers, for corrections that come late; a quarter goes at once."""
 _CACHED = 16
+_ALL = -(1 << 63)  # before every instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +160,7 @@ class Holdings:
     def put(self, hold: Hold) -> None:
         """Note a hold; the same run and start again replaces the former."""
         self._holds[hold.run_id, hold.start_ns] = hold
-        self._forget()
-        self._draw()
+        self._draw(_ALL if self._forgets() else hold.start_ns)
 
     def end(self, run_id: str, end_ns: int) -> bool:
         """End all holds of a run that are still open then; False if it has none."""
@@ -172,7 +172,7 @@ class Holdings:
         for key, hold in open_holds:
             self._holds[key] = replace(hold, end_ns=max(end_ns, hold.start_ns))
         if open_holds:
-            self._draw()
+            self._draw(end_ns)
         return bool(open_holds)
 
     def has(self, run_id: str) -> bool:
@@ -205,21 +205,27 @@ class Holdings:
         """Whether a hold of the run starts or ends at this very instant."""
         return (run_id, at_ns) in self._edges
 
-    def _forget(self) -> None:
+    def _forgets(self) -> bool:
+        """Make room if there are too many holds; whether any was forgotten."""
         if len(self._holds) <= REMEMBERED:
-            return
+            return False
         ended = [key for key, hold in self._holds.items() if hold.end_ns is not None]
-        for key in ended[: len(self._holds) - REMEMBERED]:
+        some = ended[: len(self._holds) - REMEMBERED * 3 // 4]
+        for key in some:
             del self._holds[key]
-            # somebody may have held it: nobody knows any more
+        if some:  # somebody may have held it: nobody knows any more
             self._before = _Span(Owners.sole(REST))
+        return bool(some)
 
-    def _draw(self) -> None:
+    def _draw(self, since_ns: int) -> None:
+        """Find anew who owns the device from an instant on; what was before has not changed."""
         holds = [h for h in self._holds.values() if h.end_ns is None or h.end_ns > h.start_ns]
-        self._starts = sorted(
-            {h.start_ns for h in holds} | {h.end_ns for h in holds if h.end_ns is not None}
-        )
-        self._spans = _sweep(holds, self._starts)
+        recent = [h for h in holds if h.end_ns is None or h.end_ns >= since_ns]
+        edges = {h.start_ns for h in recent} | {h.end_ns for h in recent if h.end_ns is not None}
+        instants = sorted(edge for edge in edges if edge >= since_ns)
+        kept = bisect_left(self._starts, since_ns)
+        self._starts[kept:] = instants
+        self._spans[kept:] = _sweep(recent, instants)
         self._by_use.clear()
         starts = {(h.run_id, h.start_ns) for h in holds}
         ends = {(h.run_id, h.end_ns) for h in holds if h.end_ns is not None}
@@ -230,7 +236,7 @@ def _sweep(holds: list[Hold], instants: list[int]) -> list[_Span]:
     starting: dict[int, list[Hold]] = {}
     for hold in holds:
         starting.setdefault(hold.start_ns, []).append(hold)
-    active: list[Hold] = []
+    active = [h for h in holds if h.start_ns < instants[0]] if instants else []
     found = []
     for instant in instants:
         active = [h for h in active if h.end_ns is None or h.end_ns > instant]

@@ -138,6 +138,12 @@ class IntervalBuilder:
         """Take up a device whose intervals are written up to an instant."""
         self._account(device_id).closed_ns = closed_ns
 
+    def forget(self, run_id: str) -> None:
+        """A run is over and settled: nobody asks for its energy here any more."""
+        self._restored.pop(run_id, None)
+        for account in self._accounts.values():
+            account.written.pop(run_id, None)
+
     def restore(self, run_id: str, written: Point) -> None:
         """Take up a run of which so much is written."""
         self._restored[run_id] = written

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from agent.agents import agent, boot_ns, until
 from meter import limits
+from meter.agent.desk import _attempt_of
 from meter.agent.runs import LiveRun, attempt_id
-from meter.model import Run
+from meter.ledger.recovery import Attempt
+from meter.model import Run, RunStatus
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,6 +145,42 @@ def test_links_are_told_at_registration_late_and_after_the_end(tmp_path: Path) -
         assert links(document) == [("slurm", "9"), ("wandb", "w 1"), ("mlflow", "m1")]
         assert document["run"]["id"] == "r1"
         node.stop()
+
+
+def test_what_is_told_after_the_last_attempt_ended_is_the_last_ones(tmp_path: Path) -> None:
+    link = {"source": "wandb", "id": "w2"}
+    with agent(tmp_path) as node:
+        node.hear("reading")
+        for run_id in ("8", "8.2"):
+            assert node.begin("8", **SLURM)["id"] == run_id
+            node.end(run_id)
+        assert node.ask("POST", "/v1/runs/8/links", link)[1]["run"] == "8.2"
+        assert "8.2 has ended" in node.ask("POST", "/v1/runs/8/marks", {"step": 1})[1]["detail"]
+        assert ("wandb", "w2") in links(node.ask("GET", "/v1/runs/8.2")[1])
+        assert links(node.ask("GET", "/v1/runs/8")[1]) == []
+        node.stop()
+
+
+attempts = {
+    name: Attempt("SLURM_JOB_ID", RunStatus.COMPLETED, ended_us)
+    for name, ended_us in {"8": 100, "8.2": 200, "8.3": 300}.items()
+}
+
+
+@pytest.mark.parametrize(
+    ("began_us", "meant"),
+    [(50, "8"), (100, "8"), (101, "8.2"), (201, "8.3"), (301, "8.3"), (None, "8.3")],
+)
+def test_a_process_means_the_attempt_that_ended_after_it_began(began_us, meant) -> None:
+    assert _attempt_of(attempts, "8", began_us) == meant
+
+
+def test_of_attempts_one_that_lives_is_no_ended_one_and_a_chosen_id_has_none() -> None:
+    lives = {**attempts, "8.4": Attempt("SLURM_JOB_ID", RunStatus.RUNNING, None)}
+    assert _attempt_of(lives, "8", 400) == "8.3"
+    own = {name: one._replace(origin="generated") for name, one in attempts.items()}
+    assert _attempt_of(own, "8", None) == "8"
+    assert _attempt_of({}, "8", None) == "8"
 
 
 def test_a_launcher_with_another_clock_is_told_of_and_its_run_begins_now(tmp_path: Path) -> None:

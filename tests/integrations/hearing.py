@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from meter import marks
+from meter import mark, marks  # meter's own `mark` is loaded before it is replaced
 from meter.marks import sender
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     def phase() -> str:
         return next((one["phase"] for one in reversed(told) if "phase" in one), "")
 
+    assert marks.mark is mark
     monkeypatch.setattr(marks, "mark", lambda **what: told.append(what))
     monkeypatch.setattr(sender, "phase", phase)
     return told

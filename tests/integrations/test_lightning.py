@@ -23,7 +23,7 @@ def callback(request, monkeypatch):
 def trainer(**changes):
     told = {
         "is_global_zero": True, "global_step": 0, "current_epoch": 0, "num_training_batches": 4,
-        "estimated_stepping_batches": 4,
+        "estimated_stepping_batches": 4, "state": SimpleNamespace(status="running"),
     }  # fmt: skip
     return SimpleNamespace(**{**told, **changes})
 
@@ -44,6 +44,15 @@ def fit(callback, one):
         callback.on_save_checkpoint(one, None, {})
     callback.on_train_end(one, None)
     callback.teardown(one, None, "fit")
+
+
+def test_a_checkpoint_by_hand_after_the_fit_is_in_its_callers_phase(callback, monkeypatch):
+    one = trainer()
+    fit(callback, one)
+    told = heard(monkeypatch)
+    one.state.status = "finished"
+    callback.on_save_checkpoint(one, None, {})
+    assert told == []
 
 
 def test_a_fit_is_told_by_the_optimizers_steps_with_epochs_and_phases(callback, monkeypatch):

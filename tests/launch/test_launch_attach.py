@@ -20,6 +20,7 @@ from meter.environment import Environment
 from meter.errors import UsageError
 from meter.launch import target as targets
 from meter.launch.attach import surroundings
+from meter.launch.claim import Claim
 from meter.launch.identity import Identity
 from meter.launch.kernel import parents
 from meter.launch.options import parse
@@ -144,6 +145,44 @@ def test_a_signal_ends_the_metering_and_not_the_process(place, number):
     assert made.returncode == 0
     assert b"detached" in told
     assert place.events("PATCH")[0]["body"]["exit_code"] is None
+
+
+def test_a_signal_that_is_to_be_ignored_ends_nothing(place):
+    def ignore():  # as nohup does
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    with job() as running:
+        made = attached(place, running, preexec_fn=ignore)
+        made.send_signal(signal.SIGHUP)
+        time.sleep(1.5)
+        assert made.poll() is None
+        assert place.events("PATCH") == []
+        ended(running)
+        made.communicate(timeout=60)
+    assert made.returncode == 0
+    assert place.events("PATCH")[0]["body"]["status"] == "completed"
+
+
+def test_a_claim_on_a_file_that_was_removed_meanwhile_is_taken_on_another(place, monkeypatch):
+    with job() as running:
+        target = Target(running.pid)
+        here = Environment({"XDG_RUNTIME_DIR": str(place.folder)}, os.getuid())
+        opened = os.open
+
+        def removed_once(path, *words, **more):
+            fd = opened(path, *words, **more)
+            if "attach-" in str(path):
+                monkeypatch.setattr(os, "open", opened)
+                os.unlink(path)
+            return fd
+
+        monkeypatch.setattr(os, "open", removed_once)
+        first = Claim(here, target, "r1")
+        with pytest.raises(UsageError, match="in run 'r1'"):
+            Claim(here, target, "r2")
+        first.drop()
+        Claim(here, target, "r2").drop()
+        os.close(target.fd)
 
 
 CHILD = """

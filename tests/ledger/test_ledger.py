@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import wait
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -290,6 +291,29 @@ def test_a_question_that_does_not_end_is_given_up_and_the_next_is_answered(open_
             asked.rows("endless")
         with ledger.reader() as reader, reader.within(60):
             assert reader.rows("report/runs", project=None, limit=1) == []
+
+
+def test_a_counter_that_the_ledger_cannot_hold_costs_no_facts(open_ledger):
+    absurd = Counter("meter_run_tokens_total", (("run", "odd"),), Decimal(10) ** 16)
+    with open_ledger() as ledger:
+        odd = ledger.write(replace(registered("odd"), counters=(absurd,)))
+        other = ledger.write(registered("other"))
+        assert (odd.result(30), other.result(30)) == (None, None)
+        with ledger.reader() as reader:
+            found = {row["run_id"] for row in reader.rows("report/runs", project=None, limit=9)}
+            assert found == {"odd", "other"}
+            assert list(recovery.counters(reader)) == []
+        assert ledger.health().failures
+
+
+def test_looks_that_wait_are_counted_and_given_up_with_readings():
+    room = Pending(limit=10)
+    look = DeviceUse("GPU-0", START_US, 0, 1, (("a", 1),), None, 0, idle_seen=False)
+    room.add(LedgerBatch(uses=(look,) * 10))
+    assert room.rows == 10
+    room.add(LedgerBatch(intervals=(minute(0),)))
+    assert (room.rows, room.dropped) == (1, 10)
+    assert [batch.uses for batch, _ in room.take()] == [(), ()]
 
 
 def test_the_waiting_room_gives_up_raw_readings_before_energy_and_then_refuses():
