@@ -75,6 +75,12 @@ class Fields:
             raise self.fault(name, "is missing")
         return found
 
+    def one_of(self, name: str, *words: str) -> None:
+        """Raises UsageError unless the field is one of these: else it is another one's shape."""
+        if self._value(name) not in words:
+            known = " or ".join(map(repr, words))
+            raise self.fault(name, f"is not {known}: name the provider that it is from")
+
     def whole(self, name: str) -> int | None:
         """A whole number from 0 to 2^63-1; some providers write it as text."""
         value = self._number(name)
@@ -98,8 +104,10 @@ class Fields:
         return value
 
     def guess(self, name: str) -> Decimal | None:
-        """A number, None also where the provider chooses it itself (``auto``)."""
-        return None if isinstance(self._value(name), str) else self.number(name)
+        """A number, None also where the provider chooses it itself: ``auto`` or -1."""
+        value = self._value(name)
+        chosen = isinstance(value, str | int) and value in {"auto", "max", -1}
+        return None if chosen else self.number(name)
 
     def instant_us(self, name: str) -> int | None:
         """UTC µs of an RFC 3339 text, Unix seconds or Unix milliseconds, from 2015 to 2099."""

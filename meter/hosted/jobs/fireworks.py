@@ -90,7 +90,7 @@ def job(raw: Mapping[str, object], seen_us: int) -> HostedJob:
         provider_status=word,
         created_us=fields.needed_instant_us("createTime"),
         seen_us=seen_us,
-        base_model=config.text("baseModel") or config.needed_text("warmStartFrom"),
+        base_model=config.text("warmStartFrom") or config.needed_text("baseModel"),
         ended_us=fields.instant_us("completedTime") if status.ended else None,
         tuned_model=config.text("outputModel") if status is JobStatus.SUCCEEDED else None,
         training=training,

@@ -54,6 +54,7 @@ _PLANNED = "tokens_as_planned"
 def job(raw: Mapping[str, object], seen_us: int) -> HostedJob:
     """A completion or classifier job; raises UsageError naming the field that is wrong."""
     fields = Fields(raw)
+    fields.one_of("object", "job")
     word = fields.needed_text("status")
     status = _STATUSES.get(word, JobStatus.RUNNING)
     settings = fields.inside("hyperparameters")

@@ -65,6 +65,7 @@ class Shape:
 def read(raw: Mapping[str, object], seen_us: int, shape: Shape) -> HostedJob:
     """A job; raises UsageError naming the field that is wrong."""
     fields = Fields(raw)
+    fields.one_of("object", "fine_tuning.job")
     word = fields.needed_text("status")
     status = shape.statuses.get(word, JobStatus.RUNNING)
     method = fields.inside("method").text("type")

@@ -71,6 +71,8 @@ def job(raw: Mapping[str, object], seen_us: int) -> HostedJob:
     and from ``started_at`` only while the job trains.
     """
     fields = Fields(raw)
+    if fields.has("object"):
+        raise fields.fault("object", "is in no job of Together: name the provider that it is from")
     word = fields.needed_text("status")
     status = _STATUSES.get(word, JobStatus.RUNNING)
     parameters = fields.whole("param_count")
@@ -99,8 +101,8 @@ def job(raw: Mapping[str, object], seen_us: int) -> HostedJob:
 
 
 def _base_model(fields: Fields) -> str:
-    found = fields.text("model") or fields.text("from_hf_model")
-    return found or fields.needed_text("from_checkpoint")
+    others = (fields.text(name) for name in ("from_hf_model", "from_checkpoint"))
+    return fields.text("model") or next(filter(None, others), None) or fields.needed_text("model")
 
 
 def _tokens(fields: Fields, status: JobStatus) -> int | None:
