@@ -37,7 +37,7 @@ TIMEOUT = httpx.Timeout(60.0, connect=15.0)
 LONGEST_WAIT_S = 300.0
 """A provider that asks for more is asked again another time."""
 
-_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+_CODE = re.compile(r"[A-Za-z][A-Za-z_.]{0,63}")  # no digits: keys have them
 _BUSY = frozenset({408, 409, 429})
 _AGAIN = "nothing is lost: run the sync again, it goes on from where it was"
 

@@ -257,17 +257,15 @@ class _Asking:
 
 
 def _hosting(
-    entries: list[object], read: Callable[[dict[str, object]], Hosting | None]
+    entries: list[object], read: Callable[[dict[str, object]], Hosting]
 ) -> Page:  # fmt: skip
     found: list[Hosting] = []
     faults: list[Fault] = []
     for index, entry in enumerate(entries):
         try:
-            one = read(entry)  # type: ignore[arg-type]
+            found.append(read(entry))  # type: ignore[arg-type]
         except UsageError as error:
             faults.append(Fault(_name(entry, index), str(error)))
-        else:
-            found += [] if one is None else [one]
     return Page((), None, tuple(found), tuple(faults))
 
 

@@ -17,7 +17,6 @@ from meter.hosted.jobs.provider import (
     Question,
     Request,
     below,
-    checked_id,
     only_page,
 )
 from meter.hosted.jobs.sigv4 import amz_date, authorisation
@@ -44,7 +43,7 @@ _EPOCHS = ("epochCount", "epochs", "n_epochs")
 def job(raw: Mapping[str, object], seen_us: int) -> HostedJob:
     """A job, in full or as the list has it; raises UsageError naming the field that is wrong."""
     fields = Fields(raw)
-    arn = checked_id(fields.needed_text("jobArn"))
+    arn = fields.needed_id("jobArn")
     word = fields.needed_text("status")
     status = _STATUSES.get(word, JobStatus.RUNNING)
     kind = fields.text("customizationType")

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from meter.errors import UsageError
+from meter.hosted.jobs.provider import plain_id
 from meter.hosted_facts import MOST
 from meter.instants import parse_us
 from meter.units import US_PER_S
@@ -73,6 +74,13 @@ class Fields:
         found = self.text(name)
         if found is None:
             raise self.fault(name, "is missing")
+        return found
+
+    def needed_id(self, name: str) -> str:
+        """An id that must be there and may stand in an address."""
+        found = self.needed_text(name)
+        if not plain_id(found):
+            raise self.fault(name, "has characters that no id has")
         return found
 
     def one_of(self, name: str, *words: str) -> None:

@@ -25,7 +25,6 @@ from meter.hosted.jobs.provider import (
     Provider,
     bearer,
     by_name,
-    checked_id,
     token_page,
 )
 from meter.hosted_facts import (
@@ -78,10 +77,12 @@ def job(raw: Mapping[str, object], seen_us: int) -> HostedJob:
     """
     fields = Fields(raw)
     config = fields.inside("trainingConfig") if fields.has("trainingConfig") else fields
-    name = checked_id(fields.needed_text("name"))
+    name = fields.needed_id("name")
     word = fields.needed_text("state")
     status = _STATES.get(word.removeprefix("JOB_STATE_"), JobStatus.RUNNING)
     training = next((kind for part, kind in _KINDS.items() if f"/{part}/" in name), None)
+    if training is None:
+        raise fields.fault("name", f"is in none of {', '.join(_KINDS)}")
     rank = config.whole("loraRank")
     found = HostedJob(
         provider="fireworks",
@@ -106,8 +107,8 @@ def job(raw: Mapping[str, object], seen_us: int) -> HostedJob:
     return checked(_counted(found, fields))
 
 
-def hosting(raw: Mapping[str, object]) -> Hosting | None:
-    """A deployment, whose units are its GPUs; None while it has never been created.
+def hosting(raw: Mapping[str, object]) -> Hosting:
+    """A deployment, whose units are its GPUs; raises UsageError naming the field that is wrong.
 
     Replicas come and go by load, and only the present number is told.
     """
@@ -119,7 +120,7 @@ def hosting(raw: Mapping[str, object]) -> Hosting | None:
     count = fields.whole("acceleratorCount")
     return Hosting(
         provider="fireworks",
-        id=checked_id(fields.needed_text("name")),
+        id=fields.needed_id("name"),
         model=fields.needed_text("baseModel"),
         started_us=fields.needed_instant_us("createTime"),
         ended_us=fields.instant_us("deleteTime") if gone else None,

@@ -54,11 +54,10 @@ def jobs_of(
 
 
 def hostings_of(
-    text_or_lines: str | Iterable[str], read: Callable[[Mapping[str, object]], Hosting | None]
+    text_or_lines: str | Iterable[str], read: Callable[[Mapping[str, object]], Hosting]
 ) -> tuple[list[Hosting], list[ImportFault]]:
     """Deployments of a file, read by a provider's ``hosting``."""
-    found, faults = _read(text_or_lines, read)
-    return [one for one in found if one is not None], faults
+    return _read(text_or_lines, read)
 
 
 def _read(

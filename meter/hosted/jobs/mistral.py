@@ -25,7 +25,6 @@ from meter.hosted.jobs.provider import (
     Question,
     bearer,
     below,
-    checked_id,
     only_page,
 )
 from meter.hosted_facts import Checkpoint, HostedJob, JobStatus, Training, as_told
@@ -61,7 +60,7 @@ def job(raw: Mapping[str, object], seen_us: int) -> HostedJob:
     kind = fields.text("job_type")
     found = HostedJob(
         provider="mistral",
-        id=checked_id(fields.needed_text("id")),
+        id=fields.needed_id("id"),
         status=status,
         provider_status=word,
         created_us=fields.needed_instant_us("created_at"),

@@ -74,7 +74,7 @@ def read(raw: Mapping[str, object], seen_us: int, shape: Shape) -> HostedJob:
     flags = () if word in shape.statuses else (UNKNOWN_STATUS,)
     job = HostedJob(
         provider=shape.provider,
-        id=checked_id(fields.needed_text("id")),
+        id=fields.needed_id("id"),
         status=status,
         provider_status=word,
         created_us=fields.needed_instant_us("created_at"),

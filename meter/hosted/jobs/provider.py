@@ -64,7 +64,7 @@ class Listing:
     size: str | None = None
     most: int = 100
     query: Query = ()
-    hosting: Callable[[Mapping[str, object]], Hosting | None] | None = None
+    hosting: Callable[[Mapping[str, object]], Hosting] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Belonging:
     question: Question
     added: Callable[[HostedJob, Mapping[str, object]], HostedJob]
     next_page: Callable[[Mapping[str, object], Question], Question | None]
-    most_pages: int = 10
+    most_pages: int = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +132,15 @@ def by_name(prefix: str) -> Callable[[str], str]:
 
 def checked_id(job_id: str) -> str:
     """An id that may stand in an address; raises UsageError: it may be from a file of anybody's."""
-    segments = job_id.split("/")
-    plain = len(job_id) <= _ID_MOST and _ID_CHARS.issuperset(job_id)
-    if not plain or any(segment in {"", ".", ".."} for segment in segments):
+    if not plain_id(job_id):
         raise UsageError("a job's id has characters that no id has", "give the provider's own id")
     return job_id
+
+
+def plain_id(text: str) -> bool:
+    """Whether a text can be an id: plain characters, and no steps up or down a path."""
+    plain = len(text) <= _ID_MOST and _ID_CHARS.issuperset(text)
+    return plain and not any(segment in {"", ".", ".."} for segment in text.split("/"))
 
 
 def token_page(page: Mapping[str, object], asked: Question) -> Question | None:

@@ -28,7 +28,6 @@ from meter.hosted.jobs.provider import (
     Question,
     bearer,
     below,
-    checked_id,
     only_page,
 )
 from meter.hosted_facts import (
@@ -79,7 +78,7 @@ def job(raw: Mapping[str, object], seen_us: int) -> HostedJob:
     stage = fields.instant_us("started_at")
     found = HostedJob(
         provider="together",
-        id=checked_id(fields.needed_text("id")),
+        id=fields.needed_id("id"),
         status=status,
         provider_status=word,
         created_us=fields.needed_instant_us("created_at"),

@@ -21,7 +21,6 @@ from meter.hosted.jobs.provider import (
     Provider,
     bearer,
     by_name,
-    checked_id,
     token_page,
 )
 from meter.hosted_facts import Adapter, Checkpoint, HostedJob, JobStatus, Training, as_told
@@ -60,14 +59,14 @@ _OTHER_SPECS = ("distillationSpec", "partnerModelTuningSpec", "veoTuningSpec", "
 def job(raw: Mapping[str, object], seen_us: int) -> HostedJob:
     """A ``TuningJob``; raises UsageError naming the field that is wrong."""
     fields = Fields(raw)
-    name = checked_id(fields.needed_text("name"))
+    name = fields.needed_id("name")
+    if "/tuningJobs/" not in name:
+        raise fields.fault("name", "is no tuning job's")
     word = fields.needed_text("state")
     status = _STATES.get(word.removeprefix("JOB_STATE_"), JobStatus.RUNNING)
     spec, training = _spec(fields)
     settings = spec.inside("hyperParameters")
-    stats = fields.inside("tuningDataStats").inside(
-        _STATS.get(training, "none") if training else ""
-    )
+    stats = fields.inside("tuningDataStats").inside(_STATS[training] if training else "none")
     tokens = stats.whole("totalBillableTokenCount")
     tuned = fields.inside("tunedModel")
     code = fields.inside("error").whole("code")

@@ -81,7 +81,7 @@ class Api:
             return fault
         body = self.body(asked)
         if fault is not None:
-            fault.body = json.dumps(body).encode()
+            fault.body = _json(body)
             return fault
         return Fault(404, b'{"error": {"code": "not_found"}}') if body is None else body
 
@@ -92,6 +92,10 @@ class Api:
         if entries is None:
             return None
         return _page(asked, entries, self.most)
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, default=float).encode()
 
 
 def _page(asked: Asked, entries: list[dict[str, Any]], most: int) -> Any:
@@ -136,7 +140,7 @@ def serving() -> Iterator[Api]:
             asked = Asked(unquote(parts.path), dict(parse_qsl(parts.query)), headers)
             asked.headers["raw-path"] = self.path
             answer = api.answer(asked)
-            fault = answer if isinstance(answer, Fault) else Fault(200, json.dumps(answer).encode())
+            fault = answer if isinstance(answer, Fault) else Fault(200, _json(answer))
             body = fault.body or b""
             self.send_response(fault.status)
             for name, value in fault.headers.items():
