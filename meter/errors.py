@@ -20,6 +20,8 @@
      ├─ FactorError            a factor or price is missing or wrong
      │   └─ FeedError          a provider of live intensity gave nothing of use
      │       └─ FeedRefusedError  it does not know the key, or the key is not for this
+     ├─ ProviderError          a provider of hosted fine-tuning gave nothing of use
+     │   └─ ProviderRefusedError  it does not know the key, or the key lacks a right
      ├─ ReportError            an export cannot be made
      └─ AgentError             the agent cannot be reached, or refuses
 """
@@ -129,6 +131,18 @@ class FeedError(FactorError):
 
 class FeedRefusedError(FeedError):
     """The provider does not know the key, or the key is not for what was asked."""
+
+
+class ProviderError(MeterError):
+    """A provider of hosted fine-tuning gave nothing of use; ``status`` is HTTP's, None without."""
+
+    def __init__(self, message: str, remedy: str = "", *, status: int | None = None) -> None:
+        super().__init__(message, remedy)
+        self.status = status
+
+
+class ProviderRefusedError(ProviderError):
+    """It does not know the key, or the key lacks a right."""
 
 
 class ReportError(MeterError):
