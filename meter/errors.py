@@ -22,6 +22,7 @@
      │       └─ FeedRefusedError  it does not know the key, or the key is not for this
      ├─ ProviderError          a provider of hosted fine-tuning gave nothing of use
      │   └─ ProviderRefusedError  it does not know the key, or the key lacks a right
+     ├─ PartlyTakenError       some entries of a file are wrong, the others are stored
      ├─ ReportError            an export cannot be made
      └─ AgentError             the agent cannot be reached, or refuses
 """
@@ -143,6 +144,10 @@ class ProviderError(MeterError):
 
 class ProviderRefusedError(ProviderError):
     """It does not know the key, or the key lacks a right."""
+
+
+class PartlyTakenError(MeterError):
+    """Some entries of what was told are wrong; the others are stored."""
 
 
 class ReportError(MeterError):

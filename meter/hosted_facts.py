@@ -71,7 +71,8 @@ class Usage:
 
     ``source`` and ``id`` make it one; ``model`` is the provider's own word, ``base_model`` the one
     it was tuned from or, for a plain model, None. ``context_tokens`` is all input, for prices that
-    depend on it. There is one quantity at least. ``flags`` say what was odd, ``told`` holds other allow-listed fields as told.
+    depend on it. There is one quantity at least. ``flags`` say what was odd, ``told`` holds other
+    allow-listed fields as told. ``pays`` is the project of an event that names none: our word.
     """
 
     source: str
@@ -91,6 +92,7 @@ class Usage:
     parameters_b: Decimal | None = None  # of the base model, in billions
     flags: tuple[str, ...] = ()
     told: tuple[tuple[str, str], ...] = ()
+    pays: str | None = None
 
 
 class JobStatus(StrEnum):

@@ -12,9 +12,11 @@ from meter.agent import problems
 from meter.agent.guard import Guard
 from meter.agent.http_audit import Auditing, add_audit
 from meter.agent.http_books import LARGER, add_books
+from meter.agent.http_jobs import LARGER_JOBS, Jobs, add_jobs
 from meter.agent.http_marks import Marking, add_marks
 from meter.agent.http_peer import over_unix, peer_pid
 from meter.agent.http_told import LARGER_TOLD, Archiving, add_told
+from meter.agent.http_usage import LARGER_USAGE, UsageTaking, add_usage
 from meter.agent.requests import (  # noqa: TC001  FastAPI looks at them
     NewIntensity,
     NewLink,
@@ -115,6 +117,10 @@ class Desk(Auditing, Archiving, Marking, Protocol):
         """Note that somebody collects /metrics from outside."""
 
 
+class Hosted(Jobs, UsageTaking, Protocol):
+    """What the routes of hosted work ask."""
+
+
 class Page(Protocol):
     """The /metrics page."""
 
@@ -122,8 +128,14 @@ class Page(Protocol):
         """Body and content type."""
 
 
-def build(desk: Desk, page: Page, hosts: Collection[str], books: Books | None = None) -> ASGIApp:
-    """The app behind its guard; without ``books`` it has no routes of them."""
+def build(
+    desk: Desk,
+    page: Page,
+    hosts: Collection[str],
+    books: Books | None = None,
+    hosted: Hosted | None = None,
+) -> ASGIApp:
+    """The app behind its guard; without ``books`` or ``hosted`` it has no routes of them."""
     app = FastAPI(
         title="meter agent", version=__version__, docs_url=None, redoc_url=None, responses=_PROBLEM
     )
@@ -137,7 +149,10 @@ def build(desk: Desk, page: Page, hosts: Collection[str], books: Books | None = 
     _add_health(app, desk, page)
     if books is not None:
         add_books(app, books)
-    return Guard(app, hosts, larger={**LARGER, **LARGER_TOLD})
+    if hosted is not None:
+        add_jobs(app, hosted)
+        add_usage(app, hosted)
+    return Guard(app, hosts, larger={**LARGER, **LARGER_TOLD, **LARGER_JOBS, **LARGER_USAGE})
 
 
 def _add_runs(app: FastAPI, desk: Desk) -> None:

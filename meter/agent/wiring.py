@@ -23,6 +23,7 @@ from meter.agent.desk import IN_MEMORY, Desk
 from meter.agent.door import Door
 from meter.agent.feed_rest import Rest
 from meter.agent.feeding import Feeding, Surroundings
+from meter.agent.hosted_desk import HostedDesk
 from meter.agent.job_map import JobMap
 from meter.agent.kin import Kin
 from meter.agent.launchers import Launchers
@@ -183,7 +184,8 @@ class Agent:
         host = config.listen.rpartition(":")[0].strip("[]")
         hosts = set(tcp_hosts(host, socket.gethostname()))
         books_desk = BooksDesk(ledger, self._shelf, keeps=house.keeps)
-        app = http.build(self._desk, page, hosts, books_desk)
+        hosted = HostedDesk(ledger, config.project, _wall_us, keeps=house.keeps)
+        app = http.build(self._desk, page, hosts, books_desk, hosted)
         self._server = Server(app, SERVER, Door(str(config.socket), os.getuid()))
 
     def run(self, lines: Sequence[bytes]) -> None:

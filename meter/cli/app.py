@@ -42,6 +42,8 @@ COMMANDS: dict[str, Entry] = {
     "verify": Entry("meter.cli.verify", "Check that nothing in the ledger was changed."),
     "factors": Entry("meter.cli.factors", "List, import and fetch factors: grids, tariffs, PUE."),
     "prices": Entry("meter.cli.prices", "List and import prices of hosted models."),
+    "usage": Entry("meter.cli.usage", "Take usage of hosted models; list what it cost."),
+    "jobs": Entry("meter.cli.jobs", "Book fine-tuning jobs of providers."),
     "doctor": Entry("meter.cli.doctor", "Tell what can be measured here and what is missing."),
     "demo": Entry("meter.cli.demo", "See the whole path on simulated GPUs."),
 }

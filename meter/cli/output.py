@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import tempfile
 import textwrap
-from contextlib import suppress
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +19,10 @@ from meter.errors import ReportError
 from meter.figures import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _GAP = "  "
+_QUIET_S, _AGAIN_S = 2.0, 0.2
 _LEAST = 12  # columns that a wrapped cell keeps
 
 
@@ -83,6 +86,26 @@ def _row(cells: Sequence[str], sizes: Sequence[int], right: Sequence[int]) -> st
         for index, (cell, size) in enumerate(zip(cells, sizes, strict=True))
     ]
     return _GAP.join(padded)
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int], None]]:
+    """Shows on a terminal how many have been done, once it takes more than a moment."""
+    began_s = shown_s = time.monotonic()
+    shown = False
+
+    def show(done: int) -> None:
+        nonlocal shown_s, shown
+        now_s = time.monotonic()
+        if sys.stderr.isatty() and now_s - began_s >= _QUIET_S and now_s - shown_s >= _AGAIN_S:
+            shown_s, shown = now_s, True
+            click.echo(f"\r{done:,} {what}", nl=False, err=True)
+
+    try:
+        yield show
+    finally:
+        if shown:
+            click.echo("\r" + " " * (len(what) + 16) + "\r", nl=False, err=True)
 
 
 def write_file(path: Path, content: bytes) -> None:

@@ -68,7 +68,7 @@ class Reads(Protocol):
         """Factor rows of some scopes that hold between two instants (UTC µs)."""
 
     def listed(self, book: str, asked: Mapping[str, str]) -> list[dict[str, Any]]:
-        """Rows of the book of factors or prices; ``asked`` as in a query of /v1/factors."""
+        """Rows of factors, prices or usage; ``asked`` as in a query of /v1/factors."""
 
     def history(self, factor: str) -> list[dict[str, Any]]:
         """A factor and each row about the same thing, newest first."""
@@ -130,7 +130,7 @@ class AgentReads:
         return found
 
     def listed(self, book: str, asked: Mapping[str, str]) -> list[dict[str, Any]]:
-        """Rows of the book of factors or prices."""
+        """Rows of factors, prices or usage."""
         found: list[dict[str, Any]] = self._get(f"/v1/{book}?{urlencode(asked)}")[book]
         return found
 
@@ -203,9 +203,11 @@ class FileReads:
         return profiles.factor_rows(self._reader, scopes, span_us, as_of_us=as_of_us)
 
     def listed(self, book: str, asked: Mapping[str, str]) -> list[dict[str, Any]]:
-        """Rows of the book of factors or prices."""
-        from meter.ledger import books  # noqa: PLC0415
+        """Rows of factors, prices or usage."""
+        from meter.ledger import books, usage  # noqa: PLC0415
 
+        if book == "usage":
+            return usage.listed(self._reader, asked)
         listing = books.factors if book == "factors" else books.prices
         return listing(self._reader, books.Asked.of_query(asked))
 
@@ -272,7 +274,7 @@ class Handover:
         return self._ask(lambda source: source.factor_rows(scopes, span_us, as_of))
 
     def listed(self, book: str, asked: Mapping[str, str]) -> list[dict[str, Any]]:
-        """Rows of the book of factors or prices."""
+        """Rows of factors, prices or usage."""
         return self._ask(lambda source: source.listed(book, asked))
 
     def history(self, factor: str) -> list[dict[str, Any]]:

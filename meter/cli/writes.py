@@ -72,7 +72,7 @@ class AgentWrites:
         body: dict[str, Any] = {"source": "codecarbon", "timezone": timezone, "project": project}
         return self._taken(IMPORT_PATH, {**body, "rows": _cells(rows)}, rows)
 
-    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def post(self, path: str, body: object) -> dict[str, Any]:
         """The agent's answer. Raises UsageError where it refuses what was sent, AgentError."""
         status, answer = self.ask(path, body)
         if 200 <= status < 300:
@@ -82,7 +82,14 @@ class AgentWrites:
             raise UsageError(f"the agent refuses: {said}")
         raise AgentError(f"the agent cannot write: {said}", "see its log")
 
-    def ask(self, path: str, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    def get(self, path: str) -> dict[str, Any]:
+        """What the agent tells. Raises AgentError."""
+        status, answer = request(str(self.config.socket), "GET", path, timeout_s=_TIMEOUT_S)
+        if status != 200:
+            raise AgentError(f"the agent refuses: {problem_text(status, answer)}", "see its log")
+        return answer
+
+    def ask(self, path: str, body: object) -> tuple[int, dict[str, Any]]:
         """Status and answer. Raises AgentError where there is none."""
         return request(str(self.config.socket), "POST", path, body, timeout_s=_TIMEOUT_S)
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from meter.model import RunEstimate, RunJob
 
 NO_PROJECT = "default"
+AT_RECEIVED = "at_received"
+"""Flag of an event that nobody told the time of."""
 _KEY_BYTES = 15  # of a hash: as much as 38 digits hold
 
 
@@ -35,8 +37,10 @@ def event_key(source: str, event_id: str) -> int:
 
 def usage_sha256(value: Usage) -> str:
     """Hash over what an event says: its fields, and how long each is, so that none runs over."""
+    # when it came is no word of whoever told it, and another one each time
+    at = None if AT_RECEIVED in value.flags else str(value.at_us)
     said = [
-        value.source, value.id, str(value.at_us), value.provider, value.model, value.base_model,
+        value.source, value.id, at, value.provider, value.model, value.base_model,
         value.project, value.run_id, value.region, value.service_tier,
         None if value.context_tokens is None else str(value.context_tokens),
         value.training, value.adapter, _plain(value.parameters_b),
@@ -70,7 +74,7 @@ def usage(value: Usage, key: int, sha256: str, seq: int, recorded: datetime) -> 
             value.adapter and value.adapter.value,
             value.parameters_b,
             value.context_tokens,
-            value.project or NO_PROJECT,
+            value.project or value.pays or NO_PROJECT,
             value.run_id,
             _json_list(value.flags),
             _json_pairs(value.told),

@@ -71,7 +71,7 @@ class Agent:
         return heard
 
     def ask(
-        self, method: str, path: str, body: dict[str, Any] | None = None
+        self, method: str, path: str, body: object = None
     ) -> tuple[int, dict[str, Any]]:
         return request(self.socket, method, path, body, timeout_s=PATIENCE_S)
 

@@ -1,0 +1,70 @@
+"""Hosted work as an agent takes it; any thread."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from meter.errors import LedgerError
+from meter.hosted.wire import hosting_of, job_of
+from meter.ledger import usage
+from meter.past.hosted_judging import judge_of
+from meter.past.hosted_taking import JobsTaken, JobsTold, open_jobs, take_jobs
+from meter.usage_intake import take_usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from meter.ledger import Ledger
+    from meter.usage_intake import Answer
+
+DEFAULT_PROJECT = "default"
+
+
+class HostedDesk:
+    """Books jobs, hosting and usage."""
+
+    def __init__(
+        self, ledger: Ledger, project: str | None, now_us: Callable[[], int], *, keeps: bool = True
+    ) -> None:
+        self._ledger = ledger
+        self._project = project or DEFAULT_PROJECT
+        self._now_us = now_us
+        self._keeps = keeps
+        self._taking = threading.Lock()  # what is told of one job at one instant is told once
+
+    def known_jobs(self, provider: str) -> dict[str, list[str]]:
+        """Ids of a provider's jobs that ran when last seen, and of those that have ended."""
+        running, settled = open_jobs(self._ledger, provider)
+        return {"open": sorted(running), "settled": sorted(settled)}
+
+    def take_jobs(
+        self, jobs: Sequence[Mapping[str, Any]], hosting: Sequence[Mapping[str, Any]],
+        project: str | None,
+    ) -> JobsTaken:  # fmt: skip
+        """Book jobs as told, durably. Raises UsageError for a wrong one, LedgerError."""
+        self._require_keeping()
+        told = JobsTold(
+            jobs=[job_of(one) for one in jobs],
+            project=project or self._project,
+            hosting=[hosting_of(one) for one in hosting],
+            seen_us=self._now_us(),
+        )
+        with self._taking:
+            return take_jobs(self._ledger, told, judge_of(self._ledger))
+
+    def take_usage(self, told: Sequence[object]) -> list[Answer]:
+        """Take events, durably; what became of each. Raises LedgerError."""
+        self._require_keeping()
+        return take_usage(self._ledger, told, self._now_us(), self._project)
+
+    def usage(self, asked: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Usage by project, model and meter, with its cost."""
+        with self._ledger.reader() as reader:
+            return usage.listed(reader, asked)
+
+    def _require_keeping(self) -> None:
+        if not self._keeps:
+            raise LedgerError(
+                "the ledger is in memory: nothing would be kept", "set METER_HOME elsewhere"
+            )

@@ -1,0 +1,265 @@
+"""``meter usage``: what hosted models were used for."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from meter import figures
+from meter.cli import output
+from meter.cli.reads import reads
+from meter.cli.session import Session, debug_option, example, json_option, socket_option
+from meter.cli.writes import AgentWrites, writes
+from meter.errors import PartlyTakenError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from meter.cli.writes import FileWrites
+    from meter.hosted.jsonl import Line
+
+PATH = "/v1/usage"
+_AT_ONCE = 5_000
+_AT_ONCE_BYTES = 4 << 20
+_SHOWN = 5
+_GZIP = b"\x1f\x8b"
+_RECORD = (
+    "meter usage record --provider openai --model gpt-4o-mini-2024-07-18 --meter train_token "
+    "--quantity 300000 --id job-1"
+)
+
+
+@dataclass
+class Told:
+    """What became of what was told so far; each fault with its line."""
+
+    stored: int = 0
+    duplicate: int = 0
+    conflict: int = 0
+    invalid: int = 0
+    faults: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, answers: Sequence[dict[str, Any]], lines: Sequence[int]) -> None:
+        """Add answers to what stood in these lines."""
+        for answer, line in zip(answers, lines, strict=True):
+            status = answer["status"]
+            setattr(self, status, getattr(self, status) + 1)
+            if status in {"conflict", "invalid"}:
+                self.faults.append({"line": line, **answer})
+
+    @property
+    def done(self) -> int:
+        """How many were answered."""
+        return self.stored + self.duplicate + self.conflict + self.invalid
+
+
+@click.group("usage", epilog=example("meter usage import events.jsonl"))
+def usage_command() -> None:
+    """Usage of hosted models: tokens, hours, requests."""
+
+
+@usage_command.command("import", epilog=example("meter usage import batch_output.jsonl.gz"))
+@click.argument("file", type=click.File("rb"))
+@click.option("--provider", metavar="P", help="Whose responses these are, if they do not tell.")
+@click.option("--project", metavar="P", help="Project that pays, where an event names none.")
+@json_option
+@socket_option
+@debug_option
+@click.pass_obj
+def import_command(
+    session: Session, /, *, file: IO[bytes], provider: str | None, project: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Take usage from JSON lines: events, responses, or the output file of a batch.
+
+    What is whole is taken; each line that is not is named. Importing a file again, or what it has
+    grown to, counts nothing twice. Prompts and answers are never stored.
+    """
+    told = Told()
+    with writes(session.config) as target, output.counting("events") as show:
+        for lines in _parts(_unpacked(file), told):
+            values = [_event(line.value, provider, project) for line in lines]
+            told.add(_take(target, values), [line.number for line in lines])
+            show(told.done)
+    _say(told, as_json=as_json)
+
+
+def _unpacked(file: IO[bytes]) -> IO[bytes]:
+    """The file, unpacked where it begins like gzip."""
+    peek = getattr(file, "peek", None)
+    if peek is not None and peek(2)[:2] == _GZIP:
+        return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
+    return file
+
+
+def _parts(file: IO[bytes], told: Told) -> Iterator[list[Line]]:
+    from meter.hosted.jsonl import lines  # noqa: PLC0415 - only where it is asked for
+
+    part: list[Line] = []
+    size = 0
+    try:
+        for line in lines(file):  # type: ignore[arg-type]
+            if line.fault is not None:
+                told.invalid += 1
+                told.faults.append({"line": line.number, "reason": str(line.fault)})
+                continue
+            part.append(line)
+            size += line.end - line.start
+            if len(part) >= _AT_ONCE or size >= _AT_ONCE_BYTES:
+                yield part
+                part, size = [], 0
+    except (gzip.BadGzipFile, EOFError) as error:
+        if part:
+            yield part
+        told.faults.append({"line": None, "reason": f"the gzip is broken or cut off ({error})"})
+        return
+    if part:
+        yield part
+
+
+def _event(value: object, provider: str | None, project: str | None) -> object:
+    """The value of a line, with what the command line says beside it."""
+    if not isinstance(value, dict) or not (provider or project):
+        return value
+    beside = {"provider": provider, "project": project}
+    said = {name: word for name, word in beside.items() if word is not None}
+    if "meter" in value or ("response" in value and "custom_id" not in value):
+        return {**said, **value}
+    return {**said, "response": value}
+
+
+@usage_command.command("record", epilog=example(_RECORD.replace(" --meter", " \\\n    --meter")))
+@click.option("--provider", required=True, metavar="P", help="Who sold it: openai.")
+@click.option("--model", required=True, metavar="M", help="Model, as the provider calls it.")
+@click.option("--meter", required=True, metavar="METER", help="What is counted: train_token.")
+@click.option("--quantity", required=True, metavar="N", help="How much of it.")
+@click.option("--id", "id_", required=True, metavar="ID", help="Told again, it counts once.")
+@click.option("--at", metavar="T", help="When (UTC); default: now.")
+@click.option("--unit", metavar="U", help="Of the quantity, if not its meter's: minutes.")
+@click.option("--source", metavar="S", help="Who tells it; default: the provider.")
+@click.option("--project", metavar="P", help="Project that pays.")
+@click.option("--run", metavar="RUN", help="Run that it belongs to.")
+@click.option("--region", metavar="R", help="Where it ran, as the provider calls it.")
+@click.option("--service-tier", metavar="T", help="As prices have it: batch.")
+@json_option
+@socket_option
+@debug_option
+@click.pass_obj
+def record_command(session: Session, /, *, id_: str, as_json: bool, **said: str | None) -> None:
+    """Record usage that was counted by hand, such as the tokens of a training."""
+    at = said["at"] or f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime())}Z"
+    event = {
+        **{name: value for name, value in said.items() if value is not None},
+        "id": id_,
+        "at": at,
+    }
+    told = Told()
+    with writes(session.config) as target:
+        (answer,) = _take(target, [event])
+    told.add([answer], [1])
+    if answer["status"] in {"conflict", "invalid"}:
+        raise UsageError(
+            _reason(answer), "" if answer["status"] == "invalid" else "give another --id"
+        )
+    if as_json:
+        output.print_json(answer)
+    else:
+        known = answer["status"] == "duplicate"
+        click.echo("Known already: nothing was counted twice." if known else "Recorded.")
+
+
+def _take(target: AgentWrites | FileWrites, values: Sequence[object]) -> list[dict[str, Any]]:
+    if isinstance(target, AgentWrites):
+        found: list[dict[str, Any]] = target.post(PATH, values)["results"]
+        return found
+    from meter.usage_intake import take_usage  # noqa: PLC0415 - DuckDB is imported when needed
+
+    now_us = time.time_ns() // 1_000
+    answers = take_usage(target.ledger, values, now_us, target.config.project)
+    return [answer.json() for answer in answers]
+
+
+def _say(told: Told, *, as_json: bool) -> None:
+    if as_json:
+        output.print_json(vars(told))
+    else:
+        click.echo(f"Usage: {told.stored:,} new, {told.duplicate:,} known already.")
+    for fault in told.faults[:_SHOWN]:
+        where = "" if fault["line"] is None else f"line {fault['line']:,}: "
+        click.echo(f"meter: not taken: {where}{_reason(fault)}", err=True)
+    if len(told.faults) > _SHOWN:
+        click.echo(f"meter: and {len(told.faults) - _SHOWN:,} more; --json lists all", err=True)
+    if told.faults:
+        raise PartlyTakenError(
+            f"{len(told.faults):,} of the lines were not taken", "mend them and import again"
+        )
+
+
+def _reason(answer: dict[str, Any]) -> str:
+    """Why it was not taken; of a conflict what differs."""
+    reason = str(answer.get("reason") or "it is wrong")
+    stored, given = answer.get("stored"), answer.get("given")
+    if not (stored and given):
+        return reason
+    differs = [
+        f"{name} {stored.get(name)} is stored, {given.get(name)} is given"
+        for name in given
+        if given.get(name) != stored.get(name)
+    ]
+    return (
+        f"id {answer.get('id')} stands for other content: {'; '.join(differs) or 'details differ'}"
+    )
+
+
+@usage_command.command("list", epilog=example("meter usage list --from 2026-11-01 --project chat"))
+@click.option("--from", "from_", metavar="D", help="First day or instant (UTC).")
+@click.option("--to", metavar="D", help="Day or instant (UTC) where it ends.")
+@click.option("--project", metavar="P", help="Only of this project.")
+@click.option("--unpriced", is_flag=True, help="Only what has no price.")
+@json_option
+@socket_option
+@debug_option
+@click.pass_obj
+def list_command(session: Session, /, *, unpriced: bool, as_json: bool, **asked: Any) -> None:
+    """List usage by project, model and meter, with its cost; the dearest first."""
+    query = {"from": asked["from_"], "to": asked["to"], "project": asked["project"]}
+    with reads(session.config) as source:
+        found = source.listed(
+            "usage", {name: str(word) for name, word in query.items() if word is not None}
+        )
+    if unpriced:
+        found = [row for row in found if row["unpriced"]]
+    if as_json:
+        output.print_json({"usage": found})
+        return
+    if not found:
+        click.echo("No such usage. Bring some: meter usage import FILE")
+        return
+    click.echo(_table(found))
+    missing = [row for row in found if row["unpriced"] and row["quantity"] is not None]
+    for row in missing[:_SHOWN]:
+        click.echo(
+            f"meter: no price of {row['meter']} of {row['provider']} {row['model']}: add a row to a"
+            " sheet, then `meter prices import`", err=True,
+        )  # fmt: skip
+
+
+def _table(found: list[dict[str, Any]]) -> str:
+    rows = [
+        [
+            figures.printable(row["project"], 14),
+            figures.printable(f"{row['provider']} {row['model']}", 200),
+            row["meter"],
+            "unknown" if row["quantity"] is None else f"{float(row['quantity']):,.10g}",
+            "no price"
+            if row["amount"] is None
+            else f"{float(row['amount']):,.2f} {row['currency']}",
+        ]
+        for row in found
+    ]
+    heads = ("PROJECT", "MODEL", "METER", "QUANTITY", "COST")
+    return output.table(heads, rows, right=(3, 4), wrap=1)

@@ -1,0 +1,241 @@
+"""A job at a provider as a run: its usage, what it is estimated to have used, where it stood.
+
+A job is told many times while it goes on. Its usage and its energy are booked once, when it has
+ended: what a provider bills is final then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import TYPE_CHECKING
+
+from meter import limits
+from meter.hosted_facts import JobStatus, Meter, Quantity, Usage
+from meter.metering.past import Work, intervals
+from meter.model import (
+    Component,
+    Device,
+    Hold,
+    LedgerBatch,
+    Method,
+    Notice,
+    Run,
+    RunEstimate,
+    RunJob,
+    RunLink,
+    RunState,
+    RunStatus,
+    Severity,
+    Site,
+)
+from meter.past.booking import NODE
+from meter.units import NS_PER_US, US_PER_HOUR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from meter.hosted_facts import Estimate, HostedJob, Hosting
+    from meter.model import Factor, Interval
+
+ORIGIN = "hosted"
+"""Origin of the id of a run that was a provider's job."""
+NOT_BILLED = "not_billed"
+"""Flag of a job whose quantities are counted, but cost nothing."""
+
+_US_PER_DAY = 24 * US_PER_HOUR
+_PLACES = Decimal("1E-4")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._:-]+")
+_ID_CHARS = 80
+_STATUS = {
+    JobStatus.SUCCEEDED: RunStatus.COMPLETED,
+    JobStatus.FAILED: RunStatus.FAILED,
+    JobStatus.CANCELLED: RunStatus.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What the ledger has of a job already."""
+
+    status: JobStatus | None = None  # None: nothing
+    has_energy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is known of where a job ran; ``factors`` are rows that hold for its site alone."""
+
+    project: str
+    zone: str | None = None
+    factors: tuple[Factor, ...] = ()
+
+
+NOTHING_BEFORE = Before()
+
+
+def run_id_of(provider: str, job_id: str) -> str:
+    """Id of a job's run: the job's own, made safe where it is a path."""
+    last = _UNSAFE.sub("-", job_id.rstrip("/").rpartition("/")[2])[:_ID_CHARS].strip("-.:")
+    plain = last == job_id and bool(last)
+    digest = "" if plain else f"-{hashlib.sha256(job_id.encode()).hexdigest()[:8]}"
+    return limits.check_run_id("the job's id", f"{provider}:{last}{digest}")
+
+
+def booked_job(
+    job: HostedJob, estimates: Sequence[Estimate], around: Around, before: Before = NOTHING_BEFORE
+) -> LedgerBatch:
+    """What is news of a job, as a batch; without news of it the ledger leaves it as it is.
+
+    ``estimates`` are of IT energy, the best evidence first.
+    """
+    run_id = run_id_of(job.provider, job.id)
+    site = Site(f"hosted:{run_id}", around.zone or "not known", around.zone)
+    start_us, end_us = span_of(job)
+    energy = _energy(run_id, estimates, start_us, end_us) if _books(job, before) else None
+    device = Device(
+        f"hosted:{run_id}", Component.HOSTED, f"{job.provider} {job.base_model}", Method.MODELLED
+    )
+    new = before.status is None
+    return LedgerBatch(
+        sites=(site,) if new else (),
+        devices=(device,) if energy else (),
+        runs=(_run(job, run_id, site.id, around.project),) if new else (),
+        links=(RunLink(run_id, job.provider, job.id),) if new else (),
+        states=tuple(_states(job, run_id, before)),
+        holds=(Hold(run_id, device.id, 0, (end_us - start_us) * NS_PER_US),) if energy else (),
+        intervals=energy or (),
+        site_id=site.id,
+        factors=around.factors if energy else (),
+        hosted_energy=tuple(
+            RunEstimate(run_id, one, booked=place == 0) for place, one in enumerate(estimates)
+        ) if energy else (),
+        usages=tuple(_usage(job, run_id, around.project)),
+        jobs=(RunJob(run_id, job),),
+        notices=tuple(_notices(job, run_id)) if job.status.ended and not _ended(before) else (),
+    )  # fmt: skip
+
+
+def span_of(job: HostedJob) -> tuple[int, int]:
+    """From when to when a job ran, as far as it was told."""
+    start_us = job.created_us if job.started_us is None else job.started_us
+    end_us = job.seen_us if job.ended_us is None else job.ended_us
+    return start_us, max(start_us, end_us)
+
+
+def hosting_usage(hosting: Hosting, project: str, seen_us: int) -> Iterator[Usage]:
+    """Hours of a deployed model, an event for each UTC day that is over, or that it ended in."""
+    until_us = seen_us if hosting.ended_us is None else hosting.ended_us
+    day_us = hosting.started_us - hosting.started_us % _US_PER_DAY
+    while day_us < until_us:
+        next_us = day_us + _US_PER_DAY
+        over = next_us <= seen_us or hosting.ended_us is not None
+        if over:
+            spent_us = min(next_us, until_us) - max(day_us, hosting.started_us)
+            yield _hours(hosting, project, max(day_us, hosting.started_us), spent_us)
+        day_us = next_us
+
+
+def _hours(hosting: Hosting, project: str, at_us: int, spent_us: int) -> Usage:
+    hours = (Decimal(spent_us) / US_PER_HOUR * hosting.units).quantize(_PLACES, ROUND_HALF_EVEN)
+    return Usage(
+        source=f"hosting:{hosting.provider}",
+        id=f"{hosting.id}:{at_us // _US_PER_DAY}",
+        at_us=at_us,
+        provider=hosting.provider,
+        model=hosting.model,
+        quantities=(Quantity(Meter.HOST_HOUR, hours),),
+        project=project,
+        region=hosting.region,
+        service_tier=hosting.service_tier,
+    )
+
+
+def _books(job: HostedJob, before: Before) -> bool:
+    return job.status.ended and not before.has_energy
+
+
+def _ended(before: Before) -> bool:
+    return before.status is not None and before.status.ended
+
+
+def _energy(
+    run_id: str, estimates: Sequence[Estimate], start_us: int, end_us: int
+) -> tuple[Interval, ...] | None:
+    """Energy of the best estimate, spread over the job's time; of a bound alone the bound."""
+    if not estimates:
+        return None
+    best = estimates[0]
+    mid_mj = best.high_mj if best.mid_mj is None else best.mid_mj
+    work = Work(
+        run_id=run_id, device_id=f"hosted:{run_id}", start_us=start_us, end_us=end_us,
+        energy_mj=mid_mj, low_mj=best.low_mj, high_mj=best.high_mj, held_us=end_us - start_us,
+    )  # fmt: skip
+    return intervals(work)
+
+
+def _run(job: HostedJob, run_id: str, site_id: str, project: str) -> Run:
+    tags = {"provider": job.provider, "base_model": job.base_model}
+    return Run(
+        id=run_id,
+        name=job.name or job.tuned_model or job.base_model,
+        project=project,
+        started_us=span_of(job)[0],
+        started_ns=0,
+        node_id=NODE,
+        site_id=site_id,
+        tags=tuple(sorted(tags.items())),
+        origin=ORIGIN,
+    )
+
+
+def _states(job: HostedJob, run_id: str, before: Before) -> Iterator[RunState]:
+    was = None if before.status is None else _STATUS.get(before.status, RunStatus.RUNNING)
+    now = _STATUS.get(job.status, RunStatus.RUNNING)
+    if was is not now:
+        at_us = span_of(job)[1] if job.status.ended else span_of(job)[0]
+        yield RunState(run_id, now, at_us)
+
+
+def _usage(job: HostedJob, run_id: str, project: str) -> Iterator[Usage]:
+    if not (job.status.ended and job.quantities) or NOT_BILLED in job.flags:
+        return
+    yield Usage(
+        source=f"jobs:{job.provider}",
+        id=job.id,
+        at_us=span_of(job)[1],
+        provider=job.provider,
+        model=job.base_model,
+        quantities=tuple(_rounded(one) for one in job.quantities),
+        project=project,
+        run_id=run_id,
+        region=job.region,
+        service_tier=dict(job.told).get("trainingType"),
+        training=job.training,
+        adapter=job.adapter,
+        parameters_b=job.parameters_b,
+    )
+
+
+def _rounded(one: Quantity) -> Quantity:
+    amount = None if one.amount is None else one.amount.quantize(_PLACES, ROUND_HALF_EVEN)
+    return replace(one, amount=amount)
+
+
+def _notices(job: HostedJob, run_id: str) -> Iterator[Notice]:
+    for flag in job.flags:
+        if flag in _TOLD:
+            yield Notice(flag, _TOLD[flag], Severity.WARNING, run_id=run_id)
+
+
+_TOLD = {
+    NOT_BILLED: "The provider bills nothing for this job; its quantities are in no sum.",
+    "completed_steps_only": "Cancelled: billed for the steps that were completed.",
+    "billing_unclear": "Whether the provider bills a job that ended like this is not documented.",
+    "hours_upper_bound": "How long the training took was not told; from creation to end is more.",
+    "epochs_unclear": "Whether the tokens told have the epochs in them is not documented.",
+    "packing_off": "Without packing, more tokens are billed than the data has.",
+    "details_missing": "Some of what belongs to the job could not be read.",
+}  # fmt: skip

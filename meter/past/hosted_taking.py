@@ -1,0 +1,128 @@
+"""Jobs and deployments of providers, all that is news of them into the ledger."""
+
+from __future__ import annotations
+
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from meter.errors import LedgerError
+from meter.hosted_facts import JobStatus
+from meter.ledger.hosted_rows import job_sha256
+from meter.model import Outcome
+from meter.past.hosted import NOTHING_BEFORE, Around, Before, booked_job, hosting_usage, run_id_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
+
+    from meter.hosted_facts import Estimate, HostedJob, Hosting
+    from meter.ledger import Ledger
+    from meter.model import Factor, LedgerBatch
+
+_DURABLE_S = 20.0
+_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a job is estimated to have used, where, and the facts that hold there alone."""
+
+    estimates: tuple[Estimate, ...] = ()
+    zone: str | None = None
+    factors: tuple[Factor, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobsTold:
+    """What a provider told; ``project`` pays for jobs that name none."""
+
+    jobs: Sequence[HostedJob]
+    project: str
+    hosting: Sequence[Hosting] = ()
+    seen_us: int = 0
+
+
+@dataclass(slots=True)
+class JobsTaken:
+    """Runs that were new, those of which there was news, and how many were known as told.
+
+    ``changed`` are jobs of which the provider tells other quantities than before: the first hold.
+    """
+
+    new: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    known: int = 0
+    hours: int = 0  # days of hosting that were news
+    changed: list[str] = field(default_factory=list)
+
+
+def open_jobs(ledger: Ledger, provider: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Ids of a provider's jobs that ran when last seen, and of those that have ended."""
+    with ledger.reader() as reader:
+        found = reader.rows("recovery/hosted_jobs")
+    own = [row for row in found if row["provider"] == provider]
+    settled = frozenset(row["job_id"] for row in own if JobStatus(row["status"]).ended)
+    return frozenset(row["job_id"] for row in own) - settled, settled
+
+
+def take_jobs(ledger: Ledger, told: JobsTold, judge: Callable[[HostedJob], Judged]) -> JobsTaken:
+    """Book jobs and hours of hosting, durably; what the ledger has is left as it is.
+
+    Whoever shares the ledger lets one at a time in here. Raises LedgerError; the same again books
+    the rest.
+    """
+    taken = JobsTaken()
+    with ledger.reader() as reader:
+        rows = reader.rows("recovery/hosted_jobs")
+    known = {(row["provider"], row["job_id"]): row for row in rows}
+    news: list[tuple[HostedJob, bool, LedgerBatch]] = []
+    for key, job in {(job.provider, job.id): job for job in told.jobs}.items():
+        row = known.get(key)
+        if row is not None and row["content_sha256"] == job_sha256(job):
+            taken.known += 1
+        else:
+            news.append((job, row is None, _batch(job, row, told.project, judge)))
+    for start in range(0, len(news), _AT_ONCE):
+        _write(ledger, news[start : start + _AT_ONCE], taken)
+    events = tuple(
+        event for one in told.hosting for event in hosting_usage(one, told.project, told.seen_us)
+    )
+    if events:
+        taken.hours = _await(ledger.take(events)).count(Outcome.STORED)
+    return taken
+
+
+def _batch(
+    job: HostedJob,
+    row: Mapping[str, Any] | None,
+    project: str,
+    judge: Callable[[HostedJob], Judged],
+) -> LedgerBatch:
+    before = NOTHING_BEFORE
+    if row is not None:
+        before = Before(JobStatus(row["status"]), row["has_energy"])
+    judged = judge(job) if job.status.ended and not before.has_energy else Judged()
+    around = Around(job.project or project, judged.zone, judged.factors)
+    return booked_job(job, judged.estimates, around, before)
+
+
+def _write(
+    ledger: Ledger, news: Sequence[tuple[HostedJob, bool, LedgerBatch]], taken: JobsTaken
+) -> None:
+    """Write jobs in as few commits as it takes; done when all are durable."""
+    written = [ledger.write(batch, urgent=True) for _, _, batch in news]
+    for (job, new, _), future in zip(news, written, strict=True):
+        run_id = run_id_of(job.provider, job.id)
+        if Outcome.CONFLICT in _await(future):
+            taken.changed.append(run_id)
+        (taken.new if new else taken.updated).append(run_id)
+
+
+def _await(future: Future[Any]) -> tuple[Outcome, ...]:
+    try:
+        return future.result(_DURABLE_S) or ()
+    except FutureTimeoutError:
+        raise LedgerError(
+            "the ledger has not written the jobs in time; it may do so later", "do the same again"
+        ) from None
