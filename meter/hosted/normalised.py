@@ -1,0 +1,182 @@
+"""Normalised events of usage: one quantity of one meter, as whoever counted it says; pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from meter.errors import UsageError
+from meter.hosted import moments, numbers, providers
+from meter.hosted.models import base_model
+from meter.hosted.tokens import UNKNOWN, USAGE_UNKNOWN
+from meter.hosted_facts import TOKEN_METERS, Adapter, Meter, Quantity, Training, Usage
+from meter.limits import NAME_CHARS, check_name, check_run_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from enum import StrEnum
+    from typing import TypeVar
+
+    Word = TypeVar("Word", bound=StrEnum)
+
+ID_CHARS: Final = 256
+LABEL_CHARS: Final = 64
+ROUNDED: Final = "rounded"
+"""Flag: the quantity had more than the six decimals that are kept."""
+_USUAL = frozenset({
+    "id", "at", "provider", "model", "meter", "quantity", "source",
+    "project", "run", "region", "service_tier", "unit",
+})  # fmt: skip
+_RARE = frozenset({"base_model", "context_tokens", "training", "adapter", "parameters_b"})
+_KNOWN = _USUAL | _RARE
+_METERS = MappingProxyType({meter.value: meter for meter in Meter})
+_TOKEN_UNITS = MappingProxyType(
+    {
+        "token": Decimal(1),
+        "tokens": Decimal(1),
+        "1000_tokens": Decimal(1_000),
+        "1000000_tokens": Decimal(1_000_000),
+    }
+)
+_HOURS_OF = MappingProxyType({
+    "hour": (1, 1), "hours": (1, 1), "minute": (1, 60), "minutes": (1, 60),
+    "second": (1, 3600), "seconds": (1, 3600),
+})  # fmt: skip
+_SECONDS_OF = MappingProxyType({
+    "hour": (3600, 1), "hours": (3600, 1), "minute": (60, 1), "minutes": (60, 1),
+    "second": (1, 1), "seconds": (1, 1),
+})  # fmt: skip
+
+
+def normalised(raw: Mapping[str, object], now_us: int) -> Usage:
+    """Usage of a normalised event; raises UsageError naming the field that is wrong.
+
+    A million of them must be read in seconds, so what is rare is looked at apart.
+    """
+    provider = providers.spelled(_needed(raw, "provider"))
+    at_us, flags = moments.told_us(_needed(raw, "at"), now_us, '"at"')
+    quantity, rounded = _quantity(raw)
+    model = _needed_text(raw, "model", NAME_CHARS)
+    if rounded or quantity is UNKNOWN:
+        flags += (ROUNDED if rounded else USAGE_UNKNOWN,)
+    usage = Usage(
+        _text(raw, "source", NAME_CHARS) or provider,
+        _needed_text(raw, "id", ID_CHARS),
+        at_us,
+        provider,
+        model,
+        (quantity,),
+        base_model(model),
+        _text(raw, "project", NAME_CHARS),
+        _run_id(raw),
+        _lower(_text(raw, "region", LABEL_CHARS)),
+        _lower(_text(raw, "service_tier", LABEL_CHARS)),
+        flags=flags,
+    )
+    return usage if raw.keys() <= _USUAL else _with_rare(usage, raw)
+
+
+def _with_rare(usage: Usage, raw: Mapping[str, object]) -> Usage:
+    """The usage with what few events tell: what prices of training depend on."""
+    if not raw.keys() <= _KNOWN:
+        raise _unknown(raw)
+    context, parameters = raw.get("context_tokens"), raw.get("parameters_b")
+    return replace(
+        usage,
+        base_model=_text(raw, "base_model", NAME_CHARS) or usage.base_model,
+        context_tokens=None if context is None else numbers.count(context, '"context_tokens"'),
+        training=_word(raw, "training", Training),
+        adapter=_word(raw, "adapter", Adapter),
+        parameters_b=None
+        if parameters is None
+        else numbers.kept(numbers.amount(parameters, '"parameters_b"'))[0],
+    )
+
+
+def _quantity(raw: Mapping[str, object]) -> tuple[Quantity, bool]:
+    name = _needed(raw, "meter")
+    meter = _METERS.get(name) if isinstance(name, str) else None
+    if meter is None:
+        raise UsageError('"meter" is none that is known', f"give one of {', '.join(_METERS)}")
+    value, unit = raw.get("quantity"), raw.get("unit")
+    if meter is Meter.UNKNOWN:
+        if value is not None:
+            raise UsageError('"quantity" of meter unknown is told', "name the meter, or give null")
+        return UNKNOWN, False
+    if unit is None and type(value) is int and meter in TOKEN_METERS:
+        return Quantity(meter, Decimal(numbers.count(value, '"quantity"'))), False
+    told = numbers.amount(value, '"quantity"')
+    amount, rounded = numbers.kept(told if unit is None else _in_unit(told, meter, unit))
+    if meter in TOKEN_METERS or meter is Meter.REQUEST:
+        numbers.count(amount, f'"quantity" of {meter.value}')
+    return Quantity(meter, amount), rounded
+
+
+def _in_unit(amount: Decimal, meter: Meter, unit: object) -> Decimal:
+    """The amount in the meter's own unit; raises UsageError where the units do not fit."""
+    if isinstance(unit, str):
+        if meter in TOKEN_METERS and unit in _TOKEN_UNITS:
+            return amount * _TOKEN_UNITS[unit]
+        if meter in {Meter.TRAIN_HOUR, Meter.HOST_HOUR} and unit in _HOURS_OF:
+            times, by = _HOURS_OF[unit]
+            return amount * times / by
+        if meter is Meter.GPU_SECOND and unit in _SECONDS_OF:
+            return amount * _SECONDS_OF[unit][0]
+        if (meter, unit) in {(Meter.STORAGE_GB_MONTH, "gb_month"), (Meter.REQUEST, "requests")}:
+            return amount
+    raise UsageError(
+        f'"unit" does not fit meter {meter.value}',
+        "leave it out, or give tokens, 1000_tokens, seconds, minutes or hours",
+    )
+
+
+def _needed(raw: Mapping[str, object], name: str) -> object:
+    value = raw.get(name)
+    if value is None:
+        raise UsageError(f'"{name}" is missing', "give id, at, provider, model, meter, quantity")
+    return value
+
+
+def _needed_text(raw: Mapping[str, object], name: str, most: int) -> str:
+    return _checked(_needed(raw, name), name, most)
+
+
+def _text(raw: Mapping[str, object], name: str, most: int) -> str | None:
+    value = raw.get(name)
+    return None if value is None else _checked(value, name, most)
+
+
+def _checked(value: object, name: str, most: int) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f'"{name}" is no text', "write it in quotes")
+    if value and len(value) <= most and value.isprintable() and not value.isspace():
+        return value
+    return check_name(f'"{name}"', value, most)
+
+
+def _run_id(raw: Mapping[str, object]) -> str | None:
+    run_id = _text(raw, "run", ID_CHARS)
+    return None if run_id is None else check_run_id('"run"', run_id)
+
+
+def _lower(value: str | None) -> str | None:
+    return value if value is None else value.lower()
+
+
+def _word(raw: Mapping[str, object], name: str, words: type[Word]) -> Word | None:
+    value = raw.get(name)
+    if value is None:
+        return None
+    found = next((word for word in words if word.value == value), None)
+    if found is None:
+        raise UsageError(f'"{name}" is none that is known', f"give one of {', '.join(words)}")
+    return found
+
+
+def _unknown(raw: Mapping[str, object]) -> UsageError:
+    """Which field is not known; its name is shown only if it is a name and no text of a user."""
+    name = min(raw.keys() - _KNOWN)
+    shown = f'"{name}"' if name.isidentifier() and name.isascii() and len(name) <= 32 else "a field"
+    return UsageError(f"{shown} is not known", f"known are {', '.join(sorted(_KNOWN))}")

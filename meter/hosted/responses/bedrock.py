@@ -1,0 +1,88 @@
+"""Bedrock's Converse and InvokeModel, whole or as the last event of a stream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from meter.hosted.responses import fields
+from meter.hosted.responses.answer import UNKNOWN_FIELDS, Answer
+from meter.hosted.tokens import Shares, Tokens
+from meter.hosted_facts import Meter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+METRICS = "amazon-bedrock-invocationMetrics"
+_INPUT = ("inputTokens", "inputTokenCount", "prompt_token_count")
+_OUTPUT = ("outputTokens", "outputTokenCount", "generation_token_count")
+_CACHED = (
+    "cacheReadInputTokens",
+    "cacheReadInputTokensCount",
+    "cacheReadInputTokenCount",
+)
+_WRITTEN = (
+    "cacheWriteInputTokens",
+    "cacheWriteInputTokensCount",
+    "cacheWriteInputTokenCount",
+)
+_KNOWN = frozenset({
+    *_INPUT, *_OUTPUT, *_CACHED, *_WRITTEN, "totalTokens", "invocationLatency",
+    "firstByteLatency",
+})  # fmt: skip
+
+
+def read(raw: Mapping[str, object]) -> list[Answer]:
+    """The answer; the body names neither model nor id, the SDK adds the id of the request."""
+    event = fields.mapping(raw, "metadata") if fields.has(raw, "metadata") else raw
+    usage = _usage(event)
+    left = fields.left_over(usage, _KNOWN) if "usage" in event or METRICS in event else {}
+    return [
+        Answer(
+            provider="bedrock",
+            tokens=_tokens(usage) if any(name in usage for name in _INPUT) else None,
+            id=fields.text(fields.mapping(raw, "ResponseMetadata"), "RequestId"),
+            model=fields.text(fields.mapping(fields.mapping(event, "trace"), "promptRouter"),
+                              "invokedModelId"),
+            service_tier=_tier(event),
+            told=left,
+            flags=(UNKNOWN_FIELDS,) if left else (),
+        )
+    ]  # fmt: skip
+
+
+def _usage(event: Mapping[str, object]) -> Mapping[str, object]:
+    """Where the counts are: Converse and Nova, the last event of a stream, or Llama's own body."""
+    if fields.has(event, METRICS):
+        return fields.mapping(event, METRICS)
+    return fields.mapping(event, "usage") if fields.has(event, "usage") else event
+
+
+def _tokens(usage: Mapping[str, object]) -> Tokens:
+    """Totals as others count them: the input told is without what came from or went to a cache."""
+    fresh = fields.count(usage, *_INPUT) or 0
+    cached = fields.count(usage, *_CACHED) or 0
+    written = fields.count(usage, *_WRITTEN) or 0
+    return Tokens(
+        input=fresh + cached + written,
+        output=fields.count(usage, *_OUTPUT),
+        cached=cached,
+        written=written,
+        write_parts=_kept(usage),
+    )
+
+
+def _kept(usage: Mapping[str, object]) -> Shares:
+    meters = {"5m": Meter.CACHE_WRITE_5M, "1h": Meter.CACHE_WRITE_1H}
+    details = fields.objects(usage, "cacheDetails")
+    return tuple(
+        (meters[str(one.get("ttl"))], fields.count(one, "inputTokens") or 0)
+        for one in details
+        if one.get("ttl") in meters
+    )
+
+
+def _tier(event: Mapping[str, object]) -> str | None:
+    """``serviceTier`` of the answer, an object with its type."""
+    if fields.has(event, "serviceTier"):
+        return fields.text(fields.mapping(event, "serviceTier"), "type")
+    return None
