@@ -91,14 +91,15 @@ def take_usage(
             continue
         places += [len(answers) - 1] * len(found)
         events += found
-    outcomes = _await(ledger, tuple(events))
+    outcomes = await_taken(ledger, tuple(events))
     for place, event, outcome in zip(places, events, outcomes, strict=True):
         answers[place].append(Answer(outcome.value, event.source, event.id))
     _show_conflicts(ledger, answers, places, events)
     return [_joined(found) for found in answers]
 
 
-def _await(ledger: Ledger, events: tuple[Usage, ...]) -> tuple[Outcome, ...]:
+def await_taken(ledger: Ledger, events: tuple[Usage, ...]) -> tuple[Outcome, ...]:
+    """What became of events, once all are durable. Raises LedgerError."""
     if not events:
         return ()
     try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from meter.errors import LedgerError
 from meter.hosted.wire import hosting_of, job_of
 from meter.ledger import usage
+from meter.otlp_intake import OtlpIntake
 from meter.past.hosted_judging import judge_of
 from meter.past.hosted_taking import JobsTaken, JobsTold, open_jobs, take_jobs
 from meter.usage_intake import take_usage
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from meter.ledger import Ledger
+    from meter.otlp_intake import Telemetry
     from meter.usage_intake import Answer
 
 DEFAULT_PROJECT = "default"
@@ -31,6 +33,7 @@ class HostedDesk:
         self._project = project or DEFAULT_PROJECT
         self._now_us = now_us
         self._keeps = keeps
+        self._otlp = OtlpIntake(ledger, self._project)
         self._taking = threading.Lock()  # what is told of one job at one instant is told once
 
     def known_jobs(self, provider: str) -> dict[str, list[str]]:
@@ -57,6 +60,16 @@ class HostedDesk:
         """Take events, durably; what became of each. Raises LedgerError."""
         self._require_keeping()
         return take_usage(self._ledger, told, self._now_us(), self._project)
+
+    def otlp_spans(self, body: object) -> Telemetry:
+        """Take spans, durably. Raises UsageError, LedgerError."""
+        self._require_keeping()
+        return self._otlp.spans(body, self._now_us())
+
+    def otlp_metrics(self, body: object) -> Telemetry:
+        """Take metrics, durably. Raises UsageError, LedgerError."""
+        self._require_keeping()
+        return self._otlp.metrics(body, self._now_us())
 
     def usage(self, asked: Mapping[str, str]) -> list[dict[str, Any]]:
         """Usage by project, model and meter, with its cost."""

@@ -14,6 +14,7 @@ from meter.agent.http_audit import Auditing, add_audit
 from meter.agent.http_books import LARGER, add_books
 from meter.agent.http_jobs import LARGER_JOBS, Jobs, add_jobs
 from meter.agent.http_marks import Marking, add_marks
+from meter.agent.http_otlp import LARGER_OTLP, Receiving, add_otlp
 from meter.agent.http_peer import over_unix, peer_pid
 from meter.agent.http_told import LARGER_TOLD, Archiving, add_told
 from meter.agent.http_usage import LARGER_USAGE, UsageTaking, add_usage
@@ -117,7 +118,7 @@ class Desk(Auditing, Archiving, Marking, Protocol):
         """Note that somebody collects /metrics from outside."""
 
 
-class Hosted(Jobs, UsageTaking, Protocol):
+class Hosted(Jobs, UsageTaking, Receiving, Protocol):
     """What the routes of hosted work ask."""
 
 
@@ -152,7 +153,10 @@ def build(
     if hosted is not None:
         add_jobs(app, hosted)
         add_usage(app, hosted)
-    return Guard(app, hosts, larger={**LARGER, **LARGER_TOLD, **LARGER_JOBS, **LARGER_USAGE})
+        add_otlp(app, hosted)
+    return Guard(
+        app, hosts, larger={**LARGER, **LARGER_TOLD, **LARGER_JOBS, **LARGER_USAGE, **LARGER_OTLP}
+    )
 
 
 def _add_runs(app: FastAPI, desk: Desk) -> None:

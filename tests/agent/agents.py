@@ -70,9 +70,7 @@ class Agent:
             heard += piece
         return heard
 
-    def ask(
-        self, method: str, path: str, body: object = None
-    ) -> tuple[int, dict[str, Any]]:
+    def ask(self, method: str, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
         return request(self.socket, method, path, body, timeout_s=PATIENCE_S)
 
     def page(self) -> dict[str, float]:

@@ -1,0 +1,117 @@
+"""Telemetry of generative models: spans, deltas, and counters that are told as they stand."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent.agents import Agent, agent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TRACES, METRICS = "/v1/otlp/v1/traces", "/v1/otlp/v1/metrics"
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Agent]:
+    with agent(tmp_path) as made:
+        made.hear("reading")
+        yield made
+
+
+def attributes(**said: str | int) -> list[dict[str, Any]]:
+    return [
+        {
+            "key": name.replace("__", "."),
+            "value": {"intValue": str(value)} if isinstance(value, int) else {"stringValue": value},
+        }
+        for name, value in said.items()
+    ]
+
+
+def span(span_id: str, **said: str | int) -> dict[str, Any]:
+    now_ns = time.time_ns()
+    return {
+        "resourceSpans": [{"resource": {}, "scopeSpans": [{"spans": [{
+            "traceId": "5b8efff798038103d269b633813fc60c", "spanId": span_id, "name": "chat",
+            "startTimeUnixNano": str(now_ns - 10**9), "endTimeUnixNano": str(now_ns),
+            "attributes": attributes(**said),
+        }]}]}]
+    }  # fmt: skip
+
+
+NEW = {
+    "gen_ai__provider__name": "openai", "gen_ai__response__model": "gpt-4o",
+    "gen_ai__operation__name": "chat", "gen_ai__usage__input_tokens": 100,
+    "gen_ai__usage__output_tokens": 20, "gen_ai__usage__cache_read__input_tokens": 40,
+    "gen_ai__input__messages": "the canary sings",
+}  # fmt: skip
+OLD = {
+    "gen_ai__system": "openai", "gen_ai__request__model": "gpt-4o",
+    "gen_ai__usage__prompt_tokens": 10, "gen_ai__usage__completion_tokens": 2,
+}  # fmt: skip
+
+
+def counter(total: int, start_ns: int, *, gauge: bool = False) -> dict[str, Any]:
+    point = {
+        "attributes": attributes(
+            gen_ai__provider__name="openai", gen_ai__response__model="gpt-4o",
+            gen_ai__token__modality="text",
+        ),
+        "startTimeUnixNano": str(start_ns), "timeUnixNano": str(time.time_ns()),
+        "asInt": str(total),
+    }  # fmt: skip
+    data = {"dataPoints": [point]}
+    metric: dict[str, Any] = {"name": "gen_ai.client.inference.usage.input_tokens"}
+    if gauge:
+        metric["gauge"] = data
+    else:
+        metric["sum"] = {**data, "isMonotonic": True, "aggregationTemporality": 2}
+    return {"resourceMetrics": [{"resource": {}, "scopeMetrics": [{"metrics": [metric]}]}]}
+
+
+def quantities(node: Agent) -> dict[str, str]:
+    return {row["meter"]: row["quantity"] for row in node.ask("GET", "/v1/usage")[1]["usage"]}
+
+
+def test_spans_of_new_and_old_names_are_usage_and_told_again_no_more(node: Agent) -> None:
+    for body in (span("aaaaaaaaaaaaaaaa", **NEW), span("bbbbbbbbbbbbbbbb", **OLD)):
+        for _ in range(2):
+            assert node.ask("POST", TRACES, body) == (200, {})
+    assert quantities(node) == {"input": "70", "cached_input": "40", "output": "22"}
+
+
+def test_of_a_counter_what_it_grew_by_counts_over_restarts_of_both_sides(tmp_path: Path) -> None:
+    start_ns = time.time_ns() - 10**10
+    with agent(tmp_path) as first:
+        first.hear("reading")
+        for total in (100, 150):
+            assert first.ask("POST", METRICS, counter(total, start_ns)) == (200, {})
+        assert quantities(first) == {"input": "150"}
+        first.kill()
+    with agent(tmp_path) as second:
+        second.hear("reading")
+        for total in (150, 170):
+            assert second.ask("POST", METRICS, counter(total, start_ns)) == (200, {})
+        assert quantities(second) == {"input": "170"}
+        again_ns = time.time_ns()  # the program was started anew and counts from nothing
+        assert second.ask("POST", METRICS, counter(30, again_ns)) == (200, {})
+        assert quantities(second) == {"input": "200"}
+        second.stop()
+
+
+def test_n23_gauges_are_refused_with_a_reason(node: Agent) -> None:
+    status, answer = node.ask("POST", METRICS, counter(5, 1, gauge=True))
+    assert status == 200
+    assert answer["partialSuccess"]["rejectedDataPoints"] == 1
+    assert "gauge" in answer["partialSuccess"]["errorMessage"]
+    assert quantities(node) == {}
+
+
+@pytest.mark.parametrize("body", [[], {"resourceSpans": 1}, "x"])
+def test_a_body_that_is_no_telemetry_is_refused(node: Agent, body: object) -> None:
+    assert node.ask("POST", TRACES, body)[0] == 422
