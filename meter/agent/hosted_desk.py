@@ -76,6 +76,11 @@ class HostedDesk:
         with self._ledger.reader() as reader:
             return usage.listed(reader, asked)
 
+    def costs(self, asked: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Runs, own and hosted, side by side."""
+        with self._ledger.reader() as reader:
+            return usage.costs(reader, asked)
+
     def _require_keeping(self) -> None:
         if not self._keeps:
             raise LedgerError(

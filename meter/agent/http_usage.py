@@ -51,6 +51,9 @@ class UsageTaking(Protocol):
     def usage(self, asked: Mapping[str, str]) -> list[dict[str, Any]]:
         """Usage by project, model and meter, with its cost."""
 
+    def costs(self, asked: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Runs, own and hosted, side by side."""
+
 
 def add_usage(app: FastAPI, desk: UsageTaking) -> None:
     """Add the route."""
@@ -72,6 +75,15 @@ def add_usage(app: FastAPI, desk: UsageTaking) -> None:
         asked = {"from": since, "to": to, "project": project}
         given = {name: word for name, word in asked.items() if word is not None}
         return JSONResponse({"usage": desk.usage(given)})
+
+    @app.get("/v1/costs")
+    def costs(
+        limit: Annotated[int, Query(ge=1, le=1_000)] = 20,
+        project: Annotated[str | None, Query(max_length=200)] = None,
+    ) -> Response:
+        """List runs, own and hosted, side by side: tokens, money, energy and carbon."""
+        asked = {"limit": str(limit), **({"project": project} if project else {})}
+        return JSONResponse({"costs": desk.costs(asked)})
 
 
 def _taken(desk: UsageTaking, body: bytes, encoding: str) -> Response:

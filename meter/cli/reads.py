@@ -206,8 +206,8 @@ class FileReads:
         """Rows of factors, prices or usage."""
         from meter.ledger import books, usage  # noqa: PLC0415
 
-        if book == "usage":
-            return usage.listed(self._reader, asked)
+        if book in {"usage", "costs"}:
+            return {"usage": usage.listed, "costs": usage.costs}[book](self._reader, asked)
         listing = books.factors if book == "factors" else books.prices
         return listing(self._reader, books.Asked.of_query(asked))
 

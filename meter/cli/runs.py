@@ -52,15 +52,19 @@ class Runs(click.Group):
     metavar="N",
     help="At most this many.",
 )
+@click.option("--costs", is_flag=True, help="Tokens, money, energy and carbon side by side.")
 @json_option
 @socket_option
 @debug_option
 @click.pass_context
-def runs_command(ctx: click.Context, *, project: str | None, limit: int, as_json: bool) -> None:
+def runs_command(
+    ctx: click.Context, *, project: str | None, limit: int, costs: bool, as_json: bool
+) -> None:
     """List runs, newest first."""
     if ctx.invoked_subcommand is None:
-        _list(ctx.ensure_object(Session), project, limit, as_json=as_json)
-    elif project is not None or as_json:
+        show = _costs if costs else _list
+        show(ctx.ensure_object(Session), project, limit, as_json=as_json)
+    elif project is not None or as_json or costs:
         raise UsageError(
             "these options are of the list of runs",
             f"write them after `meter runs {ctx.invoked_subcommand}`",
@@ -79,6 +83,46 @@ def _list(session: Session, project: str | None, limit: int, *, as_json: bool) -
     else:
         which = f" of project {figures.printable(project, 40)!r}" if project else ""
         click.echo(f"No runs{which} yet. Meter one: meter run -- python train.py")
+
+
+def _costs(session: Session, project: str | None, limit: int, *, as_json: bool) -> None:
+    asked = {"limit": str(limit), **({"project": project} if project else {})}
+    with reads(session.config) as source:
+        found = source.listed("costs", asked)
+    if as_json:
+        output.print_json({"costs": found})
+    elif found:
+        click.echo(costs_text(found))
+    else:
+        click.echo("No runs yet. Meter one: meter run -- python train.py")
+
+
+def costs_text(found: list[dict[str, Any]], columns: int | None = None) -> str:
+    """Runs side by side as a table; carbon is location-based."""
+    rows = [
+        [
+            figures.printable(f"{row['where']}: {row['name']}", 60),
+            "" if row["trained_tokens"] is None else f"{row['trained_tokens']:,}",
+            ", ".join(_amount(one["value"], one["currency"]) for one in row["money"]),
+            ", ".join(_amount(one["value"], one["currency"]) for one in row["per_million_tokens"]),
+            _between(row["energy_kwh"]),
+            _between(row["carbon_g"]),
+        ]
+        for row in found
+    ]
+    heads = ("RUN", "TOKENS", "MONEY", "PER 1M", "KWH", "GCO2E")
+    return output.table(heads, rows, right=(1, 2, 3), wrap=(0, 2, 4, 5), columns=columns)
+
+
+def _amount(value: str, currency: str) -> str:
+    return f"{figures.number(float(value), 3)} {currency}"
+
+
+def _between(band: dict[str, float] | None) -> str:
+    if band is None:
+        return ""
+    low, high = (figures.number(band[name], 2) for name in ("low", "high"))
+    return low if low == high else f"{low} to {high}"
 
 
 def text(runs: list[dict[str, Any]], columns: int | None = None) -> str:

@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from meter.instants import parse_us
+from meter.ledger.reports import run_list
+from meter.side_by_side import Sides, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +31,17 @@ def listed(reader: Reader, asked: Mapping[str, str]) -> list[dict[str, Any]]:
     }
     found = reader.rows("report/usage", project=asked.get("project"), limit=MOST, **span)
     return [{name: _plain(value) for name, value in row.items()} for row in found]
+
+
+def costs(reader: Reader, asked: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Runs, own and hosted, side by side, the newest first; ``asked``: limit, project."""
+    limit = int(asked.get("limit", "20"))
+    sides = Sides(
+        runs=run_list(reader, limit=limit, project=asked.get("project")),
+        totals=reader.rows("totals/by_run"),
+        tokens=reader.rows("report/run_tokens"),
+    )
+    return table(sides)
 
 
 def _plain(value: object) -> object:
