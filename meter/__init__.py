@@ -1,16 +1,17 @@
 """An energy, money and carbon meter for fine-tuning.
 
 A job tells what it does by ``meter.mark(step=…)`` and ``with meter.phase("eval"):``; see
-``docs/marks.md``. ``meter.link("wandb", id)`` tells an id that others gave its run. Nothing else
-is loaded by ``import meter``.
+``docs/marks.md``. ``meter.link("wandb", id)`` tells an id that others gave its run, and
+``meter.usage(response)`` what a hosted model's response used. Nothing else is loaded by
+``import meter``.
 """
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "link", "mark", "phase"]
+__all__ = ["__version__", "link", "mark", "phase", "usage"]
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
-    from meter.marks import link, mark, phase
+    from meter.marks import link, mark, phase, usage
 
 
 class _Unheard:
@@ -34,7 +35,8 @@ def __getattr__(name: str) -> object:
         from importlib import import_module  # noqa: PLC0415  paid by jobs that mark
 
         marks = import_module("meter.marks")
-        globals().update(link=marks.link, mark=marks.mark, phase=marks.phase)
+        names = {name: getattr(marks, name) for name in __all__ if name != "__version__"}
+        globals().update(names)
     except Exception:  # noqa: BLE001  the job is sacred
         return _Unheard()
     return globals()[name]

@@ -8,14 +8,21 @@ is dropped and counted.
 
 from __future__ import annotations
 
+import os
+import sys
+import time
+
 from meter.marks import checked, sender
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
     from typing import Self
 
-__all__ = ["dropped", "flush", "link", "mark", "phase"]
+    from meter.marks.usage_sender import UsageSender
+
+__all__ = ["dropped", "flush", "link", "mark", "phase", "usage"]
 
 
 def mark(
@@ -104,17 +111,48 @@ def link(
             here.links_dropped += 1
 
 
+def usage(response: object, **beside: str | None) -> None:
+    """Tell what a hosted model's response used: ``meter.usage(client.responses.create(…))``.
+
+    ``response`` is an SDK's object or its JSON as a dict, with its usage. ``beside`` may name
+    ``provider``, ``project``, ``run``, ``region``, ``service_tier``, ``source`` or ``id`` where
+    the response does not. Never blocks or raises; texts do not leave the process. Inside a run the
+    usage is the run's.
+    """
+    try:
+        named = {name: str(word) for name, word in beside.items() if word is not None}
+        run_id = os.environ.get("METER_RUN_ID")
+        if run_id:
+            named.setdefault("run", run_id)
+        from meter.marks import usage_sender  # noqa: PLC0415  paid by jobs that use it
+
+        usage_sender.current().put(response, named)
+    except Exception:  # noqa: BLE001  the job is sacred
+        for here in _usage_senders():
+            here.dropped += 1
+
+
 def flush(timeout_s: float = 0.5) -> bool:
     """Tell what waits, for at most so long; whether the agent has it all."""
     try:
-        return sender.flush(timeout_s)
+        began_s = time.monotonic()
+        told = sender.flush(timeout_s)
+        left_s = max(0.0, timeout_s - (time.monotonic() - began_s))
+        return all(here.flush(left_s) for here in _usage_senders()) and told
     except Exception:  # noqa: BLE001  the job is sacred
         return False
 
 
 def dropped() -> dict[str, int]:
-    """How many marks of this process were dropped, by reason, and links; see ``docs/marks.md``."""
+    """How much of this process was dropped: marks by reason, links, usage; ``docs/marks.md``."""
     here = sender.current()
-    if here is None:
-        return {}
-    return {**here.dropped, **({"link": here.links_dropped} if here.links_dropped else {})}
+    marks = {} if here is None else {**here.dropped}
+    links = 0 if here is None else here.links_dropped
+    used = sum(one.dropped for one in _usage_senders())
+    return {**marks, **({"link": links} if links else {}), **({"usage": used} if used else {})}
+
+
+def _usage_senders() -> Iterable[UsageSender]:
+    """The process's sender of usage, if it was loaded and has told anything."""
+    loaded = sys.modules.get("meter.marks.usage_sender")
+    return loaded.existing() if loaded is not None else ()

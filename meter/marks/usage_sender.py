@@ -1,0 +1,156 @@
+"""Tells the agent what was used of hosted models: a queue and a thread, nothing is waited for.
+
+The agent needs a response's counts, not its texts: those do not leave the process.
+"""
+
+from __future__ import annotations
+
+import _thread
+import atexit
+import contextlib
+import os
+import queue
+import time
+
+from meter.environment import socket_path
+from meter.errors import AgentError
+from meter.launch.client import request
+
+TYPE_CHECKING = False  # `typing` would be paid by each job's start
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, ClassVar
+
+MOST_WAITING = 10_000
+"""Responses that wait for the agent; beyond, new ones are dropped."""
+BATCH = 100
+PAUSE_S = 0.2
+EXIT_S = 0.5
+ANSWER_S = 10.0
+AGAIN_S = 2.0
+TEXT_CHARS = 200
+"""Longer texts are none that counts need."""
+
+_PATH = "/v1/usage"
+_TEXTS = frozenset({
+    "candidates", "choices", "content", "data", "embedding", "embeddings", "input", "instructions",
+    "messages", "output", "outputs", "prompt", "text", "tools",
+})  # fmt: skip
+_DEEPEST = 6
+_OK, _PASSING = 200, (404, 408, 429)
+
+
+class UsageSender:
+    """One process's responses; ``dropped`` counts those that the agent never took."""
+
+    def __init__(self, path: str) -> None:
+        self.dropped = 0
+        self._socket_path = path
+        self._queue: queue.SimpleQueue[tuple[object, dict[str, str]]] = queue.SimpleQueue()
+        self._batch: list[dict[str, Any]] = []
+        self._begun = _thread.allocate_lock()
+
+    def put(self, response: object, beside: dict[str, str]) -> None:
+        """Queue a response, or count it as dropped."""
+        if self._queue.qsize() >= MOST_WAITING:
+            self.dropped += 1
+            return
+        self._queue.put((response, beside))
+        if self._begun.acquire(blocking=False):
+            try:
+                _thread.start_new_thread(self._run, ())
+            except RuntimeError:  # no thread can be had now: the next response tries again
+                self._begun.release()
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all is told, for at most so long; whether it is."""
+        deadline = time.monotonic() + timeout_s
+        while self._batch or not self._queue.empty():
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def _run(self) -> None:
+        while True:
+            self._gather()
+            if self._batch and not self._told():
+                time.sleep(AGAIN_S)
+
+    def _gather(self) -> None:
+        if not self._batch:
+            self._add(*self._queue.get())
+            if self._queue.qsize() < BATCH:
+                time.sleep(PAUSE_S)
+        with contextlib.suppress(queue.Empty):
+            while len(self._batch) < BATCH:
+                self._add(*self._queue.get_nowait())
+
+    def _add(self, response: object, beside: dict[str, str]) -> None:
+        try:
+            counted = without_texts(_plain(response))
+            self._batch.append({**beside, "response": counted} if beside else counted)
+        except Exception:  # noqa: BLE001  no traceback of ours in the job's output
+            self.dropped += 1
+
+    def _told(self) -> bool:
+        """Send the batch once; whether the agent has taken it, or never will."""
+        try:
+            status, answer = request(self._socket_path, "POST", _PATH, self._batch, ANSWER_S)
+        except AgentError:
+            return False
+        if status != _OK and (status >= 500 or status in _PASSING):
+            return False
+        refused = answer.get("invalid", 0) + answer.get("conflict", 0)
+        self.dropped += refused if status == _OK else len(self._batch)
+        self._batch = []
+        return True
+
+
+def _plain(response: object) -> Any:
+    """A response as plain values: SDKs' objects tell them, others are taken as they are."""
+    for name in ("model_dump", "to_dict", "dict"):
+        tell = getattr(response, name, None)
+        if callable(tell) and not isinstance(response, dict):
+            return tell()
+    return response
+
+
+def without_texts(value: Any, deep: int = 0) -> Any:
+    """Plain values without what may hold texts: counts, names and times stay."""
+    if isinstance(value, dict):
+        if deep >= _DEEPEST:
+            return {}
+        return {
+            name: [] if name in _TEXTS and isinstance(one, list) else without_texts(one, deep + 1)
+            for name, one in value.items()
+            if isinstance(name, str) and not (name in _TEXTS and isinstance(one, str | dict))
+        }
+    if isinstance(value, list | tuple):
+        return [without_texts(one, deep + 1) for one in value] if deep < _DEEPEST else []
+    if isinstance(value, str):
+        return value if len(value) <= TEXT_CHARS else None
+    return value if value is None or isinstance(value, bool | int | float) else str(value)
+
+
+class _Process:
+    """What this process has; a child of a fork begins anew."""
+
+    senders: ClassVar[dict[str, UsageSender]] = {}
+
+
+def current() -> UsageSender:
+    """The process's sender."""
+    if "own" not in _Process.senders:
+        made = UsageSender(socket_path(os.environ, os.getuid()))
+        if _Process.senders.setdefault("own", made) is made:
+            atexit.register(made.flush, EXIT_S)
+    return _Process.senders["own"]
+
+
+def existing() -> Iterable[UsageSender]:
+    """The process's sender, if anything was told."""
+    return tuple(_Process.senders.values())
+
+
+os.register_at_fork(after_in_child=_Process.senders.clear)
