@@ -62,7 +62,7 @@ class OtlpSpans:
 
 
 def spans(body: object, now_us: int) -> list[Usage]:
-    """Usage of the spans of inference as ``each_span`` has it; raises UsageError for a refused one."""
+    """Usage of the spans of inference as ``each_span`` has it; a refused one is a UsageError."""
     found = each_span(body, now_us)
     if found.refused:
         raise UsageError(f"span {found.refused[0].name}: {found.refused[0].reason}")
@@ -87,25 +87,40 @@ def each_span(body: object, now_us: int) -> OtlpSpans:
 
 
 def _inferences(body: object) -> list[tuple[Mapping[str, object], Attributes]]:
-    """Spans that used tokens, with what is allow-listed of them, each call once."""
+    """Spans that used tokens, with what is allow-listed of them, each call once.
+
+    Of a span and its own child the inner one is taken, but never one without counts instead of
+    one with them.
+    """
     found = [
         (span, {**attributes(resource, _OF_RESOURCES), **attributes(span, _OF_SPANS)})
         for resource, span in scoped(body, "resourceSpans", "scopeSpans", "spans")
     ]
-    counted = [(span, told) for span, told in found if _is_inference(span, told)]
-    parents = {(span.get("traceId"), span.get("parentSpanId")) for span, _ in counted}
+    used = [(span, told) for span, told in found if _is_inference(span, told)]
+    with_counts = [span for span, told in used if _has_counts(told)]
+    outer = {_address(span, "parentSpanId") for span in with_counts}
+    counted = {_address(span, "spanId") for span in with_counts}
     return [
         (span, told)
-        for span, told in counted
-        if (span.get("traceId"), span.get("spanId")) not in parents
+        for span, told in used
+        if _address(span, "spanId") not in outer
+        and (_has_counts(told) or _address(span, "parentSpanId") not in counted)
     ]
+
+
+def _has_counts(told: Attributes) -> bool:
+    return any(name in told for name in _COUNTS)
+
+
+def _address(span: Mapping[str, object], of: str) -> tuple[str, str]:
+    return str(span.get("traceId")), str(span.get(of))
 
 
 def _is_inference(span: Mapping[str, object], told: Attributes) -> bool:
     """Whether a span used tokens: it counts them, or succeeded without saying how many."""
     if told.get(OPERATION) in _SUMS_OF_OTHERS:
         return False
-    if any(name in told for name in _COUNTS):
+    if _has_counts(told):
         return True
     failed = _status(span) in _ERROR
     return text(told, *PROVIDER) is not None and text(told, *MODEL) is not None and not failed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from meter.errors import UsageError
@@ -35,7 +36,7 @@ def attributes(raw: Mapping[str, object], allowed: frozenset[str]) -> Attributes
         key, value = one.get("key"), one.get("value")
         if isinstance(key, str) and key in allowed and isinstance(value, dict):
             plain = next((value[kind] for kind in _KINDS if kind in value), None)
-            if plain is not None:
+            if isinstance(plain, str | int | float | Decimal) and not isinstance(plain, bool):
                 found[key] = plain
     return found
 

@@ -64,6 +64,7 @@ _OF_RESOURCES = frozenset({
     PROJECT, RUN, "service.name", "service.namespace", "service.instance.id", "host.name",
     "process.pid", "k8s.pod.name",
 })  # fmt: skip
+_NAME_CHARS = 100
 _DELTA = (1, "AGGREGATION_TEMPORALITY_DELTA")
 _CUMULATIVE = (2, "AGGREGATION_TEMPORALITY_CUMULATIVE")
 
@@ -120,14 +121,14 @@ def metrics(body: object, now_us: int) -> OtlpMetrics:
     is none; a data point that cannot be read is refused alone.
     """
     found = list(scoped(body, "resourceMetrics", "scopeMetrics", "metrics"))
-    has_counters = any(metric.get("name") in _COUNTERS for _, metric in found)
+    has_counters = any(_name(metric) in _COUNTERS for _, metric in found)
     refused: list[Refused] = []
     groups: dict[tuple[object, ...], list[_Point]] = defaultdict(list)
     for resource, metric in found:
         reason = _refusal(metric, has_counters=has_counters)
         if reason is not None:
-            refused.append(Refused(str(metric.get("name"))[:100], reason))
-        elif metric.get("name") in _COUNTERS or metric.get("name") == _HISTOGRAM:
+            refused.append(Refused(_name(metric), reason))
+        elif _name(metric) in _COUNTERS or _name(metric) == _HISTOGRAM:
             for point in _points(resource, metric):
                 groups[point.group, point.start_us, point.at_us, point.cumulative].append(point)
     usages: list[tuple[_Point, Usage]] = []
@@ -149,9 +150,7 @@ def metrics(body: object, now_us: int) -> OtlpMetrics:
 
 def _refusal(metric: Mapping[str, object], *, has_counters: bool) -> str | None:
     """Why a GenAI metric is not counted; None for one that is, and for those of others."""
-    name = metric.get("name")
-    if not isinstance(name, str):
-        return "has no name"
+    name = _name(metric)
     if fields.has(metric, "gauge"):
         ours = name.startswith("gen_ai.") or _is_genai(fields.mapping(metric, "gauge"))
         return "is a gauge: its values cannot be added up" if ours else None
@@ -169,12 +168,17 @@ def _refusal(metric: Mapping[str, object], *, has_counters: bool) -> str | None:
     return None
 
 
+def _name(metric: Mapping[str, object]) -> str:
+    name = metric.get("name")
+    return name[:_NAME_CHARS] if isinstance(name, str) else ""
+
+
 def _is_genai(data: Mapping[str, object]) -> bool:
     return any(attributes(one, _OF_POINTS) for one in fields.objects(data, "dataPoints"))
 
 
 def _data(metric: Mapping[str, object]) -> Mapping[str, object]:
-    name = "histogram" if metric.get("name") == _HISTOGRAM else "sum"
+    name = "histogram" if _name(metric) == _HISTOGRAM else "sum"
     if not fields.has(metric, name) and fields.has(metric, "exponentialHistogram"):
         name = "exponentialHistogram"
     return fields.mapping(metric, name)
@@ -186,7 +190,7 @@ def _points(resource: Mapping[str, object], metric: Mapping[str, object]) -> Ite
     of_resource = attributes(resource, _OF_RESOURCES)
     for one in fields.objects(data, "dataPoints"):
         told = attributes(one, _OF_POINTS)
-        part = _COUNTERS.get(str(metric["name"])) or _TYPES.get(text(told, _TOKEN_TYPE) or "")
+        part = _COUNTERS.get(_name(metric)) or _TYPES.get(text(told, _TOKEN_TYPE) or "")
         if part is None:
             continue  # a type of tokens that neither is nor holds what is billed
         same = {name: value for name, value in told.items() if name != _TOKEN_TYPE}
@@ -195,7 +199,7 @@ def _points(resource: Mapping[str, object], metric: Mapping[str, object]) -> Ite
             start_us=us_of(one, "startTimeUnixNano") or 0,
             at_us=us_of(one, "timeUnixNano") or 0,
             cumulative=cumulative,
-            metric=str(metric["name"]),
+            metric=_name(metric),
             part=part,
             tokens=_tokens(one),
             told={**of_resource, **told},
@@ -215,10 +219,11 @@ def _usage(points: list[_Point], now_us: int) -> Usage:
     sums: dict[str, int] = defaultdict(int)
     for point in points:
         sums[point.part] += numbers.count(point.tokens, point.metric)
-    # A counter that is absent counted nothing: here nothing is unknown.
+    # A counter that is absent counted nothing, and parts without their total add nothing: the
+    # total may have come apart from them, and be counted whole.
     counted = split(
         Tokens(
-            input=sums["input"] if "input" in sums else sums["cached"] + sums["written"],
+            input=sums["input"],
             output=sums["output"],
             cached=sums["cached"],
             written=sums["written"],

@@ -25,6 +25,7 @@ _SPELLINGS = MappingProxyType({
     "google_genai": "gemini",
     "vertex": "vertex",
     "vertex_ai": "vertex",
+    "vertex_ai_beta": "vertex",
     "vertex-ai": "vertex",
     "vertexai": "vertex",
     "gcp.vertex_ai": "vertex",

@@ -62,12 +62,15 @@ def _tokens(usage: Mapping[str, object]) -> Tokens:
     fresh = fields.count(usage, *_INPUT) or 0
     cached = fields.count(usage, *_CACHED) or 0
     written = fields.count(usage, *_WRITTEN) or 0
+    output, total = fields.count(usage, *_OUTPUT), fields.count(usage, "totalTokens")
     return Tokens(
         input=fresh + cached + written,
-        output=fields.count(usage, *_OUTPUT),
+        output=output,
         cached=cached,
         written=written,
         write_parts=_kept(usage),
+        # Some models' total is with what came from or went to a cache, others' without.
+        total=None if total == fresh + (output or 0) else total,
     )
 
 
@@ -75,9 +78,9 @@ def _kept(usage: Mapping[str, object]) -> Shares:
     meters = {"5m": Meter.CACHE_WRITE_5M, "1h": Meter.CACHE_WRITE_1H}
     details = fields.objects(usage, "cacheDetails")
     return tuple(
-        (meters[str(one.get("ttl"))], fields.count(one, "inputTokens") or 0)
+        (meters[ttl], fields.count(one, "inputTokens") or 0)
         for one in details
-        if one.get("ttl") in meters
+        if isinstance(ttl := one.get("ttl"), str) and ttl in meters
     )
 
 

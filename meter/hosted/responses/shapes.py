@@ -104,7 +104,7 @@ def _typed(raw: Mapping[str, object]) -> Shape | None:
     kind, of = raw.get("type"), raw.get("object")
     if of == "response" or (isinstance(kind, str) and kind.startswith("response.")):
         return _RESPONSES
-    if kind in {"message", "message_start", "message_delta"}:
+    if isinstance(kind, str) and kind in {"message", "message_start", "message_delta"}:
         return _ANTHROPIC
     if isinstance(of, str) and of.startswith(("chat.completion", "text_completion")):
         return _OPENAI
