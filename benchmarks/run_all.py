@@ -20,6 +20,7 @@ SCRIPTS = (
     ("Ledger", "ledger_soak.py"),
     ("Live flush", "ledger_flush.py"),
     ("Reports over a year", "derivation.py"),
+    ("Usage", "usage_ingest.py"),
 )
 HEAD = """# Benchmarks
 

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 _MILLION = 1_000_000
 _TOLD = ("epochs", "steps", "parameters_b", "error_code", "name")
 _SHOWN = 5
+_OF_OWN_GPUS = frozenset({"no_energy", "no_tariff", "no_zone"})
+_NO_ZONE = (
+    "The provider does not say where it trained, or no grid is known for that region: carbon is the"
+    " world's range of grids."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,12 @@ def with_hosted(document: dict[str, Any], rows: HostedRows) -> None:
             "estimates": [_estimate(row) for row in rows.estimates],
             "cost_per_million_trained_tokens": _per_million(document, rows.usage),
         }
-    document["notices"] = [*document["notices"], *_notices(rows)]
+    others = document["notices"]
+    if rows.jobs:  # where it ran and what its electricity cost is the provider's business
+        others = [one for one in others if one["code"] not in _OF_OWN_GPUS]
+        if any(one["code"] == "no_zone" for one in document["notices"]):
+            others.append(said("no_zone", "warning", _NO_ZONE))
+    document["notices"] = [*others, *_notices(rows)]
 
 
 def trained_tokens(usage: Sequence[Row]) -> Decimal | None:

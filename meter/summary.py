@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from meter import figures, marked, plans
+from meter import figures, hosted_told, marked, plans
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +63,10 @@ def _fitting(document: Mapping[str, Any], width: int, room: int) -> list[str]:
     """The rows after the first, as far as there is room for whole ones."""
     lines: list[str] = []
     for row in (
+        ("Job", hosted_told.job(document)),
+        ("Usage", hosted_told.usage(document)),
         ("", _components(document)),
+        ("Evidence", hosted_told.evidence(document)),
         ("Facility", _facility(document)),
         ("Cost", _cost(document)),
         ("Carbon", _carbon(document)),
@@ -121,6 +124,8 @@ def _label(document: Mapping[str, Any], quantity: Mapping[str, Any]) -> str:
 
 def _energy(document: Mapping[str, Any]) -> str:
     quantity = document["energy"]["it"]
+    if document.get("hosted"):
+        return f"{figures.with_bounds(quantity)}, {_label(document, quantity)}"
     share = figures.measured_share(document)
     simulated = bool(document.get("simulated"))
     measured = f"{figures.percent(share)} {figures.method('measured', simulated=simulated)}"

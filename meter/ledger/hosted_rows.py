@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 NO_PROJECT = "default"
 AT_RECEIVED = "at_received"
 """Flag of an event that nobody told the time of."""
+_BETWEEN = "\x1f"
 _KEY_BYTES = 15  # of a hash: as much as 38 digits hold
 
 
@@ -36,22 +37,23 @@ def event_key(source: str, event_id: str) -> int:
 
 
 def usage_sha256(value: Usage) -> str:
-    """Hash over what an event says: its fields, and how long each is, so that none runs over."""
+    """Hash over what an event says: its fields one after the other, none running into the next."""
     # when it came is no word of whoever told it, and another one each time
-    at = None if AT_RECEIVED in value.flags else str(value.at_us)
+    at = "" if AT_RECEIVED in value.flags else str(value.at_us)
     said = [
-        value.source, value.id, at, value.provider, value.model, value.base_model,
-        value.project, value.run_id, value.region, value.service_tier,
-        None if value.context_tokens is None else str(value.context_tokens),
-        value.training, value.adapter, _plain(value.parameters_b),
+        value.source, value.id, at, value.provider, value.model, value.base_model or "",
+        value.project or "", value.run_id or "", value.region or "", value.service_tier or "",
+        "" if value.context_tokens is None else str(value.context_tokens),
+        value.training or "", value.adapter or "", _plain(value.parameters_b) or "",
     ]  # fmt: skip
     for one in value.quantities:
-        said += (one.meter, _plain(one.amount))
+        said += (one.meter, _plain(one.amount) or "")
     for pair in value.told:
         said += pair
-    fields = ["\0" if field is None else field for field in said]
-    lengths = ",".join([str(len(field)) for field in fields])
-    return hashlib.sha256("\x1f".join([lengths, *fields]).encode()).hexdigest()
+    text = _BETWEEN.join(said)
+    if text.count(_BETWEEN) >= len(said):  # a field has the sign that parts fields
+        text = f"{','.join(str(len(field)) for field in said)}{_BETWEEN}{text}"
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def usage(value: Usage, key: int, sha256: str, seq: int, recorded: datetime) -> Iterator[Row]:
