@@ -40,6 +40,8 @@ TOKEN_METERS = frozenset({
 })  # fmt: skip
 MOST = Decimal(10) ** 12
 """A quantity of one event is below it: what is more is a mistake."""
+MOST_OTHER = Decimal(10) ** 9
+"""The same of what is not counted in tokens: hours, seconds, requests."""
 
 
 class Training(StrEnum):
@@ -59,7 +61,7 @@ class Adapter(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """So much of a meter; ``amount`` None only of ``Meter.UNKNOWN``. At most four decimals."""
+    """So much of a meter; ``amount`` None only of ``Meter.UNKNOWN``. At most six decimals."""
 
     meter: Meter
     amount: Decimal | None

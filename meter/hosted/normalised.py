@@ -11,7 +11,7 @@ from meter.errors import UsageError
 from meter.hosted import moments, numbers, providers
 from meter.hosted.models import base_model
 from meter.hosted.tokens import UNKNOWN, USAGE_UNKNOWN
-from meter.hosted_facts import TOKEN_METERS, Adapter, Meter, Quantity, Training, Usage
+from meter.hosted_facts import MOST_OTHER, TOKEN_METERS, Adapter, Meter, Quantity, Training, Usage
 from meter.limits import NAME_CHARS, check_name, check_run_id
 
 if TYPE_CHECKING:
@@ -109,6 +109,8 @@ def _quantity(raw: Mapping[str, object]) -> tuple[Quantity, bool]:
         return Quantity(meter, Decimal(numbers.count(value, '"quantity"'))), False
     told = numbers.amount(value, '"quantity"')
     amount, rounded = numbers.kept(told if unit is None else _in_unit(told, meter, unit))
+    if meter not in TOKEN_METERS and amount >= MOST_OTHER:
+        raise UsageError('"quantity" is beyond 1,000,000,000', "give what the provider told")
     if meter in TOKEN_METERS or meter is Meter.REQUEST:
         numbers.count(amount, f'"quantity" of {meter.value}')
     return Quantity(meter, amount), rounded

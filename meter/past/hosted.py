@@ -46,7 +46,7 @@ NOT_BILLED = "not_billed"
 """Flag of a job whose quantities are counted, but cost nothing."""
 
 _US_PER_DAY = 24 * US_PER_HOUR
-_PLACES = Decimal("1E-4")
+_PLACES = Decimal("1E-6")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._:-]+")
 _ID_CHARS = 80
 _STATUS = {

@@ -12,7 +12,7 @@
 -- column  project         VARCHAR        : as told, see the schema
 -- column  model           VARCHAR        : as told, see the schema
 -- column  job_id          VARCHAR        : as told, see the schema
--- column  quantity        DECIMAL(18,4)  : as told, see the schema
+-- column  quantity        DECIMAL(18,6)  : as told, see the schema
 -- column  unit            VARCHAR        : as told, see the schema
 -- column  flags           VARCHAR        : as told, see the schema
 -- column  content_sha256  VARCHAR        : hash over what it says

@@ -10,7 +10,7 @@
 -- column  model           VARCHAR        : as told, see the schema
 -- column  base_model      VARCHAR        : as told, see the schema
 -- column  meter           VARCHAR        : as told, see the schema
--- column  quantity        DECIMAL(18,4)  : as told, see the schema
+-- column  quantity        DECIMAL(18,6)  : as told, see the schema
 -- column  region          VARCHAR        : as told, see the schema
 -- column  service_tier    VARCHAR        : as told, see the schema
 -- column  training        VARCHAR        : as told, see the schema

@@ -10,7 +10,7 @@
 -- column  service_tier  VARCHAR         : null if not told
 -- column  hour          TIMESTAMP       : UTC, without zone
 -- column  priced_at     TIMESTAMP       : instant that its price was asked for
--- column  quantity      DECIMAL(38,4)   : null where the provider does not say
+-- column  quantity      DECIMAL(38,6)   : null where the provider does not say
 -- column  event_count   BIGINT          : events
 -- column  kind          VARCHAR         : api_training, api_tokens, hosting or storage
 -- column  currency      VARCHAR         : null if no price is known
@@ -37,9 +37,9 @@ SELECT
         ELSE 'api_tokens'
     END AS kind,
     r.currency AS currency,
-    cast(cast(b.quantity AS DECIMAL(18, 4)) * r.rate AS DECIMAL(38, 15)) AS amount,
-    cast(cast(b.quantity AS DECIMAL(18, 4)) * r.rate_low AS DECIMAL(38, 15)) AS low,
-    cast(cast(b.quantity AS DECIMAL(18, 4)) * r.rate_high AS DECIMAL(38, 15)) AS high,
+    cast(b.quantity * r.rate AS DECIMAL(38, 15)) AS amount,
+    cast(b.quantity * r.rate_low AS DECIMAL(38, 15)) AS low,
+    cast(b.quantity * r.rate_high AS DECIMAL(38, 15)) AS high,
     r.price_id AS price_id
 FROM (
     SELECT

@@ -19,7 +19,7 @@
 -- column  context_tokens  BIGINT         : of the request, where prices depend on it
 -- column  hour            TIMESTAMP      : UTC, without zone
 -- column  priced_at       TIMESTAMP      : instant that its price is asked for
--- column  quantity        DECIMAL(38,4)  : null where the provider does not say
+-- column  quantity        DECIMAL(38,6)  : null where the provider does not say
 -- column  event_count     BIGINT         : events
 SELECT
     u.run_id AS run_id,

@@ -3,12 +3,12 @@
 -- column  run_id      VARCHAR        : of the run
 -- column  provider    VARCHAR        : that trained, null for own GPUs
 -- column  base_model  VARCHAR        : that a provider tuned, null for own GPUs
--- column  tokens      DECIMAL(38,4)  : null if nobody told
+-- column  tokens      DECIMAL(38,6)  : null if nobody told
 SELECT
     r.id AS run_id,
     j.provider AS provider,
     j.base_model AS base_model,
-    coalesce(u.tokens, cast(m.tokens AS DECIMAL(38, 4))) AS tokens
+    coalesce(u.tokens, cast(m.tokens AS DECIMAL(38, 6))) AS tokens
 FROM run AS r
 LEFT JOIN (
     SELECT

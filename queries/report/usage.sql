@@ -11,7 +11,7 @@
 -- column  meter         VARCHAR        : what was counted
 -- column  region        VARCHAR        : null if not told
 -- column  service_tier  VARCHAR        : null if not told
--- column  quantity      DECIMAL(38,4)  : null where the provider does not say
+-- column  quantity      DECIMAL(38,6)  : null where the provider does not say
 -- column  event_count   DECIMAL(38,0)  : events
 -- column  unpriced      DECIMAL(38,0)  : events without a price
 -- column  currency      VARCHAR        : null where nothing has a price

@@ -6,7 +6,7 @@
 -- column  provider      VARCHAR          : who sold
 -- column  model         VARCHAR          : as the provider calls it
 -- column  meter         VARCHAR          : what was counted
--- column  quantity      DECIMAL(18,4)    : null where the provider does not say
+-- column  quantity      DECIMAL(18,6)    : null where the provider does not say
 -- column  project       VARCHAR          : that pays
 -- column  run_id        VARCHAR          : null if no run's
 -- column  region        VARCHAR          : null if not told

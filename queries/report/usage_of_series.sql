@@ -2,7 +2,7 @@
 -- param   source     VARCHAR        : who told it
 -- param   beginning  VARCHAR        : of the ids of its events
 -- column  meter      VARCHAR        : what was counted
--- column  quantity   DECIMAL(38,4)  : told so far
+-- column  quantity   DECIMAL(38,6)  : told so far
 SELECT
     u.meter AS meter,
     sum(u.quantity) AS quantity

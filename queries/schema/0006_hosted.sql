@@ -23,7 +23,7 @@ CREATE TABLE usage_event (
     base_model VARCHAR,
     meter VARCHAR NOT NULL,
     -- null: used, but the provider does not say how much
-    quantity DECIMAL(18, 4) CHECK (quantity >= 0),
+    quantity DECIMAL(18, 6) CHECK (quantity >= 0),
     region VARCHAR,
     service_tier VARCHAR,
     training VARCHAR,
@@ -53,7 +53,7 @@ CREATE TABLE charge (
     project VARCHAR,
     model VARCHAR,
     job_id VARCHAR,
-    quantity DECIMAL(18, 4),
+    quantity DECIMAL(18, 6),
     unit VARCHAR,
     flags VARCHAR,
     content_sha256 VARCHAR NOT NULL,

@@ -119,3 +119,9 @@ def test_unknown_usage_has_no_quantity() -> None:
 def test_a_wrong_field_is_named(fields: dict[str, Any], names: str) -> None:
     with pytest.raises(UsageError, match=names):
         normalised(event(**fields), NOW_US)
+
+
+def test_a_thousand_million_hours_are_a_mistake() -> None:
+    assert quantity(meter="host_hour", quantity=999_999_999) == 999_999_999
+    with pytest.raises(UsageError, match="beyond"):
+        quantity(meter="host_hour", quantity=10**9)
