@@ -148,6 +148,9 @@ def _notices(rows: HostedRows) -> Iterator[dict[str, Any]]:
     if any(row["quantity"] is None for row in rows.usage):
         text = "The provider did not say how much some requests used: they are in no sum."
         yield said("usage_unknown", "warning", text)
+    if any(row["booked"] and row["mid_mj"] is None for row in rows.estimates):
+        text = "Only an upper bound of the energy is known: it stands for the energy."
+        yield said("hosted_bound", "warning", text)
     if rows.estimates:
         text = (
             "The energy of hosted work is modelled, never measured: `hosted.estimates` has each "

@@ -23,7 +23,7 @@ from meter.environment import Environment
 from meter.errors import AgentError, ReportError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _SHOW_PROGRESS_FROM_S = 2.0
 _STARTING_S = 60.0
@@ -133,6 +133,7 @@ def demo_command(session: Session, *, folder: str, seconds: float, gpus: str) ->
     if code:
         return code
     _report(place, environment)
+    _hosted(environment)
     shown = Path(folder)
     click.echo(
         f"\nEverything above is SIMULATED. The same for your own job: meter run -- COMMAND\n"
@@ -210,6 +211,32 @@ def _wait(job: subprocess.Popen[bytes], seconds: float) -> int:
             progress.update(bar, completed=elapsed)
             time.sleep(0.1)
     return job.wait(_STARTING_S)
+
+
+def _hosted(environment: Environment) -> None:
+    """A job at a provider and what its model was used for since, from recorded answers."""
+    data = Path(__file__).with_name("demo_data")
+    click.echo(
+        "\nA fine-tune at a provider, from recorded answers of its API, beside it:\n", err=True
+    )
+    for words in (
+        ("prices", "import", "--bundled"),
+        ("jobs", "import", str(data / "openai_job.json"), "--provider", "openai"),
+        ("usage", "import", str(data / "usage.jsonl")),
+    ):
+        command = " ".join(Path(word).name if "/" in word else word for word in words)
+        click.echo(f"$ meter {command}", err=True)
+        _call(environment, words)
+    click.echo("$ meter runs --costs", err=True)
+    _call(environment, ("runs", "--costs"))
+
+
+def _call(environment: Environment, words: Sequence[str]) -> None:
+    """A command of ours as a user would call it, on the demo's ledger."""
+    from meter.cli import app  # noqa: PLC0415 - it loads us
+
+    if app.run(list(words), environment):
+        raise ReportError(f"`meter {words[0]} {words[1]}` failed", "see above")
 
 
 def _report(place: Place, environment: Environment) -> None:

@@ -35,7 +35,7 @@ from meter.past.booking import NODE
 from meter.units import NS_PER_US, US_PER_HOUR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from meter.hosted_facts import Estimate, HostedJob, Hosting
     from meter.model import Factor, Interval
@@ -65,15 +65,21 @@ class Before:
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
-    """What is known of where a job ran; ``factors`` are rows that hold for its site alone."""
+class Judged:
+    """What a job is estimated to have used, and where, by the books.
 
-    project: str
+    ``estimates`` have the facility in them, the best evidence first; ``energy`` is the best one
+    without it. ``factors`` are the facts behind them, and those that hold for its place alone.
+    """
+
+    estimates: tuple[Estimate, ...] = ()
+    energy: Estimate | None = None
     zone: str | None = None
     factors: tuple[Factor, ...] = ()
 
 
 NOTHING_BEFORE = Before()
+NOT_JUDGED = Judged()
 
 
 def run_id_of(provider: str, job_id: str) -> str:
@@ -84,35 +90,36 @@ def run_id_of(provider: str, job_id: str) -> str:
     return limits.check_run_id("the job's id", f"{provider}:{last}{digest}")
 
 
-def booked_job(
-    job: HostedJob, estimates: Sequence[Estimate], around: Around, before: Before = NOTHING_BEFORE
-) -> LedgerBatch:
-    """What is news of a job, as a batch; without news of it the ledger leaves it as it is.
+def site_id_of(run_id: str) -> str:
+    """Id of the place of a job's run, which is its alone."""
+    return f"hosted:{run_id}"
 
-    ``estimates`` are of IT energy, the best evidence first.
-    """
+
+def booked_job(
+    job: HostedJob, project: str, judged: Judged = NOT_JUDGED, before: Before = NOTHING_BEFORE
+) -> LedgerBatch:
+    """What is news of a job, as a batch; ``judged`` counts once it has ended."""
     run_id = run_id_of(job.provider, job.id)
-    site = Site(f"hosted:{run_id}", around.zone or "not known", around.zone)
+    site = Site(site_id_of(run_id), judged.zone or "not known", judged.zone)
     start_us, end_us = span_of(job)
-    energy = _energy(run_id, estimates, start_us, end_us) if _books(job, before) else None
+    books = job.status.ended and not before.has_energy
+    energy = _energy(run_id, judged.energy, start_us, end_us) if books and judged.energy else ()
     device = Device(
-        f"hosted:{run_id}", Component.HOSTED, f"{job.provider} {job.base_model}", Method.MODELLED
+        site_id_of(run_id), Component.HOSTED, f"{job.provider} {job.base_model}", Method.MODELLED
     )
     new = before.status is None
     return LedgerBatch(
-        sites=(site,) if new else (),
+        sites=(site,) if new or judged.zone else (),
         devices=(device,) if energy else (),
-        runs=(_run(job, run_id, site.id, around.project),) if new else (),
+        runs=(_run(job, run_id, site.id, project),) if new else (),
         links=(RunLink(run_id, job.provider, job.id),) if new else (),
         states=tuple(_states(job, run_id, before)),
         holds=(Hold(run_id, device.id, 0, (end_us - start_us) * NS_PER_US),) if energy else (),
-        intervals=energy or (),
+        intervals=energy,
         site_id=site.id,
-        factors=around.factors if energy else (),
-        hosted_energy=tuple(
-            RunEstimate(run_id, one, booked=place == 0) for place, one in enumerate(estimates)
-        ) if energy else (),
-        usages=tuple(_usage(job, run_id, around.project)),
+        factors=judged.factors if books else (),
+        hosted_energy=tuple(_estimates(run_id, judged)) if books else (),
+        usages=tuple(_usage(job, run_id, project)),
         jobs=(RunJob(run_id, job),),
         notices=tuple(_notices(job, run_id)) if job.status.ended and not _ended(before) else (),
     )  # fmt: skip
@@ -153,27 +160,24 @@ def _hours(hosting: Hosting, project: str, at_us: int, spent_us: int) -> Usage:
     )
 
 
-def _books(job: HostedJob, before: Before) -> bool:
-    return job.status.ended and not before.has_energy
-
-
 def _ended(before: Before) -> bool:
     return before.status is not None and before.status.ended
 
 
-def _energy(
-    run_id: str, estimates: Sequence[Estimate], start_us: int, end_us: int
-) -> tuple[Interval, ...] | None:
+def _energy(run_id: str, best: Estimate, start_us: int, end_us: int) -> tuple[Interval, ...]:
     """Energy of the best estimate, spread over the job's time; of a bound alone the bound."""
-    if not estimates:
-        return None
-    best = estimates[0]
     mid_mj = best.high_mj if best.mid_mj is None else best.mid_mj
     work = Work(
-        run_id=run_id, device_id=f"hosted:{run_id}", start_us=start_us, end_us=end_us,
+        run_id=run_id, device_id=site_id_of(run_id), start_us=start_us, end_us=end_us,
         energy_mj=mid_mj, low_mj=best.low_mj, high_mj=best.high_mj, held_us=end_us - start_us,
     )  # fmt: skip
     return intervals(work)
+
+
+def _estimates(run_id: str, judged: Judged) -> Iterator[RunEstimate]:
+    tier = None if judged.energy is None else judged.energy.tier
+    for one in judged.estimates:
+        yield RunEstimate(run_id, one, booked=one.tier == tier)
 
 
 def _run(job: HostedJob, run_id: str, site_id: str, project: str) -> Run:

@@ -10,27 +10,26 @@ from meter.errors import LedgerError
 from meter.hosted_facts import JobStatus
 from meter.ledger.hosted_rows import job_sha256
 from meter.model import Outcome
-from meter.past.hosted import NOTHING_BEFORE, Around, Before, booked_job, hosting_usage, run_id_of
+from meter.past.hosted import (
+    NOT_JUDGED,
+    NOTHING_BEFORE,
+    Before,
+    booked_job,
+    hosting_usage,
+    run_id_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
-    from meter.hosted_facts import Estimate, HostedJob, Hosting
+    from meter.hosted_facts import HostedJob, Hosting
     from meter.ledger import Ledger
-    from meter.model import Factor, LedgerBatch
+    from meter.model import LedgerBatch
+    from meter.past.hosted import Judged
 
 _DURABLE_S = 20.0
 _AT_ONCE = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What a job is estimated to have used, where, and the facts that hold there alone."""
-
-    estimates: tuple[Estimate, ...] = ()
-    zone: str | None = None
-    factors: tuple[Factor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +101,8 @@ def _batch(
     before = NOTHING_BEFORE
     if row is not None:
         before = Before(JobStatus(row["status"]), row["has_energy"])
-    judged = judge(job) if job.status.ended and not before.has_energy else Judged()
-    around = Around(job.project or project, judged.zone, judged.factors)
-    return booked_job(job, judged.estimates, around, before)
+    judged = judge(job) if job.status.ended and not before.has_energy else NOT_JUDGED
+    return booked_job(job, job.project or project, judged, before)
 
 
 def _write(
