@@ -232,6 +232,84 @@ def embodied_tables() -> tuple[str, str]:
     return raw, used
 
 
+HOSTED_TITLES = {
+    "server_ratio": "power of a server / that of its GPUs",
+    "gpu_load": "mean power of a GPU in training / its limit",
+    "mfu": "arithmetic that a model needs / the peak of the GPUs in that time",
+    "training_flop": "arithmetic for each token and parameter",
+    "pue": "facility energy / IT energy, by provider",
+    "model_parameters": "billions of parameters that a token passes through, by base model",
+}
+
+
+def hosted_tables() -> str:
+    """The assumptions about hosted training, kind by kind."""
+    from meter.factors.sheets import HOSTED, sheet
+
+    parts = []
+    for kind, title in HOSTED_TITLES.items():
+        facts = [fact for fact in sheet(HOSTED) if fact.kind == kind]
+        rows = (fact_cells(fact, code(fact.item) if fact.item else "any") for fact in facts)
+        parts.append(f"### `{kind}`: {title}\n\n{table(FACT_HEAD, rows)}")
+    return "\n".join(parts)
+
+
+def prices_page() -> str:
+    """The prices that come with meter."""
+    from meter.factors.bundled_prices import bundled_prices
+
+    names = (
+        "provider", "model", "meter", "value", "low", "high", "per", "service_tier", "training",
+        "parameters_over_b", "parameters_to_b", "valid_from", "valid_to", "source", "source_date",
+        "detail",
+    )  # fmt: skip
+    heads = (
+        "provider", "model", "meter", "USD", "low", "high", "per", "tier", "training", "over, B",
+        "to, B", "from", "until", "source", "date", "how sure",
+    )  # fmt: skip
+    rows = bundled_prices().rows
+    training = {"train_token", "train_hour", "gpu_second", "host_hour", "storage_gb_month"}
+
+    def cells(name: str, cell: str) -> str:
+        return code(cell) if name in {"model", "meter", "service_tier"} else cell
+
+    def listed(*, hosted: bool) -> str:
+        return table(
+            heads,
+            (
+                [cells(name, str(row.cells.get(name, ""))) for name in names]
+                for row in rows
+                if (row.cells["meter"] in training) is hosted
+            ),
+        )
+
+    return f"""# Prices that come with meter
+
+Prices of hosted training, of hosting and of tuned models, which no public list has with dates and sources. They are used once they are imported:
+
+```sh
+meter prices import --bundled
+```
+
+Their rank is 100: whatever you import yourself goes first ([books](books.md#prices)). A row says how sure it is: `confirmed` is the seller's own page, `unverified`
+is not; where sources differ, low and high are the least and the most of them. Without a date a price is held to be so always. `*` is every model of the provider;
+`ft:` before a name is what was tuned from it. Epochs are in trained tokens.
+
+Not here, because nobody states them or only in part: training rates of Together, Vertex and Bedrock; GPU-seconds of reinforcement at Fireworks above 16 billion parameters;
+Azure's rates for trained tokens (its pages say only that global training is 10 % to 30 % below regional, and the developer tier half of global); OpenAI's batch rates of
+`ft:gpt-4o-2024-08-06`, of babbage's output, and the cached rate of `ft:gpt-4o-2024-11-20`, which are inconsistent in their source.
+
+Rates of other models come from the package genai-prices, stamped with its version (`meter prices import --genai-prices`, extra `genai-prices`; its rank is 150), or from
+litellm's file.
+
+## Training, hosting, storage
+
+{listed(hosted=True)}
+## Tuned models in use
+
+{listed(hosted=False)}"""
+
+
 def processors() -> str:
     """How many processors the list of TDPs has, and where it is from."""
     from meter.factors.grids import LICENCE, release
@@ -333,6 +411,12 @@ Peak of dense 16-bit arithmetic.
 ## Power of servers
 
 {hardware_table("node_power")}
+## Hosted training
+
+What estimates of training at a provider stand on, beside the power and compute above; how they are made is told by [an example](founding-example.md). None is
+about a site: their scope is `hosted:any`, or a provider's. Your own go before them.
+
+{hosted_tables()}
 ## Yearly grid intensity by zone
 
 Read from codecarbon's data files, whose code is never run. Licence: {LICENCE}.
@@ -345,6 +429,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "config.md": config_page,
     "factors.md": factors_page,
     "metrics.md": metrics_page,
+    "prices.md": prices_page,
 }
 
 

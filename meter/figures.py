@@ -44,6 +44,11 @@ _FACTORS = {
     "gpu_compute": "GPU compute",
     "node_power": "node power",
     "household_energy": "household",
+    "server_ratio": "server / its GPUs",
+    "gpu_load": "mean GPU load",
+    "mfu": "MFU",
+    "training_flop": "training FLOP",
+    "model_parameters": "model parameters",
 }
 _SCALED = frozenset({"J", "g", "L"})
 _SMALL_MONEY = Decimal("0.1")

@@ -210,12 +210,17 @@ class Charge:
     flags: tuple[str, ...] = ()
 
 
+NO_NUMBER = 4
+"""The tier of an estimate that only says why there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """Energy of a hosted job by one tier of evidence, facility included, in mJ.
 
     ``mid_mj`` None is a bound alone: no more than ``high_mj`` is known. ``reason`` says in a
     sentence what it stands on, ``inputs`` name each number, ``factor_ids`` the rows behind them.
+    Tier 4 has no number, only the reason: its zeros are none.
     """
 
     tier: int
@@ -225,6 +230,11 @@ class Estimate:
     reason: str
     inputs: tuple[tuple[str, str], ...] = ()
     factor_ids: tuple[str, ...] = ()
+
+    @property
+    def has_number(self) -> bool:
+        """Whether anything is known of the energy."""
+        return self.tier != NO_NUMBER
 
 
 @dataclass(frozen=True, slots=True)

@@ -374,6 +374,11 @@ class FactorKind(StrEnum):
     GPU_COMPUTE = "gpu_compute"  # TFLOPS, dense 16-bit peak
     NODE_POWER = "node_power"  # W, of a server with its GPUs
     HOUSEHOLD_ENERGY = "household_energy"  # kWh/day
+    SERVER_RATIO = "server_ratio"  # power of a server / that of its GPUs
+    GPU_LOAD = "gpu_load"  # mean power of a GPU in training / its limit
+    MFU = "mfu"  # arithmetic that a model needs / the peak of the GPUs' in that time
+    TRAINING_FLOP = "training_flop"  # FLOP for each token and parameter
+    MODEL_PARAMETERS = "model_parameters"  # billions that a token passes through
 
 
 ANYWHERE = frozenset({
@@ -435,7 +440,11 @@ class Price:
     """A dated price of ``per`` units of a hosted meter; without a value it is withdrawn.
 
     ``meter`` is a meter's name as in usage events (``train_token``), ``per`` the quantity that
-    the price is of (1,000,000 tokens, 1 hour). None in ``region`` or ``service_tier`` is any.
+    the price is of (1,000,000 tokens, 1 hour). ``model`` is the provider's own name, ``ft:`` and
+    the base for what is tuned from it, or ``*`` for any. What narrows it is any where it is None:
+    ``training`` and ``adapter`` are words of :mod:`meter.hosted_facts`, parameters are billions of
+    the base model, context is all input of the request; brackets are above ``over`` and up to
+    ``to``.
     ``recorded_us`` is as in factors: 0 leaves it, and the id, to the ledger.
     """
 

@@ -53,10 +53,23 @@ def take(
     Every fault is a line on stderr. Raises FactorError where there are any.
     """
     name = getattr(file, "name", "-")
+    reader, wanted = read
+    wanted = replace(wanted, suffix=Path(name).suffix)
+    return take_sheet(config, name, lambda: reader(file.read(BYTES + 1), wanted), write)
+
+
+def take_sheet(
+    config: Config,
+    name: str,
+    read: Callable[[], Sheet],
+    write: Callable[[Writes, Sequence[Row]], Taken],
+) -> tuple[Sheet, Taken]:
+    """Write the rows of a sheet, all or none; ``name`` is what faults are told of.
+
+    Every fault is a line on stderr. Raises FactorError where there are any.
+    """
     try:
-        reader, wanted = read
-        wanted = replace(wanted, suffix=Path(name).suffix)
-        sheet = reader(file.read(BYTES + 1), wanted)
+        sheet = read()
         return sheet, repeated(config, lambda writes: write(writes, sheet.rows))
     except RowsError as error:
         for line in error.told(name):

@@ -16,6 +16,7 @@ from meter.factors.books import (
 )
 from meter.factors.bundled import hardware_factors, shown
 from meter.factors.grids import grids
+from meter.factors.hosted import assumptions
 from meter.factors.own import uplift_of
 from meter.factors.presets import presets
 from meter.identified import identified
@@ -46,6 +47,7 @@ def _bundled() -> Iterator[Factor]:
         except FactorError:  # a name that means several zones is none of its own
             continue
     yield from hardware_factors(0)
+    yield from assumptions(0)
     yield from _presets()
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import IO, Any
+from decimal import Decimal
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from meter import figures
 from meter.cli import output
-from meter.cli.book_files import as_csv, say, take, told_of, told_options
+from meter.cli.book_files import as_csv, say, take, take_sheet, told_of, told_options
+from meter.cli.price_packages import genai_sheet, in_parts, joined
 from meter.cli.reads import LEDGER_NAME, agent_reads, reads
 from meter.cli.session import (
     Session,
@@ -19,8 +21,15 @@ from meter.cli.session import (
     socket_option,
 )
 from meter.errors import UsageError
+from meter.factors.bundled_prices import bundled_prices
 from meter.factors.imports import PRICE_FORMATS, Wanted, price_sheet
 from meter.factors.price_rows import COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meter.cli.writes import Taken, Writes
+    from meter.factors.rows import Row, Sheet
 
 _TABLE = 200  # rows of a table that people read
 _CSV = [name for name in COLUMNS if name != "recorded_at"]
@@ -91,8 +100,23 @@ def _price(row: dict[str, Any]) -> str:
     if row["value"] is None:
         return "withdrawn"
     per = "1M" if row["per"] == 1_000_000 else f"{row['per']:,}"
-    narrowed = "".join(f" {row[name]}" for name in ("service_tier", "region") if row[name])
-    return figures.printable(f"{row['value']} {row['currency']}/{per}{narrowed}", 40)
+    words = [row[name] for name in ("service_tier", "region") if row[name]]
+    words += [row[name] for name in ("training", "adapter") if row.get(name)]
+    words += [
+        text
+        for name, unit in (("parameters_{}_b", "B"), ("context_{}", " tokens"))
+        for text in (_bracket(row.get(name.format("over")), row.get(name.format("to")), unit),)
+        if text
+    ]
+    return figures.printable(" ".join((f"{row['value']} {row['currency']}/{per}", *words)), 60)
+
+
+def _bracket(over: object, to: object, unit: str) -> str:
+    """A bracket in words: ``>16-80B``."""
+    if over is None and to is None:
+        return ""
+    low, high = ("" if one is None else f"{Decimal(str(one)).normalize():f}" for one in (over, to))
+    return f">{low}-{high}{unit}" if low and high else f"{'>' if low else '<='}{low or high}{unit}"
 
 
 @prices_command.command(
@@ -101,7 +125,14 @@ def _price(row: dict[str, Any]) -> str:
         "meter prices import model_prices_and_context_window.json \\\n    --source-date 2026-11-01"
     ),
 )
-@click.argument("file", type=click.File("rb"), metavar="FILE")
+@click.argument("file", type=click.File("rb"), metavar="FILE", required=False)
+@click.option("--bundled", is_flag=True, help="The prices that come with meter, instead of a file.")
+@click.option(
+    "--genai-prices",
+    "genai",
+    is_flag=True,
+    help="Those of the installed package genai-prices (extra genai-prices), instead of a file.",
+)
 @click.option(
     "--format",
     "form",
@@ -118,14 +149,44 @@ def _price(row: dict[str, Any]) -> str:
 @debug_option
 @click.pass_obj
 def import_command(
-    session: Session, /, *, file: IO[bytes], form: str, as_json: bool, **told: str | None
+    session: Session,
+    /,
+    *,
+    file: IO[bytes] | None,
+    bundled: bool,
+    genai: bool,
+    form: str,
+    as_json: bool,
+    **told: str | None,
 ) -> None:
     """Import a file of prices, all of it or nothing.
 
-    CSV or YAML with a row for each price, or litellm's price file.
+    CSV or YAML with a row for each price, or litellm's price file. Prices of hosted training that
+    come with meter go behind those of files (rank 100), those of genai-prices between (150).
     """
-    wanted = Wanted(form, told=told_of(**told))
-    sheet, taken = take(
-        session.config, file, (price_sheet, wanted), lambda writes, rows: writes.prices(rows)
-    )
+    if [file is not None, bundled, genai].count(True) != 1:
+        raise UsageError("one source of prices is needed", "give FILE, --bundled or --genai-prices")
+    if file is None:
+        if form != "auto" or told_of(**told):
+            raise UsageError(
+                "these prices tell format, source and dates themselves", "leave them out"
+            )
+        sheet, taken = _packaged(session, genai=genai)
+    else:
+        wanted = Wanted(form, told=told_of(**told))
+        sheet, taken = take(session.config, file, (price_sheet, wanted), _write)
     say(sheet, taken, what="prices", as_json=as_json)
+
+
+def _packaged(session: Session, *, genai: bool) -> tuple[Sheet, Taken]:
+    """The prices of a package, in as many imports as its size needs."""
+    name, read = ("genai-prices", genai_sheet) if genai else ("bundled prices", bundled_prices)
+    parts = [
+        take_sheet(session.config, name, lambda part=part: part, _write)  # type: ignore[misc]
+        for part in in_parts(read())
+    ]
+    return joined(parts)
+
+
+def _write(writes: Writes, rows: Sequence[Row]) -> Taken:
+    return writes.prices(rows)

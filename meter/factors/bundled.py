@@ -53,7 +53,7 @@ def gpu_fact(kind: FactorKind, name: str, recorded_us: int) -> Factor | None:
     The name is that of NVML, or a part of it such as ``H100``.
     """
     fact = of_device(_facts(GPUS, kind), name)
-    return _row(fact, recorded_us) if fact else None
+    return factor_of(fact, recorded_us) if fact else None
 
 
 def hardware_factors(recorded_us: int) -> tuple[Factor, ...]:
@@ -61,7 +61,7 @@ def hardware_factors(recorded_us: int) -> tuple[Factor, ...]:
     embodied = [fact for kind in _EMBODIED_KINDS for fact in _facts(EMBODIED, kind)]
     return (
         *(_embodied(fact, recorded_us) for fact in embodied),
-        *(_row(fact, recorded_us) for fact in sheet(GPUS)),
+        *(factor_of(fact, recorded_us) for fact in sheet(GPUS)),
     )
 
 
@@ -83,16 +83,17 @@ def _facts(name: str, kind: FactorKind) -> list[Fact]:
 def _embodied(fact: Fact, recorded_us: int) -> Factor:
     kilograms, years = Banded(fact.value, fact.low, fact.high), lifetime()
     told = f"{shown(kilograms)} kg over {shown(years)} years of {HOURS_PER_YEAR} h: {fact.detail}"
-    return _row(fact, recorded_us, per_hour(kilograms, years), "g/h", told)
+    return factor_of(fact, recorded_us, per_hour(kilograms, years), "g/h", told)
 
 
-def _row(
+def factor_of(
     fact: Fact,
     recorded_us: int,
     band: Banded | None = None,
     unit: str | None = None,
     detail: str | None = None,
 ) -> Factor:
+    """A fact as a row about the world; a band, unit or detail that is given goes before its own."""
     band = band or Banded(fact.value, fact.low, fact.high)
     return identified(
         Factor(

@@ -41,8 +41,10 @@ EXPORTED = ("id", "status")
 BOOK = "import"
 _SCOPE_OF = re.compile(r"([a-z0-9]+):([A-Za-z0-9._-]+)")
 PAST = "past"
-_PROVIDERS = (*PROVIDERS, PAST)
-"""Before the colon of a cloud region, ``aws:us-east-1``, or of a run that was booked by hand."""
+HOSTED = "hosted"
+_PROVIDERS = (*PROVIDERS, PAST, HOSTED)
+"""Before the colon of a cloud region, ``aws:us-east-1``, of a run that was booked by hand, or of a
+provider of hosted models."""
 
 _INTENSITIES = frozenset({
     FactorKind.GRID_INTENSITY, FactorKind.MARGINAL_INTENSITY, FactorKind.MARKET_INTENSITY,

@@ -10,6 +10,7 @@ from meter.factors.cells import Cells, bounds, duplicates
 from meter.factors.factor_rows import BOOK, EXPORTED, Known, nine
 from meter.factors.money_limits import money_limits
 from meter.factors.rows import ROWS, Fault, Row, RowsError, refused
+from meter.hosted_facts import TOKEN_METERS, Adapter, Meter, Training
 from meter.model import Price
 
 if TYPE_CHECKING:
@@ -20,15 +21,17 @@ if TYPE_CHECKING:
 COLUMNS = (
     "provider", "model", "meter", "per", "currency", "value", "low", "high", "region",
     "service_tier", "source", "source_date", "licence", "valid_from", "valid_to", "rank", "detail",
-    "book", "recorded_at",
+    "book", "recorded_at", "training", "adapter", "parameters_over_b", "parameters_to_b",
+    "context_over", "context_to",
 )  # fmt: skip
 """Columns of a sheet of prices."""
 
 _MOST_PER = 10**12
 _MOST_PRICE = Decimal(10) ** 8
 _MOST_RANK = 999
-TOKENS = ("input", "cached_input", "output", "train_token")
-METERS = (*TOKENS, "train_hour", "host_hour", "storage_gb_month")
+_MOST_PARAMETERS_B = 10**5
+_MOST_CONTEXT = 10**9
+METERS = tuple(meter.value for meter in Meter if meter is not Meter.UNKNOWN)
 """What prices are of; usage events have the same names."""
 
 
@@ -58,7 +61,17 @@ def prices_of_rows(rows: Sequence[Row], known: Known) -> list[Price]:
 
 def _key(price: Price) -> tuple[object, ...]:
     what = (price.provider, price.model, price.meter, price.region, price.service_tier)
-    return (*what, price.currency, price.rank, price.valid_from_us, price.valid_to_us)
+    whom = (price.training, price.adapter, price.parameters_over_b, price.parameters_to_b)
+    context = (price.context_over, price.context_to)
+    return (
+        *what,
+        *whom,
+        *context,
+        price.currency,
+        price.rank,
+        price.valid_from_us,
+        price.valid_to_us,
+    )
 
 
 def _price(cells: Cells, known: Known, told: set[str], limits: MoneyLimits) -> Price | None:
@@ -78,7 +91,7 @@ def _price(cells: Cells, known: Known, told: set[str], limits: MoneyLimits) -> P
         cells.wrong("value" if cells.raw("low") is None else "low", f"{low} is below 0")
     if high is not None and high >= _MOST_PRICE:
         cells.wrong("value" if cells.raw("high") is None else "high", f"{high} is absurd")
-    if meter in TOKENS and per and currency and high is not None and high < _MOST_PRICE:
+    if meter in TOKEN_METERS and per and currency and high is not None and high < _MOST_PRICE:
         _refuse_absurd(cells, high / per, limits.most("/token", currency), per)
     start, end = cells.validity()
     found: dict[str, Any] = {
@@ -90,6 +103,7 @@ def _price(cells: Cells, known: Known, told: set[str], limits: MoneyLimits) -> P
         "rank": cells.whole("rank", 1, _MOST_RANK) or YEARLY,
         "detail": cells.text("detail", most=1_000),
         "recorded_us": cells.recorded(known.newest_us),
+        **_narrowed(cells),
     }
     if cells.faults or per is None or currency is None:
         return None
@@ -98,6 +112,32 @@ def _price(cells: Cells, known: Known, told: set[str], limits: MoneyLimits) -> P
         value=_nine(value), low=_nine(low), high=_nine(high),
         valid_from_us=start, valid_to_us=end, book=BOOK, **found,
     )  # fmt: skip
+
+
+def _narrowed(cells: Cells) -> dict[str, Any]:
+    """Which training, which models and which requests a price is for; None is any."""
+    found: dict[str, Any] = {
+        "training": cells.word("training", list(Training)),
+        "adapter": cells.word("adapter", list(Adapter)),
+    }
+    for what, read in (("parameters_{}_b", _billions), ("context_{}", _context)):
+        over, to = what.format("over"), what.format("to")
+        found |= {over: read(cells, over), to: read(cells, to)}
+        if found[over] is not None and found[to] is not None and found[to] <= found[over]:
+            cells.wrong(to, f"must be above {over}")
+    return found
+
+
+def _billions(cells: Cells, column: str) -> Decimal | None:
+    found = cells.number(column)
+    if found is not None and not 0 <= found <= _MOST_PARAMETERS_B:
+        cells.wrong(column, f"{found} is no number of billions 0 to {_MOST_PARAMETERS_B:,}")
+        return None
+    return _nine(found)
+
+
+def _context(cells: Cells, column: str) -> int | None:
+    return cells.whole(column, 0, _MOST_CONTEXT)
 
 
 def _refuse_absurd(cells: Cells, each: Decimal, most: Decimal | None, per: int) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 EMBODIED = "embodied"
 GPUS = "gpus"
+HOSTED = "hosted"
 PRESETS = "presets"
 
 _NOT_A_BOARD = re.compile(r"\b(laptop|mobile|max-q)\b", re.IGNORECASE)

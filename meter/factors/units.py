@@ -68,6 +68,13 @@ QUANTITIES: dict[FactorKind, Quantity] = {
     FactorKind.HOUSEHOLD_ENERGY: Quantity(
         "kWh/day", {"kWh/day": _ONE}, Decimal("0.01"), Decimal(1_000)
     ),
+    FactorKind.SERVER_RATIO: Quantity("1", {"1": _ONE}, _ONE, Decimal(10)),
+    FactorKind.GPU_LOAD: Quantity("1", {"1": _ONE}, Decimal("0.01"), _ONE),
+    FactorKind.MFU: Quantity("1", {"1": _ONE}, Decimal("0.001"), _ONE),
+    FactorKind.TRAINING_FLOP: Quantity("FLOP", {"FLOP": _ONE}, _ONE, Decimal(100)),
+    FactorKind.MODEL_PARAMETERS: Quantity(
+        "billion", {"billion": _ONE, "million": Decimal("0.001")}, Decimal("0.001"), Decimal(99_999)
+    ),
 }  # fmt: skip
 
 

@@ -142,7 +142,7 @@ def test_what_is_wrong_is_told_with_its_column(changes, column, says):
         ),
         ({"kind": "gpu_hour_rate", "unit": "EUR/h", "value": "99000"}, "value", "beyond 1,000"),
         ({"scope": "asw:us-east-1"}, "scope", "write aws: before"),
-        ({"scope": "word:word"}, "scope", "write aws:, azure:, gcp:, oci:, past: before"),
+        ({"scope": "word:word"}, "scope", "write aws:, azure:, gcp:, oci:, past:, hosted: before"),
         ({"kind": "market_intensity", "rank": "440"}, "kind", "[[market.instruments]]"),
         ({"kind": "fx_rate", "unit": "", "currency": "EUR", "item": "USD"}, "scope", "be world"),
         (
