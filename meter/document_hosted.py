@@ -32,6 +32,7 @@ class HostedRows:
     usage: Sequence[Row] = ()
     prices: Sequence[Row] = ()
     jobs: Sequence[Row] = ()
+    requests: Sequence[Row] = ()  # to the model that the job made
     estimates: Sequence[Row] = ()
 
 
@@ -44,6 +45,7 @@ def with_hosted(document: dict[str, Any], rows: HostedRows) -> None:
             **_job(rows.jobs[0]),
             "estimates": [_estimate(row) for row in rows.estimates],
             "cost_per_million_trained_tokens": _per_million(document, rows.usage),
+            "break_even": _break_even(document, rows.requests),
         }
     others = document["notices"]
     if rows.jobs:  # where it ran and what its electricity cost is the provider's business
@@ -132,6 +134,27 @@ def _per_million(document: Mapping[str, Any], usage: Sequence[Row]) -> list[dict
         }
         for cost in document["cost"]
         if cost["kind"] == "api_training"
+    ]
+
+
+def _break_even(document: Mapping[str, Any], requests: Sequence[Row]) -> list[dict[str, Any]]:
+    """How many requests to the tuned model cost as much as its training, by currency."""
+    training = {
+        cost["currency"]: Decimal(cost["amount"]["value"])
+        for cost in document["cost"]
+        if cost["kind"] == "api_training"
+    }
+    return [
+        {
+            "currency": row["currency"],
+            "requests": int(row["requests"]),
+            "cost": f"{row['amount'].normalize():f}",
+            "break_even_requests": float(
+                training[row["currency"]] * row["requests"] / row["amount"]
+            ),
+        }
+        for row in requests
+        if row["currency"] in training and row["requests"] and row["amount"]
     ]
 
 

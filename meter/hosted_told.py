@@ -44,6 +44,9 @@ def usage(document: Mapping[str, Any]) -> str:
     for each in hosted.get("cost_per_million_trained_tokens", ()):
         value = figures.number(float(each["value"]), 3)
         parts.append(f"{value} {each['currency']} a million trained")
+    for each in hosted.get("break_even", ()):
+        count = figures.number(each["break_even_requests"], 3)
+        parts.append(f"training cost as much as {count} requests to the model")
     return ", ".join(parts)
 
 

@@ -63,10 +63,10 @@ def _fitting(document: Mapping[str, Any], width: int, room: int) -> list[str]:
     """The rows after the first, as far as there is room for whole ones."""
     lines: list[str] = []
     for row in (
+        ("", "" if document.get("hosted") else _components(document)),
+        ("Evidence", hosted_told.evidence(document)),
         ("Job", hosted_told.job(document)),
         ("Usage", hosted_told.usage(document)),
-        ("", _components(document)),
-        ("Evidence", hosted_told.evidence(document)),
         ("Facility", _facility(document)),
         ("Cost", _cost(document)),
         ("Carbon", _carbon(document)),

@@ -106,6 +106,7 @@ def _hosted(
         prices=reader.rows("report/run_prices", **of_run) if of_run else (),
         jobs=reader.rows("report/run_hosted", **known),
         estimates=reader.rows("report/run_estimates", **known),
+        requests=reader.rows("report/run_requests", **known) if of_run else (),
     )
     with_hosted(document, rows)
 

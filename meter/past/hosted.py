@@ -13,6 +13,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TYPE_CHECKING
 
 from meter import limits
+from meter.hosted.parameters import billions_in
 from meter.hosted_facts import JobStatus, Meter, Quantity, Usage
 from meter.metering.past import Work, intervals
 from meter.model import (
@@ -69,7 +70,8 @@ class Judged:
     """What a job is estimated to have used, and where, by the books.
 
     ``estimates`` have the facility in them, the best evidence first; ``energy`` is the best one
-    without it. ``factors`` are the facts behind them, and those that hold for its place alone.
+    that is more than a bound, without it. ``factors`` are the facts behind them, and those that
+    hold for its place alone.
     """
 
     estimates: tuple[Estimate, ...] = ()
@@ -219,8 +221,14 @@ def _usage(job: HostedJob, run_id: str, project: str) -> Iterator[Usage]:
         service_tier=dict(job.told).get("trainingType"),
         training=job.training,
         adapter=job.adapter,
-        parameters_b=job.parameters_b,
+        parameters_b=job.parameters_b or _billions(job.base_model),
     )
+
+
+def _billions(model: str) -> Decimal | None:
+    """What the name of an open model tells of its size, by which training is priced."""
+    found = billions_in(model)
+    return None if found is None else Decimal(found.numerator) / Decimal(found.denominator)
 
 
 def _rounded(one: Quantity) -> Quantity:

@@ -39,6 +39,7 @@ def judged(job: HostedJob, rows: Sequence[Factor]) -> Judged:
     constants = constants_of(rows, job.created_us)
     shown = estimates(job, constants)
     bare = [one for one in estimates(job, _without_facility(constants)) if one.has_number]
+    bare.sort(key=lambda one: one.mid_mj is None)  # a bound alone is the last resort
     zone = zone_of_region(job.provider, job.region)
     by_id = {row.id: row for row in rows}
     pue = constants.find(FactorKind.PUE, job.provider)
