@@ -11,6 +11,7 @@ from meter import __version__
 from meter.agent import problems
 from meter.agent.guard import Guard
 from meter.agent.http_audit import Auditing, add_audit
+from meter.agent.http_bills import LARGER_BILLS, add_bills
 from meter.agent.http_books import LARGER, add_books
 from meter.agent.http_marks import Marking, add_marks
 from meter.agent.http_peer import over_unix, peer_pid
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+    from meter.agent.http_bills import Bills
     from meter.agent.http_books import Books
 
 _PROBLEM: dict[int | str, dict[str, Any]] = {
@@ -122,8 +124,14 @@ class Page(Protocol):
         """Body and content type."""
 
 
-def build(desk: Desk, page: Page, hosts: Collection[str], books: Books | None = None) -> ASGIApp:
-    """The app behind its guard; without ``books`` it has no routes of them."""
+def build(
+    desk: Desk,
+    page: Page,
+    hosts: Collection[str],
+    books: Books | None = None,
+    bills: Bills | None = None,
+) -> ASGIApp:
+    """The app behind its guard; without ``books`` or ``bills`` it has no routes of them."""
     app = FastAPI(
         title="meter agent", version=__version__, docs_url=None, redoc_url=None, responses=_PROBLEM
     )
@@ -137,7 +145,9 @@ def build(desk: Desk, page: Page, hosts: Collection[str], books: Books | None = 
     _add_health(app, desk, page)
     if books is not None:
         add_books(app, books)
-    return Guard(app, hosts, larger={**LARGER, **LARGER_TOLD})
+    if bills is not None:
+        add_bills(app, bills)
+    return Guard(app, hosts, larger={**LARGER, **LARGER_TOLD, **LARGER_BILLS})
 
 
 def _add_runs(app: FastAPI, desk: Desk) -> None:

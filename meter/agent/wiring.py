@@ -18,6 +18,7 @@ from meter import __version__
 from meter.agent import http, memory
 from meter.agent.archive import Archive
 from meter.agent.attendance import Attendance
+from meter.agent.bills_desk import BillsDesk
 from meter.agent.books_desk import BooksDesk
 from meter.agent.desk import IN_MEMORY, Desk
 from meter.agent.door import Door
@@ -183,7 +184,8 @@ class Agent:
         host = config.listen.rpartition(":")[0].strip("[]")
         hosts = set(tcp_hosts(host, socket.gethostname()))
         books_desk = BooksDesk(ledger, self._shelf, keeps=house.keeps)
-        app = http.build(self._desk, page, hosts, books_desk)
+        bills_desk = BillsDesk(ledger, _wall_us, keeps=house.keeps)
+        app = http.build(self._desk, page, hosts, books_desk, bills_desk)
         self._server = Server(app, SERVER, Door(str(config.socket), os.getuid()))
 
     def run(self, lines: Sequence[bytes]) -> None:

@@ -42,6 +42,7 @@ COMMANDS: dict[str, Entry] = {
     "verify": Entry("meter.cli.verify", "Check that nothing in the ledger was changed."),
     "factors": Entry("meter.cli.factors", "List, import and fetch factors: grids, tariffs, PUE."),
     "prices": Entry("meter.cli.prices", "List and import prices of hosted models."),
+    "bill": Entry("meter.cli.bill", "Import bills; compare them with what usage costs."),
     "doctor": Entry("meter.cli.doctor", "Tell what can be measured here and what is missing."),
     "demo": Entry("meter.cli.demo", "See the whole path on simulated GPUs."),
 }

@@ -1,4 +1,4 @@
-"""Which of what was told of hosted work is news: looked up by the one writer, in its transaction."""
+"""Which of what was told of hosted work is news: the one writer looks, in its transaction."""
 
 from __future__ import annotations
 

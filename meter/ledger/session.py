@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from meter.model import Factor, LedgerBatch, Price, StatementDraft, Outcome
+    from meter.model import Factor, LedgerBatch, Outcome, Price, StatementDraft
 
 _COUNTER_ROWS = 30_000
 
