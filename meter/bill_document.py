@@ -23,6 +23,7 @@ _SAYS = {
     Reason.NEIGHBOURING_DAY: "agrees with the day beside it",
     Reason.WHOLE_DAY: "the whole day agrees",
     Reason.OTHER_CURRENCY: "the other side is in another currency",
+    Reason.CREDIT: "a credit: no usage has that",
     Reason.NOTHING_COMPUTED: "no usage was told",
     Reason.NOTHING_BILLED: "nothing billed yet",
     Reason.LINE_ITEM_UNKNOWN: "which meter this line item is, is not known",

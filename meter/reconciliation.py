@@ -36,6 +36,7 @@ class Reason(StrEnum):
     WHOLE_DAY = "whole_day"
     UNPRICED = "unpriced"
     OTHER_CURRENCY = "other_currency"
+    CREDIT = "credit"
     NOTHING_COMPUTED = "nothing_computed"
     NOTHING_BILLED = "nothing_billed"
     LINE_ITEM_UNKNOWN = "line_item_unknown"
@@ -344,6 +345,8 @@ class _Others:
             return Reason.UNPRICED, missing
         beside = [one for one in self._of_line[row.line] if one.currency != row.currency]
         if row.computed is None:
+            if row.credits == row.charges:
+                return Reason.CREDIT, ()
             if any(one.computed is not None and _meet(one, row) for one in beside):
                 return Reason.OTHER_CURRENCY, ()
             known = row.line.meter is not None or not self._computed_beside(row)

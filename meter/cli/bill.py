@@ -210,7 +210,8 @@ def _take(session: Session, bill: Bill, *, as_json: bool) -> None:
         output.print_json({**told, "notices": list(bill.notices)})
         return
     for notice in bill.notices:
-        click.echo(f"meter: {notice}", err=True)
+        for line in output.wrapped(f"meter: {notice}", "", hanging="  "):
+            click.echo(line, err=True)
     for line in _said(counts, used, credit, late):
         click.echo(line)
 
@@ -224,8 +225,8 @@ def _said(counts: Counter[str], used: Counter[str], credit: int, late: int) -> l
         ]
     new, known, corrected = counts["stored"], counts["duplicate"], counts["corrected"]
     if not (new or corrected):
-        return [f"No news: all {known:,} charges known." if known else "There are no charges."]
-    parts = [f"{new:,} new charge{'' if new == 1 else 's'}"]
+        return ["No news: all charges known." if known else "There are no charges."]
+    parts = [f"{new:,} new charge{'' if new == 1 else 's'}"] if new else []
     parts += [f"{corrected:,} corrected"] if corrected else []
     parts += [f"{known:,} known already"] if known else []
     lines = [f"{', '.join(parts)}."]

@@ -82,7 +82,8 @@ def _money(text: str | None) -> str:
     if text is None:
         return "-"
     value = Decimal(text)
-    places = 2 if value == 0 or abs(value) >= Decimal("0.1") else 6
+    cents = value == round(value, 2) or abs(value) >= Decimal("0.1")
+    places = 2 if cents else 6
     return f"{value:,.{places}f}"
 
 

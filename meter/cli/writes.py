@@ -84,7 +84,7 @@ class AgentWrites:
         """Take charges."""
         from meter.hosted.bills.wire import charge_json  # noqa: PLC0415 - only bills need it
 
-        return self._outcomes("/v1/charges", "charges", [charge_json(one) for one in charges])
+        return self._outcomes("/v1/charges", [charge_json(one) for one in charges])
 
     def usage(self, usages: Sequence[Usage]) -> list[str]:
         """Take usage, in parts that fit a request."""
@@ -92,11 +92,11 @@ class AgentWrites:
 
         events = [event for one in usages for event in usage_json(one)]
         parts = (events[n : n + _PART] for n in range(0, len(events), _PART))
-        return [word for part in parts for word in self._outcomes("/v1/usage", "events", part)]
+        return [word for part in parts for word in self._outcomes("/v1/usage", part)]
 
-    def _outcomes(self, path: str, name: str, told: Sequence[Mapping[str, Any]]) -> list[str]:
+    def _outcomes(self, path: str, told: Sequence[Mapping[str, Any]]) -> list[str]:
         """What became of each. Raises AgentError where the agent judges otherwise than we did."""
-        results = self.post(path, {name: told}).get("results", [])
+        results = self.post(path, told).get("results", [])
         found = [str(one.get("outcome")) for one in results]
         if len(found) != len(told) or "invalid" in found:
             raise AgentError(
@@ -105,7 +105,7 @@ class AgentWrites:
             )
         return found
 
-    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def post(self, path: str, body: Mapping[str, Any] | Sequence[Any]) -> dict[str, Any]:
         """The agent's answer. Raises UsageError where it refuses what was sent, AgentError."""
         status, answer = self.ask(path, body)
         if 200 <= status < 300:
@@ -115,7 +115,7 @@ class AgentWrites:
             raise UsageError(f"the agent refuses: {said}")
         raise AgentError(f"the agent cannot write: {said}", "see its log")
 
-    def ask(self, path: str, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    def ask(self, path: str, body: Mapping[str, Any] | Sequence[Any]) -> tuple[int, dict[str, Any]]:
         """Status and answer. Raises AgentError where there is none."""
         return request(str(self.config.socket), "POST", path, body, timeout_s=_TIMEOUT_S)
 

@@ -13,7 +13,7 @@ from meter.launch.trust import peer_fault
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 _CHUNK_BYTES = 65_536
@@ -43,7 +43,7 @@ class Exchange:
         socket_path: str,
         method: str,
         path: str,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | Sequence[Any] | None = None,
         *,
         timeout_s: float = 1.0,
     ) -> None:
@@ -110,7 +110,7 @@ def request(
     socket_path: str,
     method: str,
     path: str,
-    body: Mapping[str, Any] | None = None,
+    body: Mapping[str, Any] | Sequence[Any] | None = None,
     timeout_s: float = 5.0,
 ) -> tuple[int, dict[str, Any]]:
     """Ask the agent; status and JSON object. Raises AgentError when none answers in time."""
@@ -135,7 +135,7 @@ def _peer(connected: socket.socket) -> tuple[int, int]:
     return int(pid), int(uid)
 
 
-def _request_bytes(method: str, path: str, body: Mapping[str, Any] | None) -> bytes:
+def _request_bytes(method: str, path: str, body: Mapping[str, Any] | Sequence[Any] | None) -> bytes:
     lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close"]
     payload = b""
     if body is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from decimal import Decimal
 
@@ -141,7 +140,10 @@ def test_a_ledger_takes_charges_durably(tmp_path) -> None:
 # -- beside usage -------------------------------------------------------------------------------
 
 
-def used(*events, prices=(price("2.5"),)):
+PRICES = (price("2.5"),)
+
+
+def used(*events, prices=PRICES):
     made = session()
     made.commit([LedgerBatch(prices=tuple(prices)), LedgerBatch(usages=events)])
     return made

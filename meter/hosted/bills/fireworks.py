@@ -33,8 +33,8 @@ _ABOUT = (
 _MOST = Decimal(10) ** 12
 _CHARS = 200
 _NOTICE = (
-    "Fireworks' metrics have no amounts: they were taken as usage, which the price book prices. "
-    "Usage of the same requests from another place would count twice: keep to one."
+    "Fireworks' metrics have no amounts: they are taken as usage. "
+    "The same requests told from elsewhere as well would count twice."
 )
 
 

@@ -294,30 +294,35 @@ def test_an_amount_that_changes_is_the_same_charge() -> None:
     assert (before.source, before.id) == (after.source, after.id)
 
 
+DAY = "2026-11-01,2026-11-02"
 BAD = {
-    "2026-11-01,2026-11-02,NaN,USD,input": "bill:2:amount: 'NaN' is no number",
-    "2026-11-01,2026-11-02,inf,USD,input": "bill:2:amount: 'inf' is no number",
-    "2026-11-01,2026-11-02,1e400,USD,input": "bill:2:amount: '1e400' is no number",
-    "2026-11-01,2026-11-02,1E9,USD,input": "bill:2:amount: '1E+9' is absurd: a charge is below 1,000,000,000",
-    "2026-11-01,2026-11-02,0.0000000001,USD,input": "bill:2:amount: '1E-10' has more than 9 places",
-    "2026-11-01,2026-11-02,,USD,input": "bill:2:amount: is missing",
-    "2026-11-01,2026-11-02,1,usd,input": "bill:2:currency: 'usd' is no currency code (USD is one)",
-    "2026-11-01,2026-11-02,1,,input": "bill:2:currency: is missing",
-    "2026-11-02,2026-11-01,1,USD,input": "bill:2:end: is not after start: end is the instant after the last",
-    "2026-11-01,2026-11-01,1,USD,input": "bill:2:end: is not after start: end is the instant after the last",
-    "2024-11-01,2026-11-01,1,USD,input": "bill:2:end: is more than 400 days after start: split the charge",
-    "1970-01-01,1970-01-02,1,USD,input": "bill:2:start: '1970-01-01' is before 2015",
-    "2100-01-01,2100-01-02,1,USD,input": "bill:2:start: '2100-01-01' is still to come",
-    "yesterday,2026-11-02,1,USD,input": "bill:2:start: 'yesterday' is no date or instant such as 2026-03-01T09:00Z",
-    "2026-11-01,2026-11-02,1,USD,": "bill:2:line_item: is missing",
-    f"2026-11-01,2026-11-02,1,USD,{'x' * 301}": "bill:2:line_item: has 301 characters; the limit is 300",
-    "2026-11-01,2026-11-02,1": "bill:2: has 3 cells where the header has 5",
+    f"{DAY},NaN,USD,input": "amount: 'NaN' is no number",
+    f"{DAY},inf,USD,input": "amount: 'inf' is no number",
+    f"{DAY},1e400,USD,input": "amount: '1e400' is no number",
+    f"{DAY},1E9,USD,input": "amount: '1E+9' is absurd: a charge is below 1,000,000,000",
+    f"{DAY},0.0000000001,USD,input": "amount: '1E-10' has more than 9 places",
+    f"{DAY},,USD,input": "amount: is missing",
+    f"{DAY},1,usd,input": "currency: 'usd' is no currency code (USD is one)",
+    f"{DAY},1,,input": "currency: is missing",
+    "2026-11-02,2026-11-01,1,USD,input":
+        "end: is not after start: end is the instant after the last",
+    "2026-11-01,2026-11-01,1,USD,input":
+        "end: is not after start: end is the instant after the last",
+    "2024-11-01,2026-11-01,1,USD,input":
+        "end: is more than 400 days after start: split the charge",
+    "1970-01-01,1970-01-02,1,USD,input": "start: '1970-01-01' is before 2015",
+    "2100-01-01,2100-01-02,1,USD,input": "start: '2100-01-01' is still to come",
+    "yesterday,2026-11-02,1,USD,input":
+        "start: 'yesterday' is no date or instant such as 2026-03-01T09:00Z",
+    f"{DAY},1,USD,": "line_item: is missing",
+    f"{DAY},1,USD,{'x' * 301}": "line_item: has 301 characters; the limit is 300",
+    f"{DAY},1": " has 3 cells where the header has 5",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("row", "said"), BAD.items())
 def test_each_wrong_cell_has_file_line_column_and_reason(row, said) -> None:
-    assert faults(f"{HEAD}\n{row}", form="csv")[0] == said
+    assert faults(f"{HEAD}\n{row}", form="csv")[0] == f"bill:2:{said}"
 
 
 def test_all_faults_are_told_at_once_and_nothing_is_given() -> None:

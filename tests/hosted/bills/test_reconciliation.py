@@ -212,6 +212,7 @@ def test_n10_usage_of_a_fine_tune_meets_the_bills_name() -> None:
 def test_a_credit_is_a_line_of_its_own_and_counted() -> None:
     found = reconciled([billed("-0.5", line="credit", credits=1)], [], NAMES).rows
     assert [(row.difference, row.credits) for row in found] == [(D("-0.5"), 1)]
+    assert [row.reason for row in found] == ["credit"]
 
 
 def test_the_document_has_the_days_that_were_asked_for() -> None:
