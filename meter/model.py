@@ -606,3 +606,4 @@ class Outcome(StrEnum):
     STORED = "stored"
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"  # its id stands for other content
+    CORRECTED = "corrected"  # a charge told again with other content: the newest holds

@@ -11,6 +11,7 @@ from meter import __version__
 from meter.agent import problems
 from meter.agent.guard import Guard
 from meter.agent.http_audit import Auditing, add_audit
+from meter.agent.http_bills import LARGER_BILLS, add_bills
 from meter.agent.http_books import LARGER, add_books
 from meter.agent.http_jobs import LARGER_JOBS, Jobs, add_jobs
 from meter.agent.http_marks import Marking, add_marks
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+    from meter.agent.http_bills import Bills
     from meter.agent.http_books import Books
 
 _PROBLEM: dict[int | str, dict[str, Any]] = {
@@ -56,6 +58,9 @@ _LINKED: dict[int | str, dict[str, Any]] = {
     201: {"description": "Added, or known already; durable"},
     202: {"description": "Added, but not durable yet"},
 }
+_LARGER = {
+    **LARGER, **LARGER_TOLD, **LARGER_JOBS, **LARGER_USAGE, **LARGER_OTLP, **LARGER_BILLS,
+}  # fmt: skip
 _MOST_RUNS = 1_000
 _MOST_SCOPES = 100
 _CURRENCY = "^[A-Z]{3}$"
@@ -135,8 +140,9 @@ def build(
     hosts: Collection[str],
     books: Books | None = None,
     hosted: Hosted | None = None,
+    bills: Bills | None = None,
 ) -> ASGIApp:
-    """The app behind its guard; without ``books`` or ``hosted`` it has no routes of them."""
+    """The app behind its guard; without ``books``, ``hosted`` or ``bills`` none of their routes."""
     app = FastAPI(
         title="meter agent", version=__version__, docs_url=None, redoc_url=None, responses=_PROBLEM
     )
@@ -154,9 +160,9 @@ def build(
         add_jobs(app, hosted)
         add_usage(app, hosted)
         add_otlp(app, hosted)
-    return Guard(
-        app, hosts, larger={**LARGER, **LARGER_TOLD, **LARGER_JOBS, **LARGER_USAGE, **LARGER_OTLP}
-    )
+    if bills is not None:
+        add_bills(app, bills)
+    return Guard(app, hosts, larger=_LARGER)
 
 
 def _add_runs(app: FastAPI, desk: Desk) -> None:

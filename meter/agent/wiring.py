@@ -18,6 +18,7 @@ from meter import __version__
 from meter.agent import http, memory
 from meter.agent.archive import Archive
 from meter.agent.attendance import Attendance
+from meter.agent.bills_desk import BillsDesk
 from meter.agent.books_desk import BooksDesk
 from meter.agent.desk import IN_MEMORY, Desk
 from meter.agent.door import Door
@@ -185,7 +186,8 @@ class Agent:
         hosts = set(tcp_hosts(host, socket.gethostname()))
         books_desk = BooksDesk(ledger, self._shelf, keeps=house.keeps)
         hosted = HostedDesk(ledger, config.project, _wall_us, keeps=house.keeps)
-        app = http.build(self._desk, page, hosts, books_desk, hosted)
+        bills = BillsDesk(ledger, _wall_us, keeps=house.keeps)
+        app = http.build(self._desk, page, hosts, books_desk, hosted, bills)
         self._server = Server(app, SERVER, Door(str(config.socket), os.getuid()))
 
     def run(self, lines: Sequence[bytes]) -> None:

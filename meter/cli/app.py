@@ -44,6 +44,7 @@ COMMANDS: dict[str, Entry] = {
     "prices": Entry("meter.cli.prices", "List and import prices of hosted models."),
     "usage": Entry("meter.cli.usage", "Take usage of hosted models; list what it cost."),
     "jobs": Entry("meter.cli.jobs", "Book fine-tuning jobs of providers."),
+    "bill": Entry("meter.cli.bill", "Import bills; compare them with what usage costs."),
     "doctor": Entry("meter.cli.doctor", "Tell what can be measured here and what is missing."),
     "demo": Entry("meter.cli.demo", "See the whole path on simulated GPUs."),
 }

@@ -73,6 +73,9 @@ class Reads(Protocol):
     def history(self, factor: str) -> list[dict[str, Any]]:
         """A factor and each row about the same thing, newest first."""
 
+    def bill(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        """What was billed beside what was computed; ``asked`` as in a query of /v1/bills."""
+
 
 class AgentReads:
     """Reads through an agent's socket."""
@@ -138,6 +141,10 @@ class AgentReads:
         """A factor and each row about the same thing."""
         found: list[dict[str, Any]] = self._get(f"/v1/factors/{quote(factor)}")["history"]
         return found
+
+    def bill(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        """What was billed beside what was computed."""
+        return self._get(f"/v1/bills?{urlencode(asked)}")
 
     def _get(self, path: str) -> dict[str, Any]:
         status, answer = request(self._socket, "GET", path, timeout_s=_TIMEOUT_S)
@@ -217,6 +224,13 @@ class FileReads:
 
         return books.history(self._reader, factor)
 
+    def bill(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        """What was billed beside what was computed."""
+        from meter import billing  # noqa: PLC0415
+
+        now_us = time.time_ns() // 1_000
+        return billing.bill_document_of(self._reader, billing.Asked.of_query(asked, now_us))
+
 
 def point_of(point: Any) -> dict[str, Any]:
     """A point of a series as the exporters take it."""
@@ -280,6 +294,10 @@ class Handover:
     def history(self, factor: str) -> list[dict[str, Any]]:
         """A factor and each row about the same thing."""
         return self._ask(lambda source: source.history(factor))
+
+    def bill(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        """What was billed beside what was computed."""
+        return self._ask(lambda source: source.bill(asked))
 
     def _ask(self, question: Callable[[Reads], T]) -> T:
         try:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from meter.config import Config
     from meter.factors.rows import Row
+    from meter.hosted_facts import Charge, Usage
     from meter.ledger import Ledger
 
 T = TypeVar("T")
@@ -25,6 +26,7 @@ IMPORT_PATH = "/v1/runs/import"
 _UNPROCESSABLE = 422
 _TIMEOUT_S = 60.0
 _AGAIN_S = 0.2
+_PART = 1_000  # events of usage in a request
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,12 @@ class Writes(Protocol):
     def runs(self, rows: Sequence[Row], timezone: str, project: str | None) -> Taken:
         """Take runs of codecarbon, all or none. Raises RowsError."""
 
+    def charges(self, charges: Sequence[Charge]) -> list[str]:
+        """Take charges in one commit; what became of each, as words of ``Outcome``."""
+
+    def usage(self, usages: Sequence[Usage]) -> list[str]:
+        """Take usage; what became of each event."""
+
 
 class AgentWrites:
     """Writes through an agent's socket."""
@@ -71,6 +79,31 @@ class AgentWrites:
         """Take runs."""
         body: dict[str, Any] = {"source": "codecarbon", "timezone": timezone, "project": project}
         return self._taken(IMPORT_PATH, {**body, "rows": _cells(rows)}, rows)
+
+    def charges(self, charges: Sequence[Charge]) -> list[str]:
+        """Take charges."""
+        from meter.hosted.bills.wire import charge_json  # noqa: PLC0415 - only bills need it
+
+        return self._outcomes("/v1/charges", [charge_json(one) for one in charges])
+
+    def usage(self, usages: Sequence[Usage]) -> list[str]:
+        """Take usage, in parts that fit a request."""
+        from meter.hosted.bills.wire import usage_json  # noqa: PLC0415
+
+        events = [event for one in usages for event in usage_json(one)]
+        parts = (events[n : n + _PART] for n in range(0, len(events), _PART))
+        return [word for part in parts for word in self._outcomes("/v1/usage", part)]
+
+    def _outcomes(self, path: str, told: Sequence[Mapping[str, Any]]) -> list[str]:
+        """What became of each. Raises AgentError where the agent judges otherwise than we did."""
+        results = self.post(path, told).get("results", [])
+        found = [str(one.get("status")) for one in results]
+        if len(found) != len(told) or "invalid" in found:
+            raise AgentError(
+                "the agent takes this otherwise than this command does",
+                "they are of different versions: start the agent again",
+            )
+        return found
 
     def post(self, path: str, body: object) -> dict[str, Any]:
         """The agent's answer. Raises UsageError where it refuses what was sent, AgentError."""
@@ -135,6 +168,18 @@ class FileWrites:
         told = RowsTold(rows, timezone, project)
         taken = take_runs(self.ledger, told, self.config, time.time_ns() // 1_000)
         return Taken(tuple(taken.ids), taken.known, notices=taken.notices)
+
+    def charges(self, charges: Sequence[Charge]) -> list[str]:
+        """Take charges."""
+        from meter.billing import take_charges  # noqa: PLC0415
+
+        return [one.value for one in take_charges(self.ledger, charges)]
+
+    def usage(self, usages: Sequence[Usage]) -> list[str]:
+        """Take usage."""
+        from meter.billing import take_usage  # noqa: PLC0415
+
+        return [one.value for one in take_usage(self.ledger, usages)]
 
 
 def _cells(rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -24,12 +24,12 @@ Event = tuple["Usage", int, str]
 
 def sorted_usage(
     con: duckdb.DuckDBPyConnection, batches: Sequence[LedgerBatch]
-) -> tuple[list[tuple[Outcome, ...] | None], list[Event]]:
+) -> tuple[list[tuple[Outcome, ...]], list[Event]]:
     """What becomes of each batch's events, and those that are news, each once."""
     told = [[_event(usage) for usage in batch.usages] for batch in batches]
     known = _known(con, [event[1] for events in told for event in events])
     news: list[Event] = []
-    written: list[tuple[Outcome, ...] | None] = []
+    written: list[tuple[Outcome, ...]] = []
     for events in told:
         outcomes = []
         for event in events:
@@ -42,37 +42,61 @@ def sorted_usage(
             else:
                 same = before == sha256
                 outcomes.append(Outcome.DUPLICATE if same else Outcome.CONFLICT)
-        written.append(tuple(outcomes) or None)
+        written.append(tuple(outcomes))
     return written, news
 
 
-def news(
+def sorted_charges(
     con: duckdb.DuckDBPyConnection, batches: Sequence[LedgerBatch], seq: int, recorded: datetime
-) -> dict[str, list[Row]]:
-    """Rows of charges and jobs that say something else than the newest of their id."""
-    charges = [one for batch in batches for one in batch.charges]
+) -> tuple[list[tuple[Outcome, ...]], list[Row]]:
+    """What becomes of each batch's charges, and the rows of those that say something new."""
+    if not any(batch.charges for batch in batches):
+        return [()] * len(batches), []
+    news = _News(_newest(con, "recovery/charges"))
+    written = [
+        tuple(
+            news.take((one.source, one.id), sha256, rows.charge(one, sha256, seq, recorded))
+            for one in batch.charges
+            for sha256 in (rows.charge_sha256(one),)
+        )
+        for batch in batches
+    ]
+    return written, news.rows()
+
+
+def new_jobs(
+    con: duckdb.DuckDBPyConnection, batches: Sequence[LedgerBatch], seq: int, recorded: datetime
+) -> list[Row]:
+    """Rows of jobs that say something else than the newest of their id."""
     jobs = [one for batch in batches for one in batch.jobs]
-    found: dict[str, list[Row]] = {"charge": [], "hosted_job": []}
-    if charges:
-        known = _newest(con, "recovery/charges")
-        for charge in charges:
-            sha256 = rows.charge_sha256(charge)
-            if _differs(known, (charge.source, charge.id), sha256):
-                found["charge"].append(rows.charge(charge, sha256, seq, recorded))
-    if jobs:
-        known = _newest(con, "recovery/hosted_jobs")
-        for job in jobs:
-            sha256 = rows.job_sha256(job.job)
-            if _differs(known, (job.job.provider, job.job.id), sha256):
-                found["hosted_job"].append(rows.job(job, sha256, seq, recorded))
-    return found
+    if not jobs:
+        return []
+    news = _News(_newest(con, "recovery/hosted_jobs"))
+    for one in jobs:
+        sha256 = rows.job_sha256(one.job)
+        news.take((one.job.provider, one.job.id), sha256, rows.job(one, sha256, seq, recorded))
+    return news.rows()
 
 
-def _differs(known: dict[tuple[str, str], str], key: tuple[str, str], sha256: str) -> bool:
-    if known.get(key) == sha256:
-        return False
-    known[key] = sha256
-    return True
+class _News:
+    """The last word of one commit on each id: two of one commit could not be told apart later."""
+
+    def __init__(self, known: dict[tuple[str, str], str]) -> None:
+        self._before = known
+        self._said: dict[tuple[str, str], tuple[str, Row]] = {}
+
+    def take(self, key: tuple[str, str], sha256: str, row: Row) -> Outcome:
+        """Note what was said of an id; what becomes of it."""
+        said = self._said.get(key)
+        last = self._before.get(key) if said is None else said[0]
+        if last == sha256:
+            return Outcome.DUPLICATE
+        self._said[key] = sha256, row
+        return Outcome.STORED if last is None else Outcome.CORRECTED
+
+    def rows(self) -> list[Row]:
+        """What is to be written."""
+        return [row for key, (sha256, row) in self._said.items() if self._before.get(key) != sha256]
 
 
 def _newest(con: duckdb.DuckDBPyConnection, name: str) -> dict[tuple[str, str], str]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from meter.hosted_facts import Usage
+    from meter.hosted_facts import Charge, Usage
 
 _HOURS_PER_DAY = 24
 _BACKOFF = 2.0
@@ -136,6 +136,13 @@ class Ledger:
         Its exception is as that of :meth:`write`.
         """
         return self._queue(LedgerBatch(usages=usages), urgent=True)
+
+    def bill(self, charges: tuple[Charge, ...]) -> Future[tuple[Outcome, ...]]:
+        """Queue charges, urgent; the future has what became of each once all are durable.
+
+        Its exception is as that of :meth:`write`.
+        """
+        return self._queue(LedgerBatch(charges=charges), urgent=True)
 
     def _queue(self, batch: LedgerBatch, *, urgent: bool) -> Future[Any]:
         with self._wake:
@@ -277,7 +284,8 @@ class Ledger:
         (attempt, tickets), self._in_doubt = self._in_doubt, None
         if session.seq >= attempt:
             for batch, future in tickets:  # whether some of it was there before is forgotten
-                _settle(future, (Outcome.STORED,) * len(batch.usages) or None)
+                told = len(batch.usages) + len(batch.charges)
+                _settle(future, (Outcome.STORED,) * told or None)
 
     def _open_again(self) -> Session:
         with self._swap:

@@ -68,7 +68,8 @@ class Session:
     def commit(self, batches: Sequence[LedgerBatch]) -> list[tuple[Outcome, ...] | None]:
         """Write all batches in one transaction, or none; raises duckdb.Error.
 
-        What became of each batch's usage, in their order; None where it brings none.
+        What became of each batch's usage, then of its charges, in their order; None where it
+        brings neither.
         """
         learned = [one.recorded_us for batch in batches for one in batch.factors]
         learned += [one.recorded_us for batch in batches for one in batch.prices]
@@ -140,15 +141,16 @@ class Session:
             "usage_event",
             [row for event in events for row in hosted_rows.usage(*event, seq, recorded)],
         )
-        for table, found in hosted.news(self.con, batches, seq, recorded).items():
-            self._append(table, found)
+        billed, charges = hosted.sorted_charges(self.con, batches, seq, recorded)
+        self._append("charge", charges)
+        self._append("hosted_job", hosted.new_jobs(self.con, batches, seq, recorded))
         estimates = [
             hosted_rows.estimate(one, seq, recorded)
             for batch in batches
             for one in batch.hosted_energy
         ]
         self._append("hosted_energy", estimates)
-        return outcomes
+        return [((*used, *bill) or None) for used, bill in zip(outcomes, billed, strict=True)]
 
     def _expand(
         self, batches: Sequence[LedgerBatch], seq: int, recorded_us: int

@@ -36,9 +36,10 @@ SELECT
     p.valid_from AS valid_from,
     p.valid_to AS valid_to,
     p.currency AS currency,
-    cast(cast(p.amount AS DECIMAL(22, 9)) * p.nano AS DECIMAL(20, 6)) AS rate,
-    cast(cast(p.low AS DECIMAL(22, 9)) * p.nano AS DECIMAL(20, 6)) AS rate_low,
-    cast(cast(p.high AS DECIMAL(22, 9)) * p.nano AS DECIMAL(20, 6)) AS rate_high,
+    -- wider than 18 digits, else the product would have no more than 18
+    cast(cast(p.amount AS DECIMAL(20, 9)) * p.nano AS DECIMAL(20, 6)) AS rate,
+    cast(cast(p.low AS DECIMAL(20, 9)) * p.nano AS DECIMAL(20, 6)) AS rate_low,
+    cast(cast(p.high AS DECIMAL(20, 9)) * p.nano AS DECIMAL(20, 6)) AS rate_high,
     cast(p.evidence_rank AS BIGINT) AS evidence_rank,
     row_number() OVER (
         ORDER BY

@@ -111,6 +111,13 @@ class Fields:
             raise self.fault(name, f"is smaller than 1e-{_DECIMALS}")
         return value
 
+    def signed(self, name: str) -> Decimal | None:
+        """A number of either sign, nearer to 0 than 10^12, exactly as written: money."""
+        value = self._number(name)
+        if value is not None and abs(value) >= MOST:
+            raise self.fault(name, f"is {MOST:,} or more")
+        return value
+
     def guess(self, name: str) -> Decimal | None:
         """A number, None also where the provider chooses it itself: ``auto`` or -1."""
         value = self._value(name)

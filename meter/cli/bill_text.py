@@ -1,0 +1,124 @@
+"""Bills beside usage as people read them, in 80 columns."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from meter.cli import output
+from meter.figures import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_MOST = 200  # rows that people read
+_AGREE = frozenset({"exact", "rounding", "within"})
+_HEADS = ("DAY", "LINE", "BILLED", "COMPUTED", "DIFFERENCE", "WHY")
+
+
+def shown(found: Mapping[str, Any], *, everything: bool = False) -> str:
+    """The document as text: rows by payer, totals, prices to add, idle models."""
+    parts = [f"Bills and usage from {found['from']} to {_before(found['to'])}, UTC days"]
+    rows = found["rows"]
+    told = [row for row in rows if everything or row["reason"] not in _AGREE]
+    parts += _payers(told[:_MOST])
+    if len(told) > _MOST:
+        parts.append(f"{len(told) - _MOST:,} more lines: --json has all")
+    if not rows:
+        parts.append("Nothing was billed or computed. Bring a bill: meter bill import FILE")
+    elif len(told) < len(rows):
+        parts.append(_agreeing(len(rows) - len(told)))
+    parts += [_totals(found["totals"])] if found["totals"] else []
+    parts += [_unpriced(found["unpriced"])] if found["unpriced"] else []
+    parts += [_idle(found["idle"])] if found["idle"] else []
+    return "\n\n".join(parts)
+
+
+def _agreeing(count: int) -> str:
+    return f"{count:,} line{' agrees' if count == 1 else 's agree'}: --all shows them."
+
+
+def _payers(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A table for each provider, project and currency."""
+
+    def payer(row: Mapping[str, Any]) -> tuple[str, str, str]:
+        return row["provider"], row["project"], row["currency"]
+
+    return [
+        f"{printable(provider, 30)}, project {printable(project, 30)}, {currency}\n"
+        + _table(list(some))
+        for (provider, project, currency), some in groupby(sorted(rows, key=payer), payer)
+    ]
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
+    cells = [
+        [
+            _days(row),
+            printable(row["line"], 200),
+            _money(row["billed"]),
+            _money(row["computed"]),
+            _money(row["difference"]),
+            printable(row["says"], 200),
+        ]
+        for row in rows
+    ]
+    return output.table(_HEADS, cells, right=(2, 3, 4), wrap=(1, 5))
+
+
+def _days(row: Mapping[str, Any]) -> str:
+    first, last = row["from"], _before(row["to"])
+    return first if first == last else f"{first[5:]}..{last[5:]}"
+
+
+def _before(day: str) -> str:
+    return (date.fromisoformat(day) - timedelta(days=1)).isoformat()
+
+
+def _money(text: str | None) -> str:
+    """Money to the cent, or as many digits as it takes to see something."""
+    if text is None:
+        return "-"
+    value = Decimal(text)
+    cents = value == round(value, 2) or abs(value) >= Decimal("0.1")
+    places = 2 if cents else 6
+    return f"{value:,.{places}f}"
+
+
+def _totals(totals: Sequence[Mapping[str, Any]]) -> str:
+    cells = [
+        [one["currency"], *(_money(one[name]) for name in ("billed", "computed", "difference")),
+         _money(one["unexplained"])]
+        for one in totals
+    ]  # fmt: skip
+    heads = ("TOTAL", "BILLED", "COMPUTED", "DIFFERENCE", "NOT EXPLAINED")
+    return output.table(heads, cells, right=(1, 2, 3, 4))
+
+
+def _unpriced(unpriced: Sequence[Mapping[str, Any]]) -> str:
+    """Prices that are missing, each once."""
+    names = sorted({(one["provider"], one["model"], one["meter"]) for one in unpriced})
+    said = [f"{printable(provider, 30)} {printable(model, 80)}, {meter}"
+            for provider, model, meter in names[:_MOST]]  # fmt: skip
+    head = "Usage without a price; add it with `meter prices import`:"
+    return "\n".join([head, *(line for one in said for line in output.wrapped(one, "  "))])
+
+
+def _idle(idle: Sequence[Mapping[str, Any]]) -> str:
+    lines = ["Hosted models that were asked nothing:"]
+    for one in idle[:_MOST]:
+        lines += output.wrapped(_idle_text(one), "  ", hanging="  ")
+    return "\n".join(lines)
+
+
+def _idle_text(one: Mapping[str, Any]) -> str:
+    span = one["from"] if one["days"] == 1 else f"{one['from']} to {_before(one['to'])}"
+    what = f"{printable(one['provider'], 30)} {printable(one['model'], 120)}, {span}"
+    hours = f"{Decimal(one['hours']):,f} hours"
+    if one["amount"] is None:
+        return f"{what}: {hours} that have no price"
+    money = f"{_money(one['amount'])} {one['currency']}"
+    each = f"{_money(one['per_hour'])} {one['currency']} an hour"
+    return f"{what}: {hours} at {each} = {money}, and it served nothing"

@@ -1,0 +1,1 @@
+"""Bills of providers as charges: one file a source; pure."""
