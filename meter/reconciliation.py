@@ -209,7 +209,7 @@ def _order(row: Row) -> tuple[str, ...]:
 def _spans(line: Line, currency: str, charges: list[Billed]) -> Iterator[Row]:
     """Rows of whole days; charges whose days overlap share one."""
     row: Row | None = None
-    for one in sorted(charges):
+    for one in sorted(charges, key=lambda one: (one.start_us, one.end_us)):
         start_us = one.start_us - one.start_us % DAY_US
         end_us = one.end_us + -one.end_us % DAY_US
         if row is None or start_us >= row.end_us:

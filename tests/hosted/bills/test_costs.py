@@ -13,6 +13,7 @@ import pytest
 
 from meter.errors import ProviderError, ProviderRefusedError, UsageError
 from meter.hosted.access import access_of
+from meter.hosted.bills.importing import bill_of
 from meter.hosted.bills.wanted import Wanted
 from meter.hosted.costs import PROVIDER, synced
 from meter.instants import parse_us
@@ -118,6 +119,14 @@ def test_a_day_that_two_pages_tell_is_one_charge() -> None:
         (charge,) = costs.sync(url, since="2026-11-20T17:00Z").charges
     assert charge.amount == 3
     assert dict(costs.asked[0])["start_time"] == str(parse_us("2026-11-20") // 1_000_000)
+
+
+def test_a_file_of_the_same_pages_is_the_same_bill() -> None:
+    costs = Costs([bucket(2, "1.5"), bucket(1, "2")])
+    page = {"object": "page", "data": costs.pages[0], "has_more": False, "next_page": None}
+    with served(costs) as url:
+        synced_bill = costs.sync(url)
+    assert bill_of(json.dumps(page).encode(), Wanted("openai"), NOW_US) == synced_bill
 
 
 def test_an_organisation_without_costs_has_no_charges() -> None:

@@ -204,6 +204,11 @@ def test_a_meter_that_is_billed_for_all_models_is_compared_so() -> None:
     ]  # fmt: skip
 
 
+def test_charges_of_one_line_may_name_the_model_or_not() -> None:
+    bill = [billed(line="input"), billed(line="input", model="m")]
+    assert reasons(bill, [computed("2")]) == ["exact"]
+
+
 def test_n10_usage_of_a_fine_tune_meets_the_bills_name() -> None:
     bill = [billed("1", line="ft-m, input")]
     assert reasons(bill, [computed(model="ft:m:org:suffix:1")]) == ["exact"]
