@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from meter.ledger import Ledger
 
 INVALID = "invalid"
+UNUSED = "unused"
+"""What became of a request that failed: there is nothing to count."""
 _BESIDE = frozenset({
     "source", "id", "at", "provider", "model", "response", "project", "run", "region",
     "service_tier",
@@ -179,6 +181,6 @@ def event_json(event: Usage) -> dict[str, Any]:
 def _joined(found: list[Answer]) -> Answer:
     """One answer for what one response told; of several events the worst."""
     if not found:
-        return Answer(Outcome.DUPLICATE.value, reason="nothing was used: the request failed")
+        return Answer(UNUSED, reason="nothing was used: the request failed")
     order = [INVALID, Outcome.CONFLICT.value, Outcome.STORED.value, Outcome.DUPLICATE.value]
     return min(found, key=lambda one: order.index(one.outcome))
