@@ -68,24 +68,25 @@ def usage_command() -> None:
 @usage_command.command("import", epilog=example("meter usage import batch_output.jsonl.gz"))
 @click.argument("file", type=click.File("rb"))
 @click.option("--provider", metavar="P", help="Whose responses these are, if they do not tell.")
+@click.option("--model", metavar="M", help="Model, where a response names none (Bedrock).")
 @click.option("--project", metavar="P", help="Project that pays, where an event names none.")
 @json_option
 @socket_option
 @debug_option
 @click.pass_obj
 def import_command(
-    session: Session, /, *, file: IO[bytes], provider: str | None, project: str | None,
-    as_json: bool,
-) -> None:  # fmt: skip
+    session: Session, /, *, file: IO[bytes], as_json: bool, **beside: str | None
+) -> None:
     """Take usage from JSON lines: events, responses, or the output file of a batch.
 
     What is whole is taken; each line that is not is named. Importing a file again, or what it has
     grown to, counts nothing twice. Prompts and answers are never stored.
     """
     told = Told()
+    said = {name: word for name, word in beside.items() if word is not None}
     with writes(session.config) as target, output.counting("events") as show:
         for lines in _parts(_unpacked(file), told):
-            values = [_event(line.value, provider, project) for line in lines]
+            values = [_event(line.value, said) for line in lines]
             told.add(_take(target, values), [line.number for line in lines])
             show(told.done)
     _say(told, as_json=as_json)
@@ -124,13 +125,13 @@ def _parts(file: IO[bytes], told: Told) -> Iterator[list[Line]]:
         yield part
 
 
-def _event(value: object, provider: str | None, project: str | None) -> object:
+def _event(value: object, said: dict[str, str]) -> object:
     """The value of a line, with what the command line says beside it."""
-    if not isinstance(value, dict) or not (provider or project):
+    from meter.hosted.reading import BESIDE  # noqa: PLC0415 - only where it is asked for
+
+    if not isinstance(value, dict) or not said:
         return value
-    beside = {"provider": provider, "project": project}
-    said = {name: word for name, word in beside.items() if word is not None}
-    if "meter" in value or ("response" in value and "custom_id" not in value):
+    if "meter" in value or ("response" in value and value.keys() <= BESIDE):
         return {**said, **value}
     return {**said, "response": value}
 

@@ -209,6 +209,37 @@ def test_answers_of_all_providers_are_taken_and_no_text_is_kept(
     assert CANARY not in out + err
 
 
+@pytest.mark.parametrize("name", ["litellm_payload", "openai_responses_event"])
+def test_the_project_pays_for_responses_that_hold_a_response(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    path = file(tmp_path, text(*recorded([name])))
+    assert place.call("usage", "import", path, "--project", "chat") == 0
+    rows = told(place, capsys, "usage", "list")["usage"]
+    assert {row["project"] for row in rows} == {"chat"}
+
+
+def test_a_response_without_a_model_gets_the_one_that_is_named(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = file(tmp_path, text(*recorded(["bedrock_converse"])))
+    assert place.call("usage", "import", path) == 1
+    assert "line 1: the response names no model" in capsys.readouterr().err
+    words = ("usage", "import", path, "--model", "amazon.nova-lite-v1:0")
+    assert told(place, capsys, *words)["stored"] == 1
+    assert told(place, capsys, *words)["duplicate"] == 1
+    rows = told(place, capsys, "usage", "list")["usage"]
+    assert {row["model"] for row in rows} == {"amazon.nova-lite-v1:0"}
+
+
+def test_a_response_without_a_time_counts_once(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = file(tmp_path, text(*recorded(["anthropic_message"])))
+    assert told(place, capsys, "usage", "import", path)["stored"] == 1
+    assert told(place, capsys, "usage", "import", path)["duplicate"] == 1
+
+
 def test_of_a_conflict_both_sides_are_shown_and_the_first_holds(
     place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
