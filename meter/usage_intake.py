@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from meter.errors import LedgerError, UsageError
 from meter.hosted.moments import told_us
-from meter.hosted.reading import Context, normalised, read
+from meter.hosted.reading import BESIDE, Context, normalised, read
 from meter.ledger.hosted_rows import NO_PROJECT, event_key
 from meter.model import Outcome
 
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from meter.ledger import Ledger
 
 INVALID = "invalid"
-_BESIDE = frozenset({
-    "source", "id", "at", "provider", "model", "response", "project", "run", "region",
-    "service_tier",
-})  # fmt: skip
+UNUSED = "unused"
+"""What became of a request that failed: there is nothing to count."""
 _DURABLE_S = 30.0
 
 
@@ -55,7 +53,7 @@ def usage_of(told: object, now_us: int, project: str | None) -> list[Usage]:
         raise UsageError("this is no JSON object", "send an event, or a provider's response")
     if "meter" in told and "response" not in told:
         found = [normalised(told, now_us)]
-    elif isinstance(told.get("response"), dict) and told.keys() <= _BESIDE:
+    elif isinstance(told.get("response"), dict) and told.keys() <= BESIDE:
         found = read(told["response"], _beside(told, now_us))
     else:
         found = read(told, Context(now_us=now_us))
@@ -179,6 +177,6 @@ def event_json(event: Usage) -> dict[str, Any]:
 def _joined(found: list[Answer]) -> Answer:
     """One answer for what one response told; of several events the worst."""
     if not found:
-        return Answer(Outcome.DUPLICATE.value, reason="nothing was used: the request failed")
+        return Answer(UNUSED, reason="nothing was used: the request failed")
     order = [INVALID, Outcome.CONFLICT.value, Outcome.STORED.value, Outcome.DUPLICATE.value]
     return min(found, key=lambda one: order.index(one.outcome))

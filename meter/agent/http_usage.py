@@ -25,7 +25,7 @@ LARGER_USAGE = {PATH: 16 << 20}
 """Its bodies may be larger than others': responses have texts, which are not kept."""
 MOST_EVENTS = 10_000
 _UNPACKED_BYTES = 64 << 20
-_ONE = {"stored": 201, "duplicate": 200, "conflict": 409, "invalid": 422}
+_ONE = {"stored": 201, "duplicate": 200, "unused": 200, "conflict": 409, "invalid": 422}
 _BODY = {
     "requestBody": {
         "required": True,
@@ -35,7 +35,10 @@ _BODY = {
     }
 }
 _ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"description": "One that was known; of several, what became of each in `results`"},
+    200: {
+        "description": "One that was known, or used nothing; of several, what became of each in "
+        "`results`"
+    },
     201: {"description": "One event, stored: durable"},
     409: {"description": "Its id stands for other content: both are shown"},
     422: {"description": "It is wrong, or too many"},

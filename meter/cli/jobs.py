@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ import click
 from meter.cli import output
 from meter.cli.session import Session, debug_option, example, json_option, socket_option
 from meter.cli.writes import AgentWrites, writes
-from meter.errors import PartlyTakenError, UsageError
+from meter.errors import PartlyTakenError, ProviderError, UsageError
 from meter.instants import parse_us
 
 if TYPE_CHECKING:
@@ -20,14 +21,18 @@ if TYPE_CHECKING:
 
     from meter.cli.writes import FileWrites
     from meter.config import Config
+    from meter.hosted.access import Access
     from meter.hosted.jobs.provider import Provider
     from meter.hosted.sync import Cursor, Known
     from meter.hosted_facts import HostedJob, Hosting
+
+    Asked = tuple[Provider, Access, int | None]
 
 PATH = "/v1/jobs"
 PROVIDERS = ("openai", "azure", "together", "fireworks", "vertex", "mistral", "bedrock")
 _PART = 200
 _SHOWN = 5
+_NO_SUCH_PAGE = frozenset({400, 404, 410, 422})
 _HOSTING = {"azure": "meter.hosted.jobs.azure", "fireworks": "meter.hosted.jobs.fireworks"}
 
 _provider_option = click.option(
@@ -50,6 +55,7 @@ class Told:
     hosting_days: int = 0
     changed: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    incomplete: list[str] = field(default_factory=list)  # booked, without all that belongs to them
 
     def add(self, answer: dict[str, Any]) -> None:
         """Add an agent's answer."""
@@ -148,18 +154,27 @@ def sync_command(
     access = access_of(wanted, session.environment.variables, key_file=key_file, base_url=base_url)
     since_us = None if since is None else parse_us(since, "--since")
     told = Told()
-    place = _Place(session.config, provider)
+    asked = wanted, access, since_us
     with writes(session.config) as target:
-        _sync(target, (wanted, access, since_us), place, project, told)
+        _sync(target, asked, _Place(session.config, asked), project, told)
     _say(told, as_json=as_json)
 
 
 def _sync(
-    target: AgentWrites | FileWrites,
-    asked: tuple[Provider, Any, int | None],
-    place: _Place,
-    project: str | None,
-    told: Told,
+    target: AgentWrites | FileWrites, asked: Asked, place: _Place, project: str | None, told: Told
+) -> None:
+    begin = place.cursor()
+    try:
+        _go_on(target, asked, place, project, told)
+    except ProviderError as error:
+        if begin is None or place.cursor() != begin or error.status not in _NO_SUCH_PAGE:
+            raise
+        place.keep(None)  # pages are kept for some hours only: begin again
+        _go_on(target, asked, place, project, told)
+
+
+def _go_on(
+    target: AgentWrites | FileWrites, asked: Asked, place: _Place, project: str | None, told: Told
 ) -> None:
     from meter.hosted.sync import sync  # noqa: PLC0415
 
@@ -168,34 +183,47 @@ def _sync(
     with output.counting(f"jobs of {provider.title}") as show:
         for page in sync(provider, access, since_us, _now_us, place.cursor(), known=known):
             _take(target, page.jobs, page.hosting, project, told)
-            told.faults += [f"{one.where}: {one.message}" for one in page.faults]
+            booked = {job.id for job in page.jobs}
+            for one in page.faults:
+                where = told.incomplete if one.where in booked else told.faults
+                where.append(f"{one.where}: {one.message}")
             place.keep(page.cursor)
             show(len(told.new) + len(told.updated) + told.known)
 
 
 class _Place:
-    """Where an interrupted sync goes on: a file of the meter's home, without any key."""
+    """Where an interrupted sync goes on: a file of the meter's home, without any key.
 
-    def __init__(self, config: Config, provider: str) -> None:
-        self._path = config.home / f"jobs-{provider}.cursor"
+    It is of one question: to another address, or with another ``since``, it says nothing.
+    """
+
+    def __init__(self, config: Config, asked: Asked) -> None:
+        provider, access, since_us = asked
+        words = repr((provider.name, access.base_url, sorted(access.places.items()), since_us))
+        self._question = hashlib.sha256(words.encode()).hexdigest()
+        self._provider = provider.name
+        self._path = config.home / f"jobs-{provider.name}.cursor"
 
     def cursor(self) -> Cursor | None:
         """Where the last one stopped, None where it came to its end."""
         from meter.hosted.sync import cursor_of  # noqa: PLC0415
 
         try:
-            return cursor_of(self._path.read_text(encoding="utf-8"))
+            question, _, text = self._path.read_text(encoding="utf-8").partition("\n")
+            found = cursor_of(text) if question == self._question else None
         except FileNotFoundError:
             return None
         except (UsageError, UnicodeDecodeError):
             return None  # of another version: begin without
+        return found if found and found.provider == self._provider else None
 
     def keep(self, cursor: Cursor | None) -> None:
         """Note where to go on; None is the end."""
         if cursor is None:
             self._path.unlink(missing_ok=True)
         else:
-            self._path.write_text(cursor.text(), encoding="utf-8")
+            self._path.parent.mkdir(parents=True, exist_ok=True)  # an agent may have another home
+            self._path.write_text(f"{self._question}\n{cursor.text()}", encoding="utf-8")
 
 
 def _known(target: AgentWrites | FileWrites, provider: str) -> Known:
@@ -247,11 +275,15 @@ def _say(told: Told, *, as_json: bool) -> None:
         click.echo(f"meter: not taken: {fault}", err=True)
     if len(told.faults) > _SHOWN:
         click.echo(f"meter: and {len(told.faults) - _SHOWN} more; --json lists all", err=True)
+    for one in told.incomplete[:_SHOWN]:
+        click.echo(f"meter: booked, but not all that belongs to it could be read: {one}", err=True)
+    if len(told.incomplete) > _SHOWN:
+        click.echo(f"meter: and {len(told.incomplete) - _SHOWN} more like it", err=True)
     for run in told.changed:
         click.echo(f"meter: the provider tells other quantities of {run} than before", err=True)
     if told.faults:
         raise PartlyTakenError(
-            f"{len(told.faults)} of the entries were not taken", "see above; the others are booked"
+            f"not taken: {len(told.faults):,} of the entries", "see above; the others are booked"
         )
 
 
@@ -259,7 +291,7 @@ def _text(told: Told) -> str:
     parts = [
         f"{len(told.new):,} new", f"{len(told.updated):,} updated", f"{told.known:,} known",
     ]  # fmt: skip
-    days = f"; {told.hosting_days:,} days of hosting" if told.hosting_days else ""
+    days = f"; {told.hosting_days:,} day(s) of hosting" if told.hosting_days else ""
     see = f". See: meter show {(told.new or told.updated)[-1]}" if told.new or told.updated else "."
     return f"Jobs: {', '.join(parts)}{days}{see}"
 

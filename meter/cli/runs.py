@@ -115,7 +115,7 @@ def costs_text(found: list[dict[str, Any]], columns: int | None = None) -> str:
 
 
 def _amount(value: str, currency: str) -> str:
-    return f"{figures.number(float(value), 3)} {currency}"
+    return f"{figures.money(value)} {currency}"
 
 
 def _between(band: dict[str, float] | None) -> str:

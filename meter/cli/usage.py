@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import time
+import zlib
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -39,6 +41,7 @@ class Told:
 
     stored: int = 0
     duplicate: int = 0
+    unused: int = 0  # requests that failed
     conflict: int = 0
     invalid: int = 0
     faults: list[dict[str, Any]] = field(default_factory=list)
@@ -54,7 +57,7 @@ class Told:
     @property
     def done(self) -> int:
         """How many were answered."""
-        return self.stored + self.duplicate + self.conflict + self.invalid
+        return self.stored + self.duplicate + self.unused + self.conflict + self.invalid
 
 
 @click.group("usage", epilog=example("meter usage import events.jsonl"))
@@ -65,24 +68,25 @@ def usage_command() -> None:
 @usage_command.command("import", epilog=example("meter usage import batch_output.jsonl.gz"))
 @click.argument("file", type=click.File("rb"))
 @click.option("--provider", metavar="P", help="Whose responses these are, if they do not tell.")
+@click.option("--model", metavar="M", help="Model, where a response names none (Bedrock).")
 @click.option("--project", metavar="P", help="Project that pays, where an event names none.")
 @json_option
 @socket_option
 @debug_option
 @click.pass_obj
 def import_command(
-    session: Session, /, *, file: IO[bytes], provider: str | None, project: str | None,
-    as_json: bool,
-) -> None:  # fmt: skip
+    session: Session, /, *, file: IO[bytes], as_json: bool, **beside: str | None
+) -> None:
     """Take usage from JSON lines: events, responses, or the output file of a batch.
 
     What is whole is taken; each line that is not is named. Importing a file again, or what it has
     grown to, counts nothing twice. Prompts and answers are never stored.
     """
     told = Told()
+    said = {name: word for name, word in beside.items() if word is not None}
     with writes(session.config) as target, output.counting("events") as show:
         for lines in _parts(_unpacked(file), told):
-            values = [_event(line.value, provider, project) for line in lines]
+            values = [_event(line.value, said) for line in lines]
             told.add(_take(target, values), [line.number for line in lines])
             show(told.done)
     _say(told, as_json=as_json)
@@ -112,7 +116,7 @@ def _parts(file: IO[bytes], told: Told) -> Iterator[list[Line]]:
             if len(part) >= _AT_ONCE or size >= _AT_ONCE_BYTES:
                 yield part
                 part, size = [], 0
-    except (gzip.BadGzipFile, EOFError) as error:
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         if part:
             yield part
         told.faults.append({"line": None, "reason": f"the gzip is broken or cut off ({error})"})
@@ -121,13 +125,13 @@ def _parts(file: IO[bytes], told: Told) -> Iterator[list[Line]]:
         yield part
 
 
-def _event(value: object, provider: str | None, project: str | None) -> object:
+def _event(value: object, said: dict[str, str]) -> object:
     """The value of a line, with what the command line says beside it."""
-    if not isinstance(value, dict) or not (provider or project):
+    from meter.hosted.reading import BESIDE  # noqa: PLC0415 - only where it is asked for
+
+    if not isinstance(value, dict) or not said:
         return value
-    beside = {"provider": provider, "project": project}
-    said = {name: word for name, word in beside.items() if word is not None}
-    if "meter" in value or ("response" in value and "custom_id" not in value):
+    if "meter" in value or ("response" in value and value.keys() <= BESIDE):
         return {**said, **value}
     return {**said, "response": value}
 
@@ -157,10 +161,10 @@ def record_command(session: Session, /, *, id_: str, as_json: bool, **said: str 
         "id": id_,
         "at": at,
     }
-    told = Told()
     with writes(session.config) as target:
         (answer,) = _take(target, [event])
-    told.add([answer], [1])
+    if said["at"] is None and _differs(answer) == ["at"]:
+        answer = {**answer, "status": "duplicate"}  # told again, at another instant that is "now"
     if answer["status"] in {"conflict", "invalid"}:
         raise UsageError(
             _reason(answer), "" if answer["status"] == "invalid" else "give another --id"
@@ -187,7 +191,8 @@ def _say(told: Told, *, as_json: bool) -> None:
     if as_json:
         output.print_json(vars(told))
     else:
-        click.echo(f"Usage: {told.stored:,} new, {told.duplicate:,} known already.")
+        failed = f", {told.unused:,} that failed and used nothing" if told.unused else ""
+        click.echo(f"Usage: {told.stored:,} new, {told.duplicate:,} known already{failed}.")
     for fault in told.faults[:_SHOWN]:
         where = "" if fault["line"] is None else f"line {fault['line']:,}: "
         click.echo(f"meter: not taken: {where}{_reason(fault)}", err=True)
@@ -195,24 +200,36 @@ def _say(told: Told, *, as_json: bool) -> None:
         click.echo(f"meter: and {len(told.faults) - _SHOWN:,} more; --json lists all", err=True)
     if told.faults:
         raise PartlyTakenError(
-            f"{len(told.faults):,} of the lines were not taken", "mend them and import again"
+            f"not taken: {len(told.faults):,} of the lines", "mend them and import again"
         )
 
 
 def _reason(answer: dict[str, Any]) -> str:
     """Why it was not taken; of a conflict what differs."""
     reason = str(answer.get("reason") or "it is wrong")
-    stored, given = answer.get("stored"), answer.get("given")
+    stored, given = (_flat(answer.get(side) or {}) for side in ("stored", "given"))
     if not (stored and given):
         return reason
     differs = [
         f"{name} {stored.get(name)} is stored, {given.get(name)} is given"
-        for name in given
-        if given.get(name) != stored.get(name)
+        for name in _differs(answer)
     ]
     return (
         f"id {answer.get('id')} stands for other content: {'; '.join(differs) or 'details differ'}"
     )
+
+
+def _differs(answer: dict[str, Any]) -> list[str]:
+    """In what the sides of a conflict differ."""
+    stored, given = (_flat(answer.get(side) or {}) for side in ("stored", "given"))
+    names = dict.fromkeys((*given, *stored))
+    return [name for name in names if given.get(name) != stored.get(name)]
+
+
+def _flat(side: dict[str, Any]) -> dict[str, Any]:
+    """A conflict's side with each meter by its name."""
+    plain = {name: value for name, value in side.items() if name != "quantities"}
+    return {**plain, **side.get("quantities", {})}
 
 
 @usage_command.command("list", epilog=example("meter usage list --from 2026-11-01 --project chat"))
@@ -240,26 +257,38 @@ def list_command(session: Session, /, *, unpriced: bool, as_json: bool, **asked:
         click.echo("No such usage. Bring some: meter usage import FILE")
         return
     click.echo(_table(found))
-    missing = [row for row in found if row["unpriced"] and row["quantity"] is not None]
-    for row in missing[:_SHOWN]:
+    missing = dict.fromkeys(
+        f"{row['meter']} of {row['provider']} {row['model']}"
+        for row in found
+        if row["unpriced"] and row["quantity"] is not None
+    )
+    for what in list(missing)[:_SHOWN]:
         click.echo(
-            f"meter: no price of {row['meter']} of {row['provider']} {row['model']}: add a row to a"
-            " sheet, then `meter prices import`", err=True,
+            f"meter: no price of {figures.printable(what, 300)}: add a row to a sheet, then"
+            " `meter prices import`", err=True,
         )  # fmt: skip
+    if len(missing) > _SHOWN:
+        click.echo(f"meter: and of {len(missing) - _SHOWN:,} more; --json lists all", err=True)
 
 
 def _table(found: list[dict[str, Any]]) -> str:
     rows = [
         [
             figures.printable(row["project"], 14),
-            figures.printable(f"{row['provider']} {row['model']}", 200),
+            figures.printable(_model(row), 300),
             row["meter"],
-            "unknown" if row["quantity"] is None else f"{float(row['quantity']):,.10g}",
+            "unknown" if row["quantity"] is None else f"{Decimal(row['quantity']):,f}",
             "no price"
             if row["amount"] is None
-            else f"{float(row['amount']):,.2f} {row['currency']}",
+            else f"{figures.money(row['amount'])} {row['currency']}",
         ]
         for row in found
     ]
     heads = ("PROJECT", "MODEL", "METER", "QUANTITY", "COST")
     return output.table(heads, rows, right=(3, 4), wrap=1)
+
+
+def _model(row: dict[str, Any]) -> str:
+    """Who sold what, and where and how if that is told: prices depend on it."""
+    beside = ", ".join(row[name] for name in ("region", "service_tier") if row[name])
+    return f"{row['provider']} {row['model']}" + (f" ({beside})" if beside else "")

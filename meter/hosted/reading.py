@@ -20,12 +20,17 @@ if TYPE_CHECKING:
 
     from meter.hosted.responses.answer import Answer
 
-__all__ = ["AT_RECEIVED", "ID_DERIVED", "Context", "normalised", "read"]
+__all__ = ["AT_RECEIVED", "BESIDE", "ID_DERIVED", "Context", "normalised", "read"]
 
 AT_RECEIVED = "at_received"
 """Flag: nobody told the time, so it is when the event came; of a repeat it is another."""
 ID_DERIVED = "id_derived"
 """Flag: nobody told an id, so it is made from the content and the time."""
+BESIDE = frozenset({
+    "source", "id", "at", "provider", "model", "response", "project", "run", "region",
+    "service_tier",
+})  # fmt: skip
+"""What may stand beside a response; what has other fields is a response itself."""
 _ID_DIGITS = 40
 
 

@@ -1,0 +1,407 @@
+"""``meter jobs``: each job of a file or an API is booked once, and an interrupted sync goes on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.agent.agents import agent
+from tests.cli.places import Place
+from tests.hosted.jobs.apis import CANARY, VARIABLES, Api, Fault, serving
+from tests.hosted.jobs.recorded import SHAPES, raw
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+JOBS = "/v1/fine_tuning/jobs"
+STAYS = {"Retry-After": "0"}  # so that no test waits
+RUN = "openai:ftjob-sft"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path, **VARIABLES)
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    with serving() as served:
+        yield served
+
+
+def plain(name: str, **changed: Any) -> dict[str, Any]:
+    """A recorded job as JSON has it."""
+    found: dict[str, Any] = json.loads(json.dumps({**raw(name), **changed}, default=float))
+    return found
+
+
+def file(folder: Path, *entries: object) -> str:
+    """A file of JSON lines."""
+    path = folder / "jobs.jsonl"
+    lines = (one if isinstance(one, str) else json.dumps(one) for one in entries)
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return str(path)
+
+
+def told(place: Place, capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> Any:
+    """What a command tells with --json."""
+    capsys.readouterr()
+    assert place.call(*words, "--json") == code
+    return json.loads(capsys.readouterr().out)
+
+
+def tokens(place: Place, capsys: pytest.CaptureFixture[str]) -> int | None:
+    """All trained tokens of the ledger."""
+    rows = told(place, capsys, "usage", "list")["usage"]
+    return sum(int(row["quantity"]) for row in rows if row["meter"] == "train_token")
+
+
+def served(api: Api, *jobs: dict[str, Any]) -> None:
+    """Put jobs behind the list, and each behind its own address with what belongs to it."""
+    api.lists[JOBS] = list(jobs)
+    for job in jobs:
+        api.singles[f"{JOBS}/{job['id']}"] = job
+        for kind in ("checkpoints", "events"):
+            api.singles[f"{JOBS}/{job['id']}/{kind}"] = {"data": [], "has_more": False}
+
+
+# --- import
+
+
+def test_a_job_is_new_then_known_and_costs_once(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = file(tmp_path, plain("openai_succeeded"))
+    assert place.call("jobs", "import", path, "--provider", "openai") == 0
+    out, err = capsys.readouterr()
+    assert out == f"Jobs: 1 new, 0 updated, 0 known. See: meter show {RUN}\n"
+    assert err == ""
+    assert place.call("jobs", "import", path, "--provider", "openai") == 0
+    assert capsys.readouterr().out == "Jobs: 0 new, 0 updated, 1 known.\n"
+    assert tokens(place, capsys) == 300_000
+
+
+def test_a_running_job_that_has_ended_is_updated_and_gets_its_tokens(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("jobs", "import", file(tmp_path, plain("openai_running")), "--provider", "openai")
+    assert told(place, capsys, *words)["new"] == ["openai:ftjob-run"]
+    assert tokens(place, capsys) == 0
+    (run,) = told(place, capsys, "runs")["runs"]
+    assert run["status"] == "running"
+    file(tmp_path, plain("openai_succeeded", id="ftjob-run"))
+    assert told(place, capsys, *words)["updated"] == ["openai:ftjob-run"]
+    (run,) = told(place, capsys, "runs")["runs"]
+    assert (run["status"], run["ended_at"]) == ("completed", "2026-01-01T01:00:00.000000Z")
+    assert tokens(place, capsys) == 300_000
+
+
+def test_what_is_whole_is_booked_and_each_fault_is_named(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = file(
+        tmp_path, plain("openai_succeeded"), '{"id": "half', plain("openai_rft", created_at="x"),
+        plain("openai_failed"),
+    )  # fmt: skip
+    assert place.call("jobs", "import", path, "--provider", "openai") == 1
+    out, err = capsys.readouterr()
+    assert out.startswith("Jobs: 2 new, 0 updated, 0 known.")
+    first, second, last = err.splitlines()
+    assert first.startswith("meter: not taken: line 2: no JSON, or half of it")
+    assert second.startswith("meter: not taken: line 3: ")
+    assert "not taken: 2 of the entries" in last
+    found = told(place, capsys, "jobs", "import", path, "--provider", "openai", code=1)
+    assert (found["known"], len(found["faults"])) == (2, 2)
+
+
+def test_jobs_of_another_provider_are_not_booked_as_this_one_s(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = file(tmp_path, plain("together_completed"))
+    assert place.call("jobs", "import", path, "--provider", "openai") == 1
+    assert "line 1: " in capsys.readouterr().err
+    assert told(place, capsys, "runs")["runs"] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["openai_succeeded", "azure_rft", "together_completed", "fireworks_sft", "vertex_succeeded",
+     "mistral_success", "bedrock_completed"],
+)  # fmt: skip
+def test_each_provider_s_job_is_a_run_that_is_shown(
+    place: Place, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    provider = name.partition("_")[0]
+    words = ("jobs", "import", str(SHAPES / f"{name}.json"), "--provider", provider)
+    (run_id,) = told(place, capsys, *words)["new"]
+    assert place.call("show", run_id) == 0
+    out = capsys.readouterr().out
+    assert "completed" in out
+    assert max(map(len, out.splitlines())) <= 80
+    shown = told(place, capsys, "show", run_id)["hosted"]
+    assert (shown["provider"], shown["status"]) == (provider, "succeeded")
+
+
+def test_deployments_are_hours_of_hosting_once(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(SHAPES / "fireworks_deployment.json")
+    words = ("jobs", "import", path, "--provider", "fireworks", "--hosting")
+    assert place.call(*words) == 0
+    assert capsys.readouterr().out == "Jobs: 0 new, 0 updated, 0 known; 1 day(s) of hosting.\n"
+    assert told(place, capsys, *words)["hosting_days"] == 0
+    (row,) = told(place, capsys, "usage", "list")["usage"]
+    assert (row["meter"], row["quantity"]) == ("host_hour", "144")  # a day, 3 replicas of 2 GPUs
+
+
+def test_deployments_of_a_provider_without_any_are_refused(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = file(tmp_path, plain("openai_succeeded"))
+    assert place.call("jobs", "import", path, "--provider", "openai", "--hosting") == 2
+    assert "those of azure, fireworks can" in capsys.readouterr().err
+
+
+def test_the_project_of_the_command_pays(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = file(tmp_path, plain("openai_succeeded"))
+    assert place.call("jobs", "import", path, "--provider", "openai", "--project", "chat") == 0
+    (row,) = told(place, capsys, "usage", "list", "--project", "chat")["usage"]
+    assert (row["project"], row["quantity"]) == ("chat", "300000")
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"\xff\xfe{"])
+def test_a_file_without_a_job_says_so(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    path = tmp_path / "jobs.json"
+    path.write_bytes(content)
+    assert place.call("jobs", "import", str(path), "--provider", "openai") in {1, 2}
+    err = capsys.readouterr().err
+    assert "no UTF-8" in err if content.startswith(b"\xff") else "there is no job in it" in err
+    assert "Traceback" not in err
+
+
+def test_beside_an_agent_the_agent_books(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with agent(tmp_path) as node:
+        node.hear("reading")
+        place = Place(tmp_path, METER_HOME=str(node.home), METER_SOCKET=node.socket)
+        path = file(tmp_path, plain("openai_succeeded"), plain("openai_rft"))
+        words = ("jobs", "import", path, "--provider", "openai")
+        assert told(place, capsys, *words)["new"] == [RUN, "openai:ftjob-rft"]
+        assert told(place, capsys, *words)["known"] == 2
+        assert tokens(place, capsys) == 300_000  # RFT is billed by the hour
+
+
+# --- sync
+
+
+def sync(place: Place, api: Api, *words: str) -> int:
+    return place.call("jobs", "sync", "--provider", "openai", "--base-url", api.url, *words)
+
+
+def stopped(place: Place, api: Api) -> Path:
+    """A sync of four jobs that stopped after two; the file of its cursor."""
+    served(api, *(plain("openai_succeeded", id=f"ftjob-{n}") for n in range(4)))
+    api.most = 2
+    api.always = lambda asked: Fault(500, b"{}", STAYS) if "after" in asked.query else None
+    assert sync(place, api) == 1
+    (cursor,) = place.home.glob("*.cursor")
+    return cursor
+
+
+def test_all_pages_are_booked_and_asked_again_only_what_is_open(
+    place: Place, api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs = [plain("openai_succeeded", id=f"ftjob-{n}") for n in range(5)]
+    served(api, *jobs, plain("openai_running"))
+    api.most = 2
+    assert sync(place, api) == 0
+    assert capsys.readouterr().out.startswith("Jobs: 6 new, 0 updated, 0 known.")
+    assert tokens(place, capsys) == 5 * 300_000
+    served(api, *jobs, plain("openai_succeeded", id="ftjob-run"))
+    assert sync(place, api) == 0
+    assert capsys.readouterr().out.startswith("Jobs: 0 new, 1 updated, 0 known.")
+    assert tokens(place, capsys) == 6 * 300_000
+
+
+def test_an_interrupted_sync_goes_on_and_books_nothing_twice(
+    place: Place, api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs = [plain("openai_succeeded", id=f"ftjob-{n}") for n in range(6)]
+    served(api, *jobs)
+    api.most = 2
+    stays = Fault(500, b"{}", STAYS)
+    api.always = lambda asked: stays if asked.query.get("after") == "ftjob-1" else None
+    assert sync(place, api) == 1
+    out, err = capsys.readouterr()
+    assert (out, "answers 500" in err) == ("", True)
+    assert "it goes on from where it was" in err
+    (cursor,) = place.home.glob("*.cursor")
+    assert CANARY not in cursor.read_text()
+    assert tokens(place, capsys) == 2 * 300_000
+    api.always = lambda _asked: None
+    api.asked.clear()
+    assert sync(place, api) == 0
+    assert capsys.readouterr().out.startswith("Jobs: 4 new, 0 updated, 0 known.")
+    listed = [asked.query for asked in api.asked if asked.path == JOBS]
+    assert [query.get("after") for query in listed] == ["ftjob-1", "ftjob-3"]
+    assert not cursor.exists()
+    assert tokens(place, capsys) == 6 * 300_000
+    assert sync(place, api) == 0
+    assert tokens(place, capsys) == 6 * 300_000
+
+
+def test_a_place_that_the_provider_knows_no_more_is_left_for_the_beginning(
+    place: Place, api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Page tokens expire, and jobs are deleted: the same command must not fail for ever."""
+    stopped(place, api)
+    gone = Fault(400, b'{"error": {"code": "invalid_request"}}')
+    api.always = lambda asked: gone if asked.query.get("after") == "ftjob-1" else None
+    api.lists[JOBS] = api.lists[JOBS][:2]
+    assert sync(place, api) == 0
+    assert capsys.readouterr().out == "Jobs: 0 new, 0 updated, 0 known.\n"
+    assert not list(place.home.glob("*.cursor"))
+
+
+@pytest.mark.parametrize("words", [("--since", "2020-01-01"), ("--base-url", "other")])
+def test_another_question_begins_at_the_beginning(
+    place: Place, api: Api, capsys: pytest.CaptureFixture[str], words: tuple[str, str]
+) -> None:
+    stopped(place, api)
+    capsys.readouterr()
+    api.always = lambda _asked: None
+    api.asked.clear()
+    others = [api.url + "/v1" if word == "other" else word for word in words]
+    assert sync(place, api, *others) == 0
+    assert capsys.readouterr().out.startswith("Jobs: 2 new")
+    assert "after" not in api.asked[0].query
+
+
+def test_a_cursor_that_is_none_is_left_aside(
+    place: Place, api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cursor = stopped(place, api)
+    first = cursor.read_bytes().splitlines()[0]
+    api.always = lambda _asked: None
+    for text in (b"", b"\xff", b'["together",0,null]', b"[[[["):
+        for before in (b"", first + b"\n"):
+            cursor.write_bytes(before + text)
+            assert sync(place, api) == 0
+    assert "Jobs: 2 new" in capsys.readouterr().out
+
+
+def test_since_leaves_out_what_ended_before(
+    place: Place, api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served(api, plain("openai_succeeded"), plain("openai_running"))
+    assert sync(place, api, "--since", "2026-02-01") == 0
+    assert "meter show openai:ftjob-run" in capsys.readouterr().out
+    assert tokens(place, capsys) == 0
+    assert sync(place, api, "--since", "yesterday") == 2
+    assert "--since" in capsys.readouterr().err
+
+
+def test_an_entry_that_cannot_be_read_is_named_and_the_others_booked(
+    place: Place, api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served(api, plain("openai_succeeded"), {**plain("openai_failed"), "status": 7})
+    assert sync(place, api) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith("Jobs: 1 new")
+    assert "meter: not taken: " in err
+    assert "not taken: 1 of the entries" in err
+
+
+def test_a_job_whose_details_may_not_be_read_is_booked_and_told(
+    place: Place, api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served(api, plain("openai_succeeded"))
+    del api.singles[f"{JOBS}/ftjob-sft/checkpoints"]
+    assert sync(place, api) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("Jobs: 1 new")
+    assert "booked, but not all that belongs to it could be read: ftjob-sft: OpenAI" in err
+    assert "details_missing" in told(place, capsys, "show", RUN)["hosted"]["flags"]
+
+
+def test_without_a_key_its_variable_is_named(
+    tmp_path: Path, api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = Place(tmp_path)
+    assert sync(place, api) == 2
+    assert "OPENAI_API_KEY is not set" in capsys.readouterr().err
+    assert api.asked == []
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_without_rights_is_told_what_it_needs(
+    place: Place, api: Api, capsys: pytest.CaptureFixture[str], status: int
+) -> None:
+    api.always = lambda _asked: Fault(status, json.dumps({"error": {"message": CANARY}}).encode())
+    assert sync(place, api) == 1
+    out, err = capsys.readouterr()
+    assert "api.fine_tuning.jobs.read" in err
+    assert CANARY not in out + err
+
+
+@pytest.mark.parametrize("words", [(), ("--json",), ("--debug",)])
+def test_the_key_is_in_no_output_and_in_no_file(
+    tmp_path: Path, api: Api, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    key = tmp_path / "key"
+    key.write_text(f"{CANARY}\n")
+    place = Place(tmp_path)
+    served(api, *(plain("openai_succeeded", id=f"ftjob-{n}") for n in range(4)))
+    api.most = 2
+    api.always = lambda asked: Fault(500, b"{}", STAYS) if "after" in asked.query else None
+    assert sync(place, api, "--key-file", str(key), *words) == 1
+    first = capsys.readouterr()
+    kept = [path.read_bytes() for path in place.home.rglob("*") if path.is_file()]
+    api.always = lambda _asked: None
+    assert sync(place, api, "--key-file", str(key), *words) == 0
+    second = capsys.readouterr()
+    kept += [path.read_bytes() for path in place.home.rglob("*") if path.is_file()]
+    assert all(asked.headers["authorization"] == f"Bearer {CANARY}" for asked in api.asked)
+    assert len(kept) >= 3  # ledger and cursor, then the ledger
+    assert all(CANARY.encode() not in content for content in kept)
+    assert CANARY not in first.out + first.err + second.out + second.err
+
+
+def test_beside_an_agent_its_home_needs_no_folder_of_ours(
+    tmp_path: Path, api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served(api, *(plain("openai_succeeded", id=f"ftjob-{n}") for n in range(4)))
+    api.most = 2
+    (tmp_path / "node").mkdir()
+    with agent(tmp_path / "node") as node:
+        node.hear("reading")
+        place = Place(tmp_path, METER_SOCKET=node.socket, **VARIABLES)
+        assert not place.home.exists()
+        assert sync(place, api) == 0
+        assert capsys.readouterr().out.startswith("Jobs: 4 new")
+        assert sync(place, api) == 0
+        assert capsys.readouterr().out.startswith("Jobs: 0 new")
+        assert tokens(place, capsys) == 4 * 300_000
+
+
+def test_an_address_without_https_is_asked_nothing(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("jobs", "sync", "--provider", "openai", "--base-url", "http://example.org")
+    assert place.call(*words) == 2
+    assert "https" in capsys.readouterr().err
+
+
+def test_an_unknown_provider_is_wrong_usage(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert place.call("jobs", "sync", "--provider", "nobody") == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
