@@ -10,7 +10,7 @@
 -- column  model        VARCHAR        : as the provider calls it
 -- column  meter        VARCHAR        : what was counted
 -- column  currency     VARCHAR        : null where nothing has a price
--- column  quantity     DECIMAL(38,4)  : null where the provider does not say
+-- column  quantity     DECIMAL(38,6)  : null where the provider does not say
 -- column  event_count  DECIMAL(38,0)  : events
 -- column  amount       DECIMAL(38,9)  : in the currency
 SELECT

@@ -8,7 +8,7 @@
 -- column  provider       VARCHAR        : who hosts
 -- column  project        VARCHAR        : that pays
 -- column  model          VARCHAR        : as the provider calls it
--- column  quantity       DECIMAL(38,4)  : hours, of all its units
+-- column  quantity       DECIMAL(38,6)  : hours, of all its units
 -- column  event_count    DECIMAL(38,0)  : events
 -- column  currency       VARCHAR        : null if no price is known
 -- column  amount         DECIMAL(38,9)  : in the currency
