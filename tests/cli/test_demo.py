@@ -59,6 +59,28 @@ def test_the_demo_says_where_the_report_is_and_that_it_is_simulated(
     assert report.count("<svg") == 2
 
 
+def test_the_demo_has_a_hosted_job_and_its_usage_beside_the_gpu_run(
+    shown: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, done = shown
+    assert "Jobs: 1 new" in done.stdout
+    assert "Usage: 40 new" in done.stdout
+    variables = variables_of(folder) | {"METER_HOME": str(folder / "d" / "home")}
+    del variables["METER_CONFIG"], variables["METER_ZONE"]
+    told = subprocess.run(
+        [sys.executable, "-m", "meter", "runs", "--costs", "--json"],
+        env=variables,
+        capture_output=True,
+        check=True,
+    )
+    by_place = {row["where"]: row for row in json.loads(told.stdout)["costs"]}
+    hosted = by_place["openai"]
+    assert hosted["trained_tokens"] == 300_000
+    assert [one["value"] for one in hosted["money"]] == ["0.9"]
+    assert 0 < hosted["energy_kwh"]["low"] < hosted["energy_kwh"]["high"]
+    assert by_place["own GPUs"]["energy_kwh"]["value"] > 0
+
+
 def test_the_demos_document_is_simulated_and_has_energy_cost_and_carbon(
     shown: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
