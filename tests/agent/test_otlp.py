@@ -112,6 +112,6 @@ def test_n23_gauges_are_refused_with_a_reason(node: Agent) -> None:
     assert quantities(node) == {}
 
 
-@pytest.mark.parametrize("body", [[], {"resourceSpans": 1}, "x"])
-def test_a_body_that_is_no_telemetry_is_refused(node: Agent, body: object) -> None:
-    assert node.ask("POST", TRACES, body)[0] == 422
+def test_a_body_that_is_no_telemetry_is_refused(node: Agent) -> None:
+    for body in ([], {"resourceSpans": 1}, "x"):
+        assert node.ask("POST", TRACES, body)[0] == 422

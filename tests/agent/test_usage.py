@@ -139,23 +139,23 @@ def test_gzip_is_taken_and_what_is_none_refused(node: Agent) -> None:
     assert "unpacked" in answer["detail"]
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"", b"{", b"[1", b"\xff\xfe", b'{"id":NaN}', b"1", b'"x"', b"[" * 2_000,
-        b'{"id":"1","id":"2"}', json.dumps({**EVENT, "quantity": 2**63}).encode(),
-        json.dumps(EVENT).replace("1000", "1e400").encode(),
-        json.dumps({**EVENT, "at": "1970-01-01T00:00:00Z"}).encode(),
-        json.dumps({**EVENT, "at": "2100-01-01T00:00:00Z"}).encode(),
-        json.dumps({**RESPONSE, "created": 4_102_444_800}).encode(),
-        json.dumps({"provider": "anthropic", "response": RESPONSE}).encode(),
-    ],
+BAD = (
+    b"", b"{", b"[1", b"\xff\xfe", b'{"id":NaN}', b"1", b'"x"', b"[" * 2_000,
+    b'{"id":"1","id":"2"}', json.dumps({**EVENT, "quantity": 2**63}).encode(),
+    json.dumps(EVENT).replace("1000", "1e400").encode(),
+    json.dumps({**EVENT, "at": "1970-01-01T00:00:00Z"}).encode(),
+    json.dumps({**EVENT, "at": "2100-01-01T00:00:00Z"}).encode(),
+    json.dumps({**RESPONSE, "created": 4_102_444_800}).encode(),
+    json.dumps({"provider": "anthropic", "response": RESPONSE}).encode(),
 )  # fmt: skip
-def test_bad_input_is_refused_with_a_reason_and_nothing_is_kept(node: Agent, body: bytes) -> None:
-    status, answer = post(node, body)
-    assert status == 422, answer
-    assert answer["detail"]
-    assert CANARY not in json.dumps(answer)
+
+
+def test_bad_input_is_refused_with_a_reason_and_nothing_is_kept(node: Agent) -> None:
+    for body in BAD:
+        status, answer = post(node, body)
+        assert status == 422, (body[:80], answer)
+        assert answer["detail"]
+        assert CANARY not in json.dumps(answer)
     assert usage(node) == {}
 
 

@@ -98,7 +98,7 @@ usages = st.builds(
     run_id=st.sampled_from([None, "01RUN0"]),
 )
 batches = st.lists(st.lists(usages, max_size=6), max_size=6)
-LAWS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+LAWS = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def stored(reader: Reader) -> Counter:

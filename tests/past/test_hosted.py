@@ -81,7 +81,7 @@ tellings = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tellings)
 def test_however_often_a_job_is_told_its_usage_and_energy_count_once(told) -> None:
     book = Book()
