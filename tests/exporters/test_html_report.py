@@ -379,3 +379,31 @@ def test_of_many_epochs_the_last_are_shown_and_the_others_counted() -> None:
     made["epochs"] = [{**made["epochs"][0], "epoch": n, "to": float(n)} for n in range(1, 71)]
     words = " ".join(Shape(html_report.export(made, ()).decode()).words)
     assert "And 20 before them" in words
+
+
+HOSTED = {
+    "provider": "openai", "job_id": "ftjob-1", "status": "succeeded", "base_model": "gpt-4o-mini",
+    "tuned_model": None, "training": "sft", "adapter": None,
+    "estimates": [
+        {"tier": 2, "low_j": 0.0, "mid_j": None, "high_j": 7.2e7, "booked": False,
+         "reason": "the time that it took"},
+        {"tier": 3, "low_j": 3.6e3, "mid_j": 3.6e4, "high_j": 3.6e5, "booked": True,
+         "reason": "its tokens"},
+        {"tier": 4, "low_j": 0.0, "mid_j": None, "high_j": 0.0, "booked": False,
+         "reason": "nothing was told"},
+    ],
+    "cost_per_million_trained_tokens": [{"currency": "USD", "value": "3.000000"}],
+    "break_even": [{"currency": "USD", "requests": 40, "cost": "0.01",
+                    "break_even_requests": 3511.0}],
+}  # fmt: skip
+
+
+def test_a_hosted_job_is_told_with_each_tier_and_what_it_stands_on() -> None:
+    page = html_report.export({**document(), "hosted": HOSTED}, ()).decode()
+    text = " ".join(" ".join(Shape(page).words).split())
+    assert "became no model; succeeded" in text
+    assert "at most 20.0 kWh 0 J to 20.0 kWh the time that it took" in text
+    assert "10.0 Wh 3.60 kJ to 100 Wh its tokens The run's energy stands on this." in text
+    assert "not known nothing was told" in text
+    assert "as much as 3,511 requests" in text
+    assert "The job at its provider" not in html_report.export(document(), ()).decode()
