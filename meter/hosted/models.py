@@ -15,6 +15,8 @@ def base_model(model: str) -> str | None:
     Read are ``ft:BASE:ORG:SUFFIX:ID`` (also with an empty suffix, also of a checkpoint), the
     older ``BASE:ft-ORG``, Azure's ``BASE.ft-HASH`` and Bedrock's ARNs of custom models.
     """
+    if "ft" not in model and _BEDROCK_TUNED not in model:
+        return None  # most models, and quickly
     name = model.rpartition("/")[2] if f"/{_TUNED}" in model else model
     if name.startswith(_TUNED):
         return name[len(_TUNED) :].partition(":")[0] or None

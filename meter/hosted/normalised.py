@@ -142,18 +142,16 @@ def _needed(raw: Mapping[str, object], name: str) -> object:
 
 
 def _needed_text(raw: Mapping[str, object], name: str, most: int) -> str:
-    return _checked(_needed(raw, name), name, most)
+    return _text(raw, name, most) or str(_needed(raw, name))
 
 
 def _text(raw: Mapping[str, object], name: str, most: int) -> str | None:
     value = raw.get(name)
-    return None if value is None else _checked(value, name, most)
-
-
-def _checked(value: object, name: str, most: int) -> str:
+    if value is None:
+        return None
     if not isinstance(value, str):
         raise UsageError(f'"{name}" is no text', "write it in quotes")
-    if value and len(value) <= most and value.isprintable() and not value.isspace():
+    if 0 < len(value) <= most and value.isprintable() and not value.isspace():
         return value
     return check_name(f'"{name}"', value, most)
 

@@ -137,8 +137,8 @@ def _usage(span: Mapping[str, object], told: Attributes, now_us: int) -> Usage:
     counted = _split(told)
     at_us, flags = _at(span, now_us)
     extra = {
-        "response_id": text(told, _RESPONSE_ID),
-        "operation": text(told, OPERATION),
+        "response_id": fields.word(told.get(_RESPONSE_ID)),
+        "operation": fields.word(told.get(OPERATION)),
         "reasoning_tokens": _count(told, _REASONING),
         **dict(counted.told),
     }

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from meter.errors import UsageError
 from meter.hosted import otlp
-from tests.hosted.recorded import MARCH_US, NAMES, NOW_US, meters, recorded
+from tests.hosted.recorded import CANARY, MARCH_US, NAMES, NOW_US, meters, recorded
 
 TRACE = "5b8efff798038103d269b633813fc60c"
 
@@ -61,6 +61,14 @@ def test_counts_of_the_outer_one_are_kept_where_the_inner_has_none() -> None:
     spans_of(raw)[:] = [outer, {**silent, "parentSpanId": outer["spanId"]}]
     (usage,) = otlp.spans(raw, NOW_US)
     assert usage.id == f"{TRACE}:{outer['spanId']}"
+
+
+def test_prose_in_an_attribute_that_is_kept_is_left_out() -> None:
+    raw = recorded("otlp_spans")
+    for one in spans_of(raw)[1]["attributes"]:
+        if one["key"] in {"gen_ai.operation.name", "gen_ai.response.id"}:
+            one["value"] = {"stringValue": f"{CANARY} what a user wrote"}
+    assert CANARY not in repr(otlp.spans(raw, NOW_US))
 
 
 def test_a_failed_call_without_counts_used_nothing() -> None:

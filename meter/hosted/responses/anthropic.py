@@ -70,7 +70,7 @@ def _tier(usage: Mapping[str, object]) -> str | None:
 
 def _told(usage: Mapping[str, object]) -> dict[str, object]:
     return {
-        "speed": fields.text(usage, "speed"),
+        "speed": fields.word(usage.get("speed")),
         **fields.counts(fields.mapping(usage, _OUTPUT), ("thinking_tokens",)),
         **fields.counts(fields.mapping(usage, _TOOLS), _TOLD_TOOLS),
     }

@@ -9,11 +9,14 @@ from meter.errors import UsageError
 from meter.hosted import numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
+    from decimal import Decimal
 
 _NESTED = 4  # usage nests two deep; beyond this it is no usage
 _MOST_LEFT = 32
+_MOST_DIGITS = 30
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_WORD = re.compile(r"[A-Za-z0-9_.:/-]{1,128}")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -49,6 +52,11 @@ def text(raw: Mapping[str, object], *names: str) -> str | None:
     return None
 
 
+def word(value: object) -> str | None:
+    """A text if it is a provider's term such as ``ON_DEMAND``; prose is none."""
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else None
+
+
 def count(raw: Mapping[str, object], *names: str) -> int | None:
     """The first whole number of these names; raises UsageError for what is no count."""
     for name in names:
@@ -69,10 +77,8 @@ def left_over(usage: Mapping[str, object], known: frozenset[str]) -> dict[str, s
     Zeros are left out, and so is all that is not a number, since it could be a user's text.
     """
     found: dict[str, str] = {}
-    for name, value in _numbers(usage, "", _NESTED):
-        if name not in known and value and len(found) < _MOST_LEFT:
-            found[name] = value
-    return found
+    _gather(usage, "", known, found, _NESTED)
+    return found if len(found) <= _MOST_LEFT else dict(sorted(found.items())[:_MOST_LEFT])
 
 
 def snake_case(raw: Mapping[str, object]) -> dict[str, object]:
@@ -80,14 +86,21 @@ def snake_case(raw: Mapping[str, object]) -> dict[str, object]:
     return {_HUMP.sub("_", name).lower(): value for name, value in raw.items()}
 
 
-def _numbers(raw: Mapping[str, object], path: str, depth: int) -> Iterator[tuple[str, str]]:
-    for name in sorted(raw):
-        value = raw[name]
+def _gather(
+    raw: Mapping[str, object], path: str, known: frozenset[str], found: dict[str, str], depth: int
+) -> None:
+    for name, value in raw.items():
+        where = path + name
+        if value is None or where in known or isinstance(value, str):
+            continue
         if not _NAME.fullmatch(name):
             continue
-        if isinstance(value, dict) and depth > 1:
-            yield from _numbers(value, f"{path}{name}.", depth - 1)
-        elif not isinstance(value, str):
-            number = numbers.number_of(value)
-            if number is not None and number.is_finite() and number and abs(number.adjusted()) < 30:
-                yield f"{path}{name}", str(number)
+        if isinstance(value, dict):
+            if depth > 1:
+                _gather(value, f"{where}.", known, found, depth - 1)
+        elif (number := numbers.number_of(value)) and _is_kept(number):
+            found[where] = str(number)
+
+
+def _is_kept(number: Decimal) -> bool:
+    return number.is_finite() and abs(number.adjusted()) < _MOST_DIGITS

@@ -44,7 +44,7 @@ def read(raw: Mapping[str, object]) -> list[Answer]:
             at=whole.get("create_time"),
             model=fields.text(whole, "model_version"),
             service_tier=_tier(fields.text(usage, "service_tier"), traffic),
-            told={"traffic_type": traffic, **fields.counts(usage, _TOLD), **left},
+            told={"traffic_type": fields.word(traffic), **fields.counts(usage, _TOLD), **left},
             flags=(UNKNOWN_FIELDS,) if left else (),
         )
     ]

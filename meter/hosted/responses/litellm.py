@@ -87,4 +87,4 @@ def _model(raw: Mapping[str, object]) -> str | None:
 def _told(raw: Mapping[str, object]) -> dict[str, object]:
     """What litellm thinks that the call cost, to be compared with ours, and its kind."""
     cost = fields.left_over({"response_cost": raw.get("response_cost")}, frozenset())
-    return {"call_type": fields.text(raw, "call_type"), **cost}
+    return {"call_type": fields.word(raw.get("call_type")), **cost}
