@@ -294,10 +294,11 @@ class Dying(Session):
         if when == "before":
             raise duckdb.FatalException("Failed: database has been invalidated")
         before = self.seq
-        super().commit(batches)
+        outcomes = super().commit(batches)
         if when == "after":
             self.seq = before
             raise duckdb.FatalException("Transaction COMMIT succeeded and is durable, but ...")
+        return outcomes
 
 
 @pytest.mark.parametrize(
