@@ -20,6 +20,10 @@ BUDGETS = 20
 """Most budgets of one run: one of each unit."""
 LINKS = 20
 """Most ids of others that a run is registered with."""
+STEPS = 10**12
+"""Most steps of a run: beyond, it is a sentinel or a slip."""
+TRAINED_TOKENS = 10**13
+"""Most tokens that a run may tell: what the ledger's counters hold."""
 LINGER_S = 86_400.0
 BODY_BYTES = 1 << 20
 """Largest body of a request."""

@@ -70,8 +70,8 @@ Told = Annotated[
 ]
 Instant = Annotated[int, Field(ge=0, le=_BIGINT)]
 Count = Annotated[int, Field(ge=0, le=_BIGINT)]
-Steps = Annotated[int, Field(ge=0, le=10**12)]  # beyond, it is a sentinel or a slip: no training
-Tokens = Annotated[int, Field(ge=0, le=10**13)]  # what the ledger's counters hold
+Steps = Annotated[int, Field(ge=0, le=limits.STEPS)]
+Tokens = Annotated[int, Field(ge=0, le=limits.TRAINED_TOKENS)]
 
 
 def _boot_ns() -> int:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
-from meter import links
+from meter import limits, links
 from meter.errors import UsageError
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
     from typing import Any
 
-MOST = 2**63 - 1
 MOST_EPOCH = 1_000_000
 PHASE_CHARS = 200
 
@@ -30,9 +29,9 @@ def told(
     """The mark as it is told; raises WrongMarkError."""
     made: dict[str, Any] = {"at_ns": at_ns}
     if step is not None:
-        made["step"] = step if type(step) is int and 0 <= step <= MOST else _count(step)
+        made["step"] = _count(step, limits.STEPS)
     if tokens is not None:
-        made["tokens"] = tokens if type(tokens) is int and 0 <= tokens <= MOST else _count(tokens)
+        made["tokens"] = _count(tokens, limits.TRAINED_TOKENS)
     if epoch is not None:
         made["epoch"] = _number(epoch, MOST_EPOCH - 1, _EPOCH_PLACES)
     if fraction is not None:
@@ -58,9 +57,11 @@ def linked(source: object, foreign_id: object) -> dict[str, str]:
         raise WrongMarkError from None
 
 
-def _count(value: object) -> int:
+def _count(value: object, most: int) -> int:
+    if type(value) is int and 0 <= value <= most:  # what nearly all are, in the shortest time
+        return value
     number = _plain(value)
-    if not 0 <= number <= MOST or int(number) != number:
+    if not 0 <= number <= most or int(number) != number:
         raise WrongMarkError
     return int(number)
 

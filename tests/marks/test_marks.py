@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import meter
@@ -181,7 +181,7 @@ def test_a_batch_that_is_too_large_is_told_in_halves(told: FakeAgent) -> None:
 
 def test_the_longest_batch_is_below_the_agents_limit() -> None:
     longest = max(
-        (checked.told(2**63 - 1, 2**63 - 1, 999_999, char * 200, 2**63 - 1, 1)
+        (checked.told(2**63 - 1, limits.STEPS, 999_999, char * 200, limits.TRAINED_TOKENS, 1)
          for char in ("\U0001f600", '"', "\\", "é")),
         key=lambda mark: len(client._request_bytes("POST", "/", mark)),
     )  # fmt: skip
@@ -313,6 +313,8 @@ anything = st.one_of(
 )  # fmt: skip
 
 
+@example((1_000_000_000_001, None, None, None, None))
+@example((None, None, None, 10**13 + 1, None))
 @given(st.tuples(anything, anything, anything, anything, anything))
 def test_whatever_is_marked_is_a_mark_that_the_agent_takes_or_a_wrong_one(values) -> None:
     from meter.agent.requests import NewMark
