@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import http.client
 import json
 import resource
+import socket
 import subprocess
 import sys
 import tempfile
@@ -57,6 +59,15 @@ def posted(port: int, count: int) -> float:
     return count / (time.perf_counter() - began)
 
 
+def _await(port: int) -> None:
+    """Until somebody listens there."""
+    for _ in range(200):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.05)
+    raise SystemExit(f"nobody listens at port {port}")
+
+
 def _post_all(port: int, bodies: list[str]) -> None:
     made = http.client.HTTPConnection("127.0.0.1", port)
     for body in bodies:
@@ -99,6 +110,7 @@ def main() -> None:
             table.add(f"{what}: {count:,} lines", f"{taken:.1f} s, {memory:.0f} MB")
         with agent(folder, "--listen", "127.0.0.1:19851") as node:
             node.hear("reading")
+            _await(19851)
             few = QUICK_POSTED if options.quick else POSTED
             rate = posted(19851, few)
             table.add(f"{few:,} over HTTP in hundreds, {CLIENTS} clients", f"{rate:,.0f} events/s")
