@@ -237,15 +237,6 @@ class Estimate:
         return self.tier != NO_NUMBER
 
 
-@dataclass(frozen=True, slots=True)
-class JobFacts:
-    """A job with what belongs to it."""
-
-    job: HostedJob
-    hosting: tuple[Hosting, ...] = ()
-    estimates: tuple[Estimate, ...] = ()
-
-
 def as_told(fields: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
     """Allow-listed fields as sorted pairs of text; those that are None are left out."""
     return tuple(sorted((name, str(value)) for name, value in fields.items() if value is not None))

@@ -8,6 +8,8 @@ TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+DEFAULT_PROJECT = "default"
+"""The project of what names none, where none is configured."""
 NAME_CHARS = 200
 """Longest name of a run or project."""
 RUN_ID_CHARS = 128

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from meter.errors import LedgerError, UsageError
 from meter.hosted.moments import told_us
 from meter.hosted.reading import BESIDE, Context, normalised, read
-from meter.ledger.hosted_rows import NO_PROJECT, event_key
+from meter.ledger.hosted_rows import event_key
+from meter.limits import DEFAULT_PROJECT
 from meter.model import Outcome
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def event_json(event: Usage) -> dict[str, Any]:
     return {
         "source": event.source, "id": event.id, "at": f"{timestamp(event.at_us).isoformat()}Z",
         "provider": event.provider, "model": event.model,
-        "project": event.project or event.pays or NO_PROJECT,
+        "project": event.project or event.pays or DEFAULT_PROJECT,
         "run": event.run_id, "region": event.region, "service_tier": event.service_tier,
         "quantities": {
             one.meter.value: None if one.amount is None else f"{one.amount.normalize():f}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from meter.errors import LedgerError
 from meter.hosted.wire import hosting_of, job_of
 from meter.ledger import usage
+from meter.limits import DEFAULT_PROJECT
 from meter.otlp_intake import OtlpIntake
 from meter.past.hosted_judging import judge_of
 from meter.past.hosted_taking import JobsTaken, JobsTold, open_jobs, take_jobs
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from meter.ledger import Ledger
     from meter.otlp_intake import Telemetry
     from meter.usage_intake import Answer
-
-DEFAULT_PROJECT = "default"
 
 
 class HostedDesk:

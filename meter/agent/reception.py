@@ -19,6 +19,7 @@ from meter.agent.mark_intake import MarkIntake
 from meter.agent.requests import NewLink
 from meter.agent.runs import Ending, LiveRun, Outcome, Wanted, attempt_id
 from meter.errors import AgentError, ConflictError
+from meter.limits import DEFAULT_PROJECT
 from meter.links import SOURCE_OF_ORIGIN
 from meter.model import Budget, Notice, Run, RunLink, RunStatus, Severity
 from meter.units import NS_PER_S
@@ -39,7 +40,6 @@ SCRAPED_NS = 120 * NS_PER_S
 """How long after a scrape another one is expected: two of the longest usual intervals."""
 SCRAPED_LINGER_NS = 60 * NS_PER_S
 """How long ended runs stay to be scraped where nobody said how long."""
-DEFAULT_PROJECT = "default"
 _NO_PAST: Mapping[str, Attempt] = MappingProxyType({})
 
 

@@ -136,7 +136,7 @@ def demo_command(session: Session, *, folder: str, seconds: float, gpus: str) ->
     _hosted(environment)
     shown = Path(folder)
     click.echo(
-        f"\nEverything above is SIMULATED. The same for your own job: meter run -- COMMAND\n"
+        f"\nEverything above is SIMULATED, or recorded. For your own job: meter run -- COMMAND\n"
         f"Report:  {shown / place.report.name}\n"
         f"More:    METER_HOME={quote(str(shown / place.home.name))} meter show last"
     )

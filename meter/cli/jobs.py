@@ -256,8 +256,8 @@ def _take(
             }
             told.add(target.post(PATH, body))
         return
-    from meter.agent.hosted_desk import DEFAULT_PROJECT  # noqa: PLC0415
     from meter.agent.http_jobs import answer  # noqa: PLC0415
+    from meter.limits import DEFAULT_PROJECT  # noqa: PLC0415
     from meter.past.hosted_judging import judge_of  # noqa: PLC0415
     from meter.past.hosted_taking import JobsTold, take_jobs  # noqa: PLC0415
 

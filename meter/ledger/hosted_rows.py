@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from meter.ledger.instants import hour_of, timestamp
+from meter.limits import DEFAULT_PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from meter.ledger.rows import Row
     from meter.model import RunEstimate, RunJob
 
-NO_PROJECT = "default"
 AT_RECEIVED = "at_received"
 """Flag of an event that nobody told the time of."""
 _BETWEEN = "\x1f"
@@ -76,7 +76,7 @@ def usage(value: Usage, key: int, sha256: str, seq: int, recorded: datetime) -> 
             value.adapter and value.adapter.value,
             value.parameters_b,
             value.context_tokens,
-            value.project or value.pays or NO_PROJECT,
+            value.project or value.pays or DEFAULT_PROJECT,
             value.run_id,
             _json_list(value.flags),
             _json_pairs(value.told),

@@ -45,7 +45,6 @@ ORIGIN = "past"
 NODE = "not metered"
 """Stands for the nodes of such a run, which nobody has seen."""
 
-_PROJECT = "default"
 _MJ_PER_WH = 3_600_000
 _MOST_PER_HOUR = 10**18
 _DURABLE_S = 20.0
@@ -211,7 +210,7 @@ def left_to_others(facts: Facts) -> list[Notice]:
 def project_of(stated: Statement, config: Config) -> str:
     """The project that pays; raises UsageError."""
     if stated.project is None:
-        return config.project or _PROJECT
+        return config.project or limits.DEFAULT_PROJECT
     return limits.check_name("the project", stated.project)
 
 
