@@ -74,7 +74,8 @@ def _tcp(listen: str, *, allow_remote: bool) -> socket.socket:
         )
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(found[0], socket.SOCK_STREAM)
+        # with its protocol told, asyncio sends the end of an answer without awaiting an ACK
+        listening = socket.socket(*found[:3])
     except OSError as error:
         raise AgentError(f"cannot listen on {listen} ({error.strerror})", "use --listen") from None
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

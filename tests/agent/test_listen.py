@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -49,6 +50,28 @@ def test_a_free_port_is_listened_on(tmp_path: Path) -> None:
     with sock:
         assert sock.getsockname()[1] > 0
         assert (answer.notices, answer.quiet) == ([], [])
+
+
+def test_no_part_of_an_answer_waits_for_an_ack_of_the_part_before(tmp_path: Path) -> None:
+    (sock,) = listen(config(tmp_path, "127.0.0.1:0"), Options()).sockets
+    assert asyncio.run(_sent_at_once(sock))
+
+
+async def _sent_at_once(sock: socket.socket) -> int:
+    """Whether connections that asyncio accepts there are without Nagle's delay."""
+    found: asyncio.Queue[int] = asyncio.Queue()
+
+    def accepted(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = writer.get_extra_info("socket")
+        found.put_nowait(peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    async with await asyncio.start_server(accepted, sock=sock):
+        _, asking = await asyncio.open_connection(*sock.getsockname())
+        told = await asyncio.wait_for(found.get(), 30)
+        asking.close()
+        await asking.wait_closed()
+        return told
 
 
 def test_a_taken_port_is_an_error_of_the_node_agent(
