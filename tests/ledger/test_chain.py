@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import signal
-from datetime import timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Context, Decimal
 from pathlib import Path
 
 import duckdb
@@ -179,6 +179,52 @@ def test_a_line_is_json_with_the_columns_places_and_instants_in_utc():
     row = (Decimal("-0.00"), timestamp(START_US), None, "")
     line = b'["t","0.000000000","2026-03-01T09:00:00.000000Z",null,""]'
     assert form.line(row) == line
+
+
+_KINDS = {
+    "VARCHAR": st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(["]\n[", "\r"]),
+    "BIGINT": st.integers(-(2**63), 2**63 - 1),
+    "DOUBLE": st.floats(allow_nan=False, allow_infinity=False),
+    "BOOLEAN": st.booleans(),
+    "TIMESTAMP": st.integers(0, 2**50).map(timestamp),
+    "DECIMAL(38,0)": st.integers(0, 10**38 - 1),
+    "DECIMAL(18,6)": st.integers(-(10**12), 10**12) | st.decimals(-(10**9), 10**9, places=9),
+}
+
+
+@st.composite
+def tables(draw) -> tuple[Form, list[tuple[object, ...]]]:
+    kinds = draw(st.lists(st.sampled_from(sorted(_KINDS)), min_size=1, max_size=6))
+    form = Form.of("t", {f"c{place}": kind for place, kind in enumerate(kinds)})
+    values = st.tuples(*(st.none() | _KINDS[kind] for kind in kinds))
+    return form, draw(st.lists(values, max_size=8))
+
+
+def as_documented(form: Form, row: tuple[object, ...]) -> bytes:
+    """A row's line, written value by value, as docs/audit.md has it."""
+    values: list[object] = [form.table, *row]
+    for place, step in form.special:
+        if isinstance(value := row[place], datetime):
+            values[place + 1] = f"{value.isoformat(timespec='microseconds')}Z"
+        elif value is not None and step is not None:
+            kept = Decimal(value).quantize(step, ROUND_HALF_UP, Context(prec=60))
+            values[place + 1] = f"{kept:f}" if kept else f"{abs(kept):f}"
+    while values[-1] is None:
+        del values[-1]
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@given(tables())
+def test_rows_that_are_written_at_once_have_the_bytes_of_rows_written_one_by_one(made):
+    form, rows = made
+    assert form.lines(rows) == [form.line(row) for row in rows]
+    assert form.lines(rows) == [as_documented(form, row) for row in rows]
+
+
+def test_many_rows_keep_their_order_and_their_number():
+    form = Form.of("t", {"a": "BIGINT", "b": "VARCHAR"})
+    rows = [(number, None if number % 7 else "]\n[") for number in range(2_001)]
+    assert form.lines(rows) == [form.line(row) for row in rows]
 
 
 def test_every_table_is_in_the_chain_or_left_out_for_a_reason_and_hashed_as_it_is():
