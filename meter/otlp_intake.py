@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -65,8 +65,8 @@ class OtlpIntake:
         ]
         if not parts:
             return 0
-        event = replace(
-            series.usage, id=f"{beginning}{series.usage.at_us}", quantities=tuple(parts)
+        event = series.usage._replace(
+            id=f"{beginning}{series.usage.at_us}", quantities=tuple(parts)
         )
         stored = self._stored((event,))
         if stored:
@@ -90,5 +90,5 @@ class OtlpIntake:
         return self._totals[beginning]
 
     def _stored(self, events: tuple[Usage, ...]) -> int:
-        paying = tuple(replace(event, pays=self._project) for event in events)
+        paying = tuple(event._replace(pays=self._project) for event in events)
         return await_taken(self._ledger, paying).count(Outcome.STORED)

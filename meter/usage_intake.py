@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from meter.errors import LedgerError, UsageError
 from meter.hosted.moments import told_us
@@ -25,8 +24,7 @@ UNUSED = "unused"
 _DURABLE_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What became of one that was told; ``stored`` and ``given`` show a conflict's two sides."""
 
     outcome: str
@@ -38,6 +36,8 @@ class Answer:
 
     def json(self) -> dict[str, Any]:
         """As JSON, without what is not said."""
+        if self.reason is None:
+            return {"status": self.outcome, "source": self.source, "id": self.id}
         said = {
             "status": self.outcome, "source": self.source, "id": self.id, "reason": self.reason,
             "stored": self.stored, "given": self.given,
@@ -53,14 +53,14 @@ def usage_of(told: object, now_us: int, project: str | None) -> list[Usage]:
     if not isinstance(told, dict):
         raise UsageError("this is no JSON object", "send an event, or a provider's response")
     if "meter" in told and "response" not in told:
-        found = [normalised(told, now_us)]
-    elif isinstance(told.get("response"), dict) and told.keys() <= BESIDE:
+        return [normalised(told, now_us, project)]
+    if isinstance(told.get("response"), dict) and told.keys() <= BESIDE:
         found = read(told["response"], _beside(told, now_us))
     else:
         found = read(told, Context(now_us=now_us))
     if project is None:
         return found
-    return [replace(one, pays=project) for one in found]
+    return [one._replace(pays=project) for one in found]
 
 
 def _beside(told: Mapping[str, Any], now_us: int) -> Context:
@@ -92,7 +92,7 @@ def take_usage(
         events += found
     outcomes = await_taken(ledger, tuple(events))
     for place, event, outcome in zip(places, events, outcomes, strict=True):
-        answers[place].append(Answer(outcome.value, event.source, event.id))
+        answers[place].append(Answer(outcome, event.source, event.id))
     _show_conflicts(ledger, answers, places, events)
     return [_joined(found) for found in answers]
 
@@ -126,13 +126,13 @@ def _show_conflicts(
     ledger: Ledger, answers: list[list[Answer]], places: Sequence[int], events: Sequence[Usage]
 ) -> None:
     """Put both sides beside each conflict."""
+    if not any(one.outcome == Outcome.CONFLICT for found in answers for one in found):
+        return
     asked = {
         event_key(event.source, event.id)
         for place, event in zip(places, events, strict=True)
         if any(one.outcome == Outcome.CONFLICT for one in answers[place])
     }
-    if not asked:
-        return
     stored: dict[tuple[str, str], dict[str, Any]] = {}
     with ledger.reader() as reader:
         for row in reader.rows("report/usage_events", keys=sorted(asked)):
@@ -144,7 +144,7 @@ def _show_conflicts(
                 key = one.source, one.id
                 reason = "the id stands for other content; what was stored first holds"
                 shown = event_json(given[key])
-                found[index] = replace(one, reason=reason, stored=stored.get(key), given=shown)
+                found[index] = one._replace(reason=reason, stored=stored.get(key), given=shown)
 
 
 def _add(shown: dict[str, Any], row: Mapping[str, Any]) -> None:
@@ -177,6 +177,8 @@ def event_json(event: Usage) -> dict[str, Any]:
 
 def _joined(found: list[Answer]) -> Answer:
     """One answer for what one response told; of several events the worst."""
+    if len(found) == 1:
+        return found[0]
     if not found:
         return Answer(UNUSED, reason="nothing was used: the request failed")
     order = [INVALID, Outcome.CONFLICT.value, Outcome.STORED.value, Outcome.DUPLICATE.value]

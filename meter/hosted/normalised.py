@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
+from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meter.errors import UsageError
 from meter.hosted import moments, numbers, providers
@@ -50,32 +50,75 @@ _SECONDS_OF = MappingProxyType({
 })  # fmt: skip
 
 
-def normalised(raw: Mapping[str, object], now_us: int) -> Usage:
+class _Said(NamedTuple):
+    """What many events say alike, checked."""
+
+    source: str
+    provider: str
+    model: str
+    base_model: str | None
+    project: str | None
+    region: str | None
+    service_tier: str | None
+
+
+def normalised(raw: Mapping[str, object], now_us: int, pays: str | None = None) -> Usage:
     """Usage of a normalised event; raises UsageError naming the field that is wrong.
 
-    A million of them must be read in seconds, so what is rare is looked at apart.
+    ``pays`` is the project of an event that names none. A million of them must be read in
+    seconds, so what is rare is looked at apart, and what they say alike is checked once.
     """
-    provider = providers.spelled(_needed(raw, "provider"))
-    at_us, flags = moments.told_us(_needed(raw, "at"), now_us, '"at"')
+    get = raw.get
+    said = _alike(
+        get("source"), get("provider"), get("model"), get("project"), get("region"),
+        get("service_tier"),
+    )  # fmt: skip
+    at_us, flags = moments.told_us(_needed(get("at"), "at"), now_us, '"at"')
     quantity, rounded = _quantity(raw)
-    model = _needed_text(raw, "model", NAME_CHARS)
     if rounded or quantity is UNKNOWN:
         flags += (ROUNDED if rounded else USAGE_UNKNOWN,)
+    run = get("run")
     usage = Usage(
-        _text(raw, "source", NAME_CHARS) or provider,
-        _needed_text(raw, "id", ID_CHARS),
+        said.source,
+        _needed_text(get("id"), "id", ID_CHARS),
         at_us,
-        provider,
-        model,
+        said.provider,
+        said.model,
         (quantity,),
-        base_model(model),
-        _text(raw, "project", NAME_CHARS),
-        _run_id(raw),
-        _lower(_text(raw, "region", LABEL_CHARS)),
-        _lower(_text(raw, "service_tier", LABEL_CHARS)),
+        said.base_model,
+        said.project,
+        None if run is None else _run_id(run),
+        said.region,
+        said.service_tier,
         flags=flags,
+        pays=pays,
     )
     return usage if raw.keys() <= _USUAL else _with_rare(usage, raw)
+
+
+def _alike(*told: object) -> _Said:
+    try:
+        return _said_once(*told)
+    except TypeError:  # a list or an object, which no cache can hold
+        return _said(*told)
+
+
+def _said(*told: object) -> _Said:
+    source, provider, model, project, region, service_tier = told
+    spelled = providers.spelled(_needed(provider, "provider"))
+    named = _needed_text(model, "model", NAME_CHARS)
+    return _Said(
+        _text(source, "source", NAME_CHARS) or spelled,
+        spelled,
+        named,
+        base_model(named),
+        _text(project, "project", NAME_CHARS),
+        _lower(_text(region, "region", LABEL_CHARS)),
+        _lower(_text(service_tier, "service_tier", LABEL_CHARS)),
+    )
+
+
+_said_once = lru_cache(maxsize=1_024)(_said)
 
 
 def _with_rare(usage: Usage, raw: Mapping[str, object]) -> Usage:
@@ -83,9 +126,8 @@ def _with_rare(usage: Usage, raw: Mapping[str, object]) -> Usage:
     if not raw.keys() <= _KNOWN:
         raise _unknown(raw)
     context, parameters = raw.get("context_tokens"), raw.get("parameters_b")
-    return replace(
-        usage,
-        base_model=_text(raw, "base_model", NAME_CHARS) or usage.base_model,
+    return usage._replace(
+        base_model=_text(raw.get("base_model"), "base_model", NAME_CHARS) or usage.base_model,
         context_tokens=None if context is None else numbers.count(context, '"context_tokens"'),
         training=_word(raw, "training", Training),
         adapter=_word(raw, "adapter", Adapter),
@@ -96,7 +138,7 @@ def _with_rare(usage: Usage, raw: Mapping[str, object]) -> Usage:
 
 
 def _quantity(raw: Mapping[str, object]) -> tuple[Quantity, bool]:
-    name = _needed(raw, "meter")
+    name = _needed(raw.get("meter"), "meter")
     meter = _METERS.get(name) if isinstance(name, str) else None
     if meter is None:
         raise UsageError('"meter" is none that is known', f"give one of {', '.join(_METERS)}")
@@ -134,19 +176,17 @@ def _in_unit(amount: Decimal, meter: Meter, unit: object) -> Decimal:
     )
 
 
-def _needed(raw: Mapping[str, object], name: str) -> object:
-    value = raw.get(name)
+def _needed(value: object, name: str) -> object:
     if value is None:
         raise UsageError(f'"{name}" is missing', "give id, at, provider, model, meter, quantity")
     return value
 
 
-def _needed_text(raw: Mapping[str, object], name: str, most: int) -> str:
-    return _text(raw, name, most) or str(_needed(raw, name))
+def _needed_text(value: object, name: str, most: int) -> str:
+    return _text(value, name, most) or str(_needed(value, name))
 
 
-def _text(raw: Mapping[str, object], name: str, most: int) -> str | None:
-    value = raw.get(name)
+def _text(value: object, name: str, most: int) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
@@ -156,9 +196,8 @@ def _text(raw: Mapping[str, object], name: str, most: int) -> str | None:
     return check_name(f'"{name}"', value, most)
 
 
-def _run_id(raw: Mapping[str, object]) -> str | None:
-    run_id = _text(raw, "run", ID_CHARS)
-    return None if run_id is None else check_run_id('"run"', run_id)
+def _run_id(told: object) -> str:
+    return check_run_id('"run"', _needed_text(told, "run", ID_CHARS))
 
 
 def _lower(value: str | None) -> str | None:

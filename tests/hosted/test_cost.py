@@ -23,9 +23,8 @@ BOOK = prices_of_rows(bundled_prices().rows, Known(frozenset(), 0, NOW_US))
 
 
 def usage(provider: str, model: str, **changes) -> Usage:
-    return replace(
-        Usage("s", "1", NOW_US, provider, model, (Quantity(Meter.REQUEST, Decimal(1)),)), **changes
-    )
+    one = Usage("s", "1", NOW_US, provider, model, (Quantity(Meter.REQUEST, Decimal(1)),))
+    return one._replace(**changes)
 
 
 def the_price(told: Usage, meter: Meter):
@@ -70,13 +69,13 @@ def test_a_bracket_goes_up_to_its_end_and_an_unknown_size_is_in_none(billions, e
 def test_n12_reinforcement_is_by_the_hour():
     told = usage("openai", "o4-mini-2025-04-16", training=Training.RFT)
     assert cost(Decimal("1.53"), the_price(told, Meter.TRAIN_HOUR)) == Decimal(153)
-    assert matching(replace(told, training=Training.SFT), Meter.TRAIN_HOUR, BOOK) == ()
+    assert matching(told._replace(training=Training.SFT), Meter.TRAIN_HOUR, BOOK) == ()
 
 
 def test_n17_batches_are_at_half_the_price_at_any_date():
     told = usage("openai", "ft:gpt-4o-mini-2024-07-18:org::x", base_model="gpt-4o-mini-2024-07-18")
     standard = the_price(told, Meter.INPUT)
-    batch = the_price(replace(told, service_tier="batch", at_us=1), Meter.INPUT)
+    batch = the_price(told._replace(service_tier="batch", at_us=1), Meter.INPUT)
     assert batch.value * 2 == standard.value == Decimal("0.3")
 
 
@@ -91,7 +90,7 @@ def test_n10_tuned_models_are_found_by_their_base_and_trained_ones_too():
 def test_n19_the_instant_of_a_change_has_the_new_price():
     told = usage("openai", "ft:gpt-3.5-turbo:o::1", base_model="gpt-3.5-turbo")
     change = next(p.valid_to_us for p in BOOK if p.model == "ft:gpt-3.5-turbo" and p.valid_to_us)
-    before, at = (replace(told, at_us=change + one) for one in (-1, 0))
+    before, at = (told._replace(at_us=change + one) for one in (-1, 0))
     assert the_price(before, Meter.INPUT).value == 12
     assert the_price(at, Meter.INPUT).value == 3
 
@@ -99,7 +98,7 @@ def test_n19_the_instant_of_a_change_has_the_new_price():
 def test_an_idle_endpoint_costs_by_the_hour_and_by_its_tier():
     told = usage("azure", "anything.ft-1", service_tier="GlobalStandard")
     assert cost(Decimal(24), the_price(told, Meter.HOST_HOUR)) == Decimal("40.8")
-    free = the_price(replace(told, service_tier="DeveloperTier"), Meter.HOST_HOUR)
+    free = the_price(told._replace(service_tier="DeveloperTier"), Meter.HOST_HOUR)
     assert cost(Decimal(24), free) == 0
 
 
