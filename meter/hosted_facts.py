@@ -96,6 +96,18 @@ class Usage(NamedTuple):  # made by the million, so the lightest of all
     pays: str | None = None
 
 
+class UsageEntry(NamedTuple):
+    """An event of usage as the ledger keeps it, but for the commit that brings it.
+
+    ``sha256`` is over what the event says. ``heads`` are the canonical lines of its rows, one for
+    each meter, up to what the commit adds: its number and its instant.
+    """
+
+    key: int
+    sha256: str
+    heads: tuple[str, ...]
+
+
 class JobStatus(StrEnum):
     """Where a hosted job stands; the provider's own word is kept beside it."""
 

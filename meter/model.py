@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from meter.hosted_facts import Charge, Estimate, HostedJob, Usage
+    from meter.hosted_facts import Charge, Estimate, HostedJob, Usage, UsageEntry
 
 
 class Component(StrEnum):
@@ -595,6 +595,7 @@ class LedgerBatch:
     links: tuple[RunLink, ...] = ()
     uses: tuple[DeviceUse, ...] = ()
     usages: tuple[Usage, ...] = ()
+    entries: tuple[UsageEntry, ...] = ()  # usage that was made ready before
     charges: tuple[Charge, ...] = ()
     jobs: tuple[RunJob, ...] = ()
     hosted_energy: tuple[RunEstimate, ...] = ()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from meter.errors import LedgerError, UsageError
 from meter.hosted.moments import told_us
 from meter.hosted.reading import BESIDE, Context, normalised, read
-from meter.ledger.hosted_rows import event_key
+from meter.ledger.usage_entries import event_key
 from meter.limits import DEFAULT_PROJECT
 from meter.model import Outcome
 

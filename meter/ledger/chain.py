@@ -83,17 +83,17 @@ class Form:
         A column is brought to its form at once, and the rows are encoded at once: between values
         and rows stand control characters, which JSON has nowhere else.
         """
-        return [line for part in _parts(rows) for line in self._lines(part)]
+        return [line for part in _parts(rows) for line in self._text(part).encode().split(b"\r")]
 
-    def _lines(self, rows: Sequence[Sequence[object]]) -> list[bytes]:
+    def _text(self, rows: Sequence[Sequence[object]]) -> str:
+        """Canonical texts of rows, parted by carriage returns."""
         columns: list[Iterable[object]] = [repeat(self.table), *zip(*rows, strict=True)]
         for place, step in self.special:
             columns[place + 1] = _plain_column(columns[place + 1], step)
         values: list[Sequence[object]] = list(zip(*columns, strict=False))
         if any(row[-1] is None for row in values):
             values = [_without_end(row) for row in values]
-        text = _ROWS.encode(values)[1:-1].replace("]\n[", "]\r[").replace("\n", ",")
-        return text.encode().split(b"\r")
+        return _ROWS.encode(values)[1:-1].replace("]\n[", "]\r[").replace("\n", ",")
 
     def named(self, row: Sequence[object]) -> dict[str, object]:
         """Canonical values of a row by their columns."""
@@ -148,8 +148,13 @@ def _plain_column(values: Iterable[Any], step: Decimal | None) -> Iterator[str |
 def _plain(value: Any, step: Decimal | None) -> str:
     if step is None:
         return instant(value)
+    return decimal_text(Decimal(value), step)
+
+
+def decimal_text(value: Decimal, step: Decimal) -> str:
+    """A decimal with the places of a unit of its last one; zero has no sign."""
     # the engine rounds to the column's places in the same way
-    kept = Decimal(value).quantize(step, ROUND_HALF_UP, _WIDE)
+    kept = value.quantize(step, ROUND_HALF_UP, _WIDE)
     return f"{kept or abs(kept):f}"
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from meter.ledger import hosted_rows as rows
 from meter.ledger.texts import load
+from meter.ledger.usage_entries import entries
 from meter.model import Outcome
 
 if TYPE_CHECKING:
@@ -14,26 +15,23 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from meter.hosted_facts import Usage
+    from meter.hosted_facts import UsageEntry
     from meter.ledger.rows import Row
     from meter.model import LedgerBatch
-
-Event = tuple["Usage", int, str]
-"""An event, its key, and the hash of what it says."""
 
 
 def sorted_usage(
     con: duckdb.DuckDBPyConnection, batches: Sequence[LedgerBatch]
-) -> tuple[list[tuple[Outcome, ...]], list[Event]]:
+) -> tuple[list[tuple[Outcome, ...]], list[UsageEntry]]:
     """What becomes of each batch's events, and those that are news, each once."""
-    told = [[_event(usage) for usage in batch.usages] for batch in batches]
-    known = _known(con, [event[1] for events in told for event in events])
-    news: list[Event] = []
+    told = [(*entries(batch.usages), *batch.entries) for batch in batches]
+    known = _known(con, [event.key for events in told for event in events])
+    news: list[UsageEntry] = []
     written: list[tuple[Outcome, ...]] = []
     for events in told:
         outcomes = []
         for event in events:
-            _, key, sha256 = event
+            key, sha256, _ = event
             before = known.get(key)
             if before is None:
                 known[key] = sha256
@@ -101,10 +99,6 @@ class _News:
 
 def _newest(con: duckdb.DuckDBPyConnection, name: str) -> dict[tuple[str, str], str]:
     return {(row[0], row[1]): row[2] for row in con.execute(load(name).sql).fetchall()}
-
-
-def _event(usage: Usage) -> Event:
-    return usage, rows.event_key(usage.source, usage.id), rows.usage_sha256(usage)
 
 
 def _known(con: duckdb.DuckDBPyConnection, keys: Iterable[int]) -> dict[int, str]:

@@ -1,7 +1,7 @@
-"""Usage, charges and jobs as rows of the ledger; pure.
+"""Charges, jobs and estimates as rows of the ledger; pure; of usage see ``usage_entries``.
 
-The hash of an event is over what it says, not over how we judged it: flags are left out, since a
-later version may see more, and so is the instant at which a job was looked at.
+The hash of a job or charge is over what it says, not over how we judged it: flags are left out,
+since a later version may see more, and so is the instant at which a job was looked at.
 """
 
 from __future__ import annotations
@@ -13,78 +13,14 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from meter.ledger.instants import hour_of, timestamp
-from meter.limits import DEFAULT_PROJECT
+from meter.ledger.instants import timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
-    from meter.hosted_facts import Charge, HostedJob, Usage
+    from meter.hosted_facts import Charge, HostedJob
     from meter.ledger.rows import Row
     from meter.model import RunEstimate, RunJob
-
-AT_RECEIVED = "at_received"
-"""Flag of an event that nobody told the time of."""
-_BETWEEN = "\x1f"
-_KEY_BYTES = 15  # of a hash: as much as 38 digits hold
-
-
-def event_key(source: str, event_id: str) -> int:
-    """What stands for an event, whatever it says."""
-    digest = hashlib.sha256(f"{source}\0{event_id}".encode()).digest()
-    return int.from_bytes(digest[:_KEY_BYTES])
-
-
-def usage_sha256(value: Usage) -> str:
-    """Hash over what an event says: its fields one after the other, none running into the next."""
-    # when it came is no word of whoever told it, and another one each time
-    at = "" if AT_RECEIVED in value.flags else str(value.at_us)
-    said = [
-        value.source, value.id, at, value.provider, value.model, value.base_model or "",
-        value.project or "", value.run_id or "", value.region or "", value.service_tier or "",
-        "" if value.context_tokens is None else str(value.context_tokens),
-        value.training or "", value.adapter or "", _plain(value.parameters_b) or "",
-    ]  # fmt: skip
-    for one in value.quantities:
-        said += (one.meter, _plain(one.amount) or "")
-    for pair in value.told:
-        said += pair
-    text = _BETWEEN.join(said)
-    if text.count(_BETWEEN) >= len(said):  # a field has the sign that parts fields
-        text = f"{','.join(str(len(field)) for field in said)}{_BETWEEN}{text}"
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def usage(value: Usage, key: int, sha256: str, seq: int, recorded: datetime) -> Iterator[Row]:
-    """Rows of ``usage_event``, one for each meter."""
-    at = timestamp(value.at_us)
-    for one in value.quantities:
-        yield (
-            key,
-            value.source,
-            value.id,
-            at,
-            _hour(hour_of(value.at_us)),
-            value.provider,
-            value.model,
-            value.base_model,
-            one.meter.value,
-            None if one.amount is None else _whole(one.amount),
-            value.region,
-            value.service_tier,
-            value.training and value.training.value,
-            value.adapter and value.adapter.value,
-            value.parameters_b,
-            value.context_tokens,
-            value.project or value.pays or DEFAULT_PROJECT,
-            value.run_id,
-            _json_list(value.flags),
-            _json_pairs(value.told),
-            sha256,
-            seq,
-            recorded,
-        )
 
 
 def charge_sha256(value: Charge) -> str:
@@ -169,29 +105,11 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, default=_plain)
 
 
-_hour = lru_cache(maxsize=256)(timestamp)  # events of a commit share most of their hours
-
-
-def _whole(amount: Decimal) -> Decimal | int:
-    """The amount, an int where it is whole: that is written in half the time."""
-    whole = int(amount)
-    return whole if whole == amount else amount
-
-
 @lru_cache(maxsize=1_024)
 def _json_list(value: tuple[str, ...]) -> str | None:
     return json.dumps(value, ensure_ascii=False) if value else None
 
 
-def _json_pairs(value: tuple[tuple[str, str], ...]) -> str | None:
-    return json.dumps(dict(value), ensure_ascii=False) if value else None
-
-
 def _plain(value: object) -> str | None:
     """A number's digits, however many zeros were told behind it."""
-    if not isinstance(value, Decimal):
-        return None
-    whole = int(value)
-    if whole and whole == value:
-        return str(whole)
-    return f"{value.normalize():f}"
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else None

@@ -15,6 +15,7 @@ from meter.ledger import store
 from meter.ledger.pending import Pending, Ticket
 from meter.ledger.reader import Reader
 from meter.ledger.session import Session
+from meter.ledger.usage_entries import entries
 from meter.model import LedgerBatch, Outcome
 from meter.units import US_PER_HOUR
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from meter.hosted_facts import Charge, Usage
+    from meter.hosted_facts import Charge, Usage, UsageEntry
 
 _HOURS_PER_DAY = 24
 _BACKOFF = 2.0
@@ -135,7 +136,11 @@ class Ledger:
 
         Its exception is as that of :meth:`write`.
         """
-        return self._queue(LedgerBatch(usages=usages), urgent=True)
+        return self.take_entries(tuple(entries(usages)))
+
+    def take_entries(self, told: tuple[UsageEntry, ...]) -> Future[tuple[Outcome, ...]]:
+        """Like :meth:`take`, of events that were made ready elsewhere."""
+        return self._queue(LedgerBatch(entries=told), urgent=True)
 
     def bill(self, charges: tuple[Charge, ...]) -> Future[tuple[Outcome, ...]]:
         """Queue charges, urgent; the future has what became of each once all are durable.
@@ -284,7 +289,7 @@ class Ledger:
         (attempt, tickets), self._in_doubt = self._in_doubt, None
         if session.seq >= attempt:
             for batch, future in tickets:  # whether some of it was there before is forgotten
-                told = len(batch.usages) + len(batch.charges)
+                told = len(batch.usages) + len(batch.entries) + len(batch.charges)
                 _settle(future, (Outcome.STORED,) * told or None)
 
     def _open_again(self) -> Session:

@@ -28,6 +28,7 @@ def rows_in(batch: LedgerBatch) -> int:
         + len(batch.prices)
         + len(batch.links)
         + len(batch.usages)
+        + len(batch.entries)
         + len(batch.charges)
         + len(batch.jobs)
         + len(batch.hosted_energy)

@@ -8,7 +8,7 @@ import duckdb
 
 from meter.errors import UsageError
 from meter.ledger import hosted, hosted_rows, rows, statements, store
-from meter.ledger.chain import BEGIN_SHA256, Batch, Content, content_sha256
+from meter.ledger.chain import BEGIN_SHA256, Batch, Content, content_sha256, instant
 from meter.ledger.expansion import (
     KnownFactors,
     expanded,
@@ -22,15 +22,18 @@ from meter.ledger.forms import chained_forms
 from meter.ledger.instants import micros, timestamp
 from meter.ledger.migrations import migrate
 from meter.ledger.texts import load
+from meter.ledger.usage_entries import line_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
     from pathlib import Path
 
+    from meter.hosted_facts import UsageEntry
     from meter.model import Factor, LedgerBatch, Outcome, Price, StatementDraft
 
 _COUNTER_ROWS = 30_000
+_LINES = 5_000  # of usage, written at once
 
 
 class Session:
@@ -137,10 +140,7 @@ class Session:
     ) -> list[tuple[Outcome, ...] | None]:
         """Usage, charges, jobs and estimates: each only if it is news."""
         outcomes, events = hosted.sorted_usage(self.con, batches)
-        self._append(
-            "usage_event",
-            [row for event in events for row in hosted_rows.usage(*event, seq, recorded)],
-        )
+        self._write_usage(events, seq, instant(recorded))
         billed, charges = hosted.sorted_charges(self.con, batches, seq, recorded)
         self._append("charge", charges)
         self._append("hosted_job", hosted.new_jobs(self.con, batches, seq, recorded))
@@ -151,6 +151,14 @@ class Session:
         ]
         self._append("hosted_energy", estimates)
         return [((*used, *bill) or None) for used, bill in zip(outcomes, billed, strict=True)]
+
+    def _write_usage(self, events: Sequence[UsageEntry], seq: int, recorded: str) -> None:
+        """Store the canonical lines that are hashed, so that nothing is written twice."""
+        lines = [line_of(head, seq, recorded) for one in events for head in one.heads]
+        for start in range(0, len(lines), _LINES):
+            text = "\n".join(lines[start : start + _LINES])
+            self.con.execute(load("write/usage_event").sql, {"lines": text})
+            self._content.lines += text.encode().split(b"\n")
 
     def _expand(
         self, batches: Sequence[LedgerBatch], seq: int, recorded_us: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -219,7 +218,7 @@ def test_hosting_that_served_nothing_is_found_and_priced() -> None:
         2, "48", "81.6", "1.7",
     )  # fmt: skip
     assert (idle["model"], idle["from"]) == ("tuned", shown(made, days=3)["from"])
-    elsewhere = replace(hours[0], id="x", provider="azure", source="azure")
+    elsewhere = hours[0]._replace(id="x", provider="azure", source="azure")
     made.commit([LedgerBatch(usages=(elsewhere,))])
     assert [one["amount"] for one in shown(made, days=3)["idle"]] == ["81.6", None]
 
