@@ -103,7 +103,7 @@ class UsageEntry(NamedTuple):
     each meter, up to what the commit adds: its number and its instant.
     """
 
-    key: int
+    key: str  # digits
     sha256: str
     heads: tuple[str, ...]
 

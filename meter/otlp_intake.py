@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from meter.hosted.otlp import each_span, metrics
 from meter.hosted_facts import Quantity
 from meter.model import Outcome
+from meter.usage_entries import entry
 from meter.usage_intake import await_taken
 
 if TYPE_CHECKING:
@@ -90,5 +91,5 @@ class OtlpIntake:
         return self._totals[beginning]
 
     def _stored(self, events: tuple[Usage, ...]) -> int:
-        paying = tuple(event._replace(pays=self._project) for event in events)
+        paying = tuple(entry(one._replace(pays=self._project)) for one in events)
         return await_taken(self._ledger, paying).count(Outcome.STORED)

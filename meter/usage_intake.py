@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from meter.errors import LedgerError, UsageError
 from meter.hosted.moments import told_us
 from meter.hosted.reading import BESIDE, Context, normalised, read
-from meter.ledger.usage_entries import event_key
-from meter.limits import DEFAULT_PROJECT
 from meter.model import Outcome
+from meter.usage_entries import entries, named, said_of
+from meter.usage_records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
-    from meter.hosted_facts import Usage
+    from meter.hosted_facts import Usage, UsageEntry
     from meter.ledger import Ledger
 
 INVALID = "invalid"
@@ -78,31 +81,47 @@ def take_usage(
     ledger: Ledger, told: Sequence[object], now_us: int, project: str | None = None
 ) -> list[Answer]:
     """What became of each, in order; durable when this returns. Raises LedgerError."""
-    answers: list[list[Answer]] = []
-    places: list[int] = []
-    events: list[Usage] = []
-    for one in told:
-        answers.append([])
-        try:
-            found = usage_of(one, now_us, project)
-        except UsageError as error:
-            answers[-1].append(_invalid(one, error))
-            continue
-        places += [len(answers) - 1] * len(found)
-        events += found
-    outcomes = await_taken(ledger, tuple(events))
-    for place, event, outcome in zip(places, events, outcomes, strict=True):
-        answers[place].append(Answer(outcome, event.source, event.id))
-    _show_conflicts(ledger, answers, places, events)
-    return [_joined(found) for found in answers]
+    records = [_record(one, now_us, project) for one in told]
+    return answers(ledger, records, await_taken(ledger, events_of(records)))
 
 
-def await_taken(ledger: Ledger, events: tuple[Usage, ...]) -> tuple[Outcome, ...]:
-    """What became of events, once all are durable. Raises LedgerError."""
-    if not events:
-        return ()
+def _record(told: object, now_us: int, project: str | None) -> Record:
     try:
-        return ledger.take(events).result(_DURABLE_S)
+        return Record(None, tuple(entries(usage_of(told, now_us, project))))
+    except UsageError as error:
+        return Record(None, wrong=invalid(told, error).json())
+
+
+def events_of(records: Iterable[Record]) -> tuple[UsageEntry, ...]:
+    """All events of records, in order."""
+    return tuple([event for one in records for event in one.entries])
+
+
+def answers(ledger: Ledger, records: Sequence[Record], outcomes: Iterable[Outcome]) -> list[Answer]:
+    """What became of each record, of whose events these are the outcomes."""
+    left = iter(outcomes)
+    found = [_answers(one, left) for one in records]
+    if any(answer.outcome == Outcome.CONFLICT for each in found for answer in each):
+        _show_conflicts(ledger, found, records)
+    return [_joined(each) for each in found]
+
+
+def _answers(record: Record, outcomes: Iterator[Outcome]) -> list[Answer]:
+    if record.wrong is not None:
+        wrong = record.wrong
+        return [Answer(INVALID, wrong.get("source"), wrong.get("id"), wrong["reason"])]
+    return [Answer(next(outcomes), *named(event)) for event in record.entries]
+
+
+def await_taken(ledger: Ledger, events: tuple[UsageEntry, ...]) -> tuple[Outcome, ...]:
+    """What became of events, once all are durable. Raises LedgerError."""
+    return durable(ledger, ledger.take_entries(events)) if events else ()
+
+
+def durable(ledger: Ledger, taken: Future[tuple[Outcome, ...]]) -> tuple[Outcome, ...]:
+    """What became of events that were given to the ledger. Raises LedgerError."""
+    try:
+        return taken.result(_DURABLE_S)
     except FutureTimeoutError:
         reason = ledger.health().last_error or "it is busy"
         raise LedgerError(
@@ -111,7 +130,8 @@ def await_taken(ledger: Ledger, events: tuple[Usage, ...]) -> tuple[Outcome, ...
         ) from None
 
 
-def _invalid(told: object, error: UsageError) -> Answer:
+def invalid(told: object, error: UsageError) -> Answer:
+    """The answer for what is no usage."""
     beside = told if isinstance(told, dict) else {}
     source, id_ = (beside.get(name) for name in ("source", "id"))
     return Answer(
@@ -122,29 +142,24 @@ def _invalid(told: object, error: UsageError) -> Answer:
     )
 
 
-def _show_conflicts(
-    ledger: Ledger, answers: list[list[Answer]], places: Sequence[int], events: Sequence[Usage]
-) -> None:
+def _show_conflicts(ledger: Ledger, found: list[list[Answer]], records: Sequence[Record]) -> None:
     """Put both sides beside each conflict."""
-    if not any(one.outcome == Outcome.CONFLICT for found in answers for one in found):
-        return
-    asked = {
-        event_key(event.source, event.id)
-        for place, event in zip(places, events, strict=True)
-        if any(one.outcome == Outcome.CONFLICT for one in answers[place])
-    }
+    places = [
+        (each, index, event)
+        for each, record in zip(found, records, strict=True)
+        for index, event in enumerate(record.entries)
+        if each[index].outcome == Outcome.CONFLICT
+    ]
     stored: dict[tuple[str, str], dict[str, Any]] = {}
     with ledger.reader() as reader:
-        for row in reader.rows("report/usage_events", keys=sorted(asked)):
+        asked = sorted({int(event.key) for _, _, event in places})
+        for row in reader.rows("report/usage_events", keys=asked):
             _add(stored.setdefault((row["source"], row["event_id"]), {}), row)
-    given = {(event.source, event.id): event for event in events}
-    for found in answers:
-        for index, one in enumerate(found):
-            if one.outcome == Outcome.CONFLICT and one.source and one.id:
-                key = one.source, one.id
-                reason = "the id stands for other content; what was stored first holds"
-                shown = event_json(given[key])
-                found[index] = one._replace(reason=reason, stored=stored.get(key), given=shown)
+    reason = "the id stands for other content; what was stored first holds"
+    for each, index, event in places:
+        each[index] = each[index]._replace(
+            reason=reason, stored=stored.get(named(event)), given=event_json(event)
+        )
 
 
 def _add(shown: dict[str, Any], row: Mapping[str, Any]) -> None:
@@ -159,20 +174,21 @@ def _add(shown: dict[str, Any], row: Mapping[str, Any]) -> None:
     quantities[row["meter"]] = None if amount is None else f"{amount.normalize():f}"
 
 
-def event_json(event: Usage) -> dict[str, Any]:
+def event_json(event: UsageEntry) -> dict[str, Any]:
     """An event as JSON has it."""
-    from meter.ledger.instants import timestamp  # noqa: PLC0415 - only where it is shown
-
-    return {
-        "source": event.source, "id": event.id, "at": f"{timestamp(event.at_us).isoformat()}Z",
-        "provider": event.provider, "model": event.model,
-        "project": event.project or event.pays or DEFAULT_PROJECT,
-        "run": event.run_id, "region": event.region, "service_tier": event.service_tier,
-        "quantities": {
-            one.meter.value: None if one.amount is None else f"{one.amount.normalize():f}"
-            for one in event.quantities
-        },
-    }  # fmt: skip
+    shown: dict[str, Any] = {}
+    for head in event.heads:
+        row = said_of(head)
+        amount = row["quantity"]
+        _add(
+            shown,
+            {
+                **row,
+                "used_at": datetime.fromisoformat(row["used_at"]).replace(tzinfo=None),
+                "quantity": None if amount is None else Decimal(amount),
+            },
+        )
+    return shown
 
 
 def _joined(found: list[Answer]) -> Answer:

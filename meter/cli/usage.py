@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import time
-import zlib
-from dataclasses import dataclass, field
+from contextlib import closing
 from decimal import Decimal
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -19,45 +18,17 @@ from meter.cli.writes import AgentWrites, writes
 from meter.errors import PartlyTakenError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
+    from meter.cli.usage_import import Told
     from meter.cli.writes import FileWrites
-    from meter.hosted.jsonl import Line
 
 PATH = "/v1/usage"
-_AT_ONCE = 5_000
-_AT_ONCE_BYTES = 4 << 20
 _SHOWN = 5
-_GZIP = b"\x1f\x8b"
 _RECORD = (
     "meter usage record --provider openai --model gpt-4o-mini-2024-07-18 --meter train_token "
     "--quantity 300000 --id job-1"
 )
-
-
-@dataclass
-class Told:
-    """What became of what was told so far; each fault with its line."""
-
-    stored: int = 0
-    duplicate: int = 0
-    unused: int = 0  # requests that failed
-    conflict: int = 0
-    invalid: int = 0
-    faults: list[dict[str, Any]] = field(default_factory=list)
-
-    def add(self, answers: Sequence[dict[str, Any]], lines: Sequence[int]) -> None:
-        """Add answers to what stood in these lines."""
-        for answer, line in zip(answers, lines, strict=True):
-            status = answer["status"]
-            setattr(self, status, getattr(self, status) + 1)
-            if status in {"conflict", "invalid"}:
-                self.faults.append({"line": line, **answer})
-
-    @property
-    def done(self) -> int:
-        """How many were answered."""
-        return self.stored + self.duplicate + self.unused + self.conflict + self.invalid
 
 
 @click.group("usage", epilog=example("meter usage import events.jsonl"))
@@ -82,58 +53,19 @@ def import_command(
     What is whole is taken; each line that is not is named. Importing a file again, or what it has
     grown to, counts nothing twice. Prompts and answers are never stored.
     """
-    told = Told()
+    from meter.cli import usage_import  # noqa: PLC0415 - only where it is asked for
+
+    told = usage_import.Told()
     said = {name: word for name, word in beside.items() if word is not None}
     with writes(session.config) as target, output.counting("events") as show:
-        for lines in _parts(_unpacked(file), told):
-            values = [_event(line.value, said) for line in lines]
-            told.add(_take(target, values), [line.number for line in lines])
-            show(told.done)
+        if isinstance(target, AgentWrites):
+            parts = usage_import.by_agent(file, said, partial(_take, target), told)
+        else:
+            parts = usage_import.to_file(target, file, said, told)
+        with closing(parts):
+            for _ in parts:
+                show(told.done)
     _say(told, as_json=as_json)
-
-
-def _unpacked(file: IO[bytes]) -> IO[bytes]:
-    """The file, unpacked where it begins like gzip."""
-    peek = getattr(file, "peek", None)
-    if peek is not None and peek(2)[:2] == _GZIP:
-        return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
-    return file
-
-
-def _parts(file: IO[bytes], told: Told) -> Iterator[list[Line]]:
-    from meter.hosted.jsonl import lines  # noqa: PLC0415 - only where it is asked for
-
-    part: list[Line] = []
-    size = 0
-    try:
-        for line in lines(file):  # type: ignore[arg-type]
-            if line.fault is not None:
-                told.invalid += 1
-                told.faults.append({"line": line.number, "reason": str(line.fault)})
-                continue
-            part.append(line)
-            size += line.end - line.start
-            if len(part) >= _AT_ONCE or size >= _AT_ONCE_BYTES:
-                yield part
-                part, size = [], 0
-    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        if part:
-            yield part
-        told.faults.append({"line": None, "reason": f"the gzip is broken or cut off ({error})"})
-        return
-    if part:
-        yield part
-
-
-def _event(value: object, said: dict[str, str]) -> object:
-    """The value of a line, with what the command line says beside it."""
-    from meter.hosted.reading import BESIDE  # noqa: PLC0415 - only where it is asked for
-
-    if not isinstance(value, dict) or not said:
-        return value
-    if "meter" in value or ("response" in value and value.keys() <= BESIDE):
-        return {**said, **value}
-    return {**said, "response": value}
 
 
 @usage_command.command("record", epilog=example(_RECORD.replace(" --meter", " \\\n    --meter")))

@@ -13,10 +13,12 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import Decimal
 from functools import lru_cache
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
+
+from meter.decimals import decimal_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -44,7 +46,6 @@ LEFT_OUT = {
 """Tables that no batch covers, and why."""
 
 _DECIMAL = re.compile(r"DECIMAL\(\d+, ?(\d+)\)")
-_WIDE = Context(prec=60)
 _AT_ONCE = 500  # rows
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _ROWS = json.JSONEncoder(separators=("\n", ":"), ensure_ascii=False, allow_nan=False)
@@ -149,13 +150,6 @@ def _plain(value: Any, step: Decimal | None) -> str:
     if step is None:
         return instant(value)
     return decimal_text(Decimal(value), step)
-
-
-def decimal_text(value: Decimal, step: Decimal) -> str:
-    """A decimal with the places of a unit of its last one; zero has no sign."""
-    # the engine rounds to the column's places in the same way
-    kept = value.quantize(step, ROUND_HALF_UP, _WIDE)
-    return f"{kept or abs(kept):f}"
 
 
 @lru_cache(maxsize=256)  # the rows of a commit share most of their instants

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from meter.ledger import hosted_rows as rows
 from meter.ledger.texts import load
-from meter.ledger.usage_entries import entries
 from meter.model import Outcome
+from meter.usage_entries import entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -101,10 +101,10 @@ def _newest(con: duckdb.DuckDBPyConnection, name: str) -> dict[tuple[str, str], 
     return {(row[0], row[1]): row[2] for row in con.execute(load(name).sql).fetchall()}
 
 
-def _known(con: duckdb.DuckDBPyConnection, keys: Iterable[int]) -> dict[int, str]:
+def _known(con: duckdb.DuckDBPyConnection, keys: Iterable[str]) -> dict[str, str]:
     """Hashes of the events that the ledger has of these keys."""
     asked = list(dict.fromkeys(keys))
     if not asked:
         return {}
-    found = con.execute(load("recovery/usage_events").sql, {"keys": asked}).fetchall()
-    return {int(key): str(sha256) for key, sha256 in found}
+    found = con.execute(load("recovery/usage_events").sql, {"keys": ",".join(asked)}).fetchall()
+    return dict(found)

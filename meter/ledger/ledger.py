@@ -15,9 +15,9 @@ from meter.ledger import store
 from meter.ledger.pending import Pending, Ticket
 from meter.ledger.reader import Reader
 from meter.ledger.session import Session
-from meter.ledger.usage_entries import entries
 from meter.model import LedgerBatch, Outcome
 from meter.units import US_PER_HOUR
+from meter.usage_entries import entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable

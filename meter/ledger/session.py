@@ -22,7 +22,7 @@ from meter.ledger.forms import chained_forms
 from meter.ledger.instants import micros, timestamp
 from meter.ledger.migrations import migrate
 from meter.ledger.texts import load
-from meter.ledger.usage_entries import line_of
+from meter.usage_entries import line_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

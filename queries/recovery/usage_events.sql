@@ -1,10 +1,12 @@
 -- An event of usage that the ledger has, of those asked for.
--- param   keys            DECIMAL(38,0)[]  : of events
--- column  event_key       DECIMAL(38,0)    : of the event
--- column  content_sha256  VARCHAR          : hash over what it says
+-- param   keys            VARCHAR  : digits of the events' keys, parted by commas
+-- column  event_key       VARCHAR  : of the event, in digits
+-- column  content_sha256  VARCHAR  : hash over what it says
 SELECT
-    u.event_key AS event_key,
+    cast(u.event_key AS VARCHAR) AS event_key,
     min(u.content_sha256) AS content_sha256
 FROM usage_event AS u
-INNER JOIN (SELECT unnest($keys) AS event_key) AS a ON u.event_key = a.event_key
+INNER JOIN (
+    SELECT cast(unnest(string_split($keys, ',')) AS DECIMAL(38, 0)) AS event_key
+) AS a ON u.event_key = a.event_key
 GROUP BY u.event_key

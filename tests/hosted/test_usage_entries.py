@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from meter.hosted_facts import TOKEN_METERS, Adapter, Meter, Quantity, Training, Usage
 from meter.ledger.forms import chained_forms
 from meter.ledger.instants import hour_of, timestamp
-from meter.ledger.usage_entries import AT_RECEIVED, entry, event_key, line_of, usage_sha256
+from meter.usage_entries import AT_RECEIVED, entry, event_key, line_of, usage_sha256
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8) | st.sampled_from(
     ["\x1f", "a\x1f", '"', "\\", "]\n[", "é\u2028"]
@@ -70,7 +70,7 @@ def plain_rows(value: Usage, seq: int, recorded_us: int) -> list[tuple[object, .
     """The rows of an event, as its table has them."""
     return [
         (
-            event_key(value.source, value.id), value.source, value.id, timestamp(value.at_us),
+            int(event_key(value.source, value.id)), value.source, value.id, timestamp(value.at_us),
             timestamp(hour_of(value.at_us)), value.provider, value.model, value.base_model,
             one.meter.value, one.amount, value.region, value.service_tier,
             value.training and value.training.value, value.adapter and value.adapter.value,

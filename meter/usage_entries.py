@@ -2,7 +2,7 @@
 
 The hash of an event is over what it says, not over how we judged it: flags are left out, since a
 later version may see more. A line is written field by field, in the order of the table's columns,
-because a million of them must be written in seconds; ``chain.Form`` writes the same bytes.
+because a million of them must be written in seconds; ``ledger.chain`` writes the same bytes.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from meter.decimals import decimal_text
 from meter.hosted_facts import Meter, UsageEntry
-from meter.ledger.chain import decimal_text, instant
-from meter.ledger.instants import hour_of, timestamp
+from meter.instants import instant
 from meter.limits import DEFAULT_PROJECT
-from meter.units import US_PER_S
+from meter.units import US_PER_HOUR, US_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,11 +28,19 @@ if TYPE_CHECKING:
 AT_RECEIVED = "at_received"
 """Flag of an event that nobody told the time of."""
 _BETWEEN = "\x1f"
+_TABLE = '["usage_event","'  # what each line begins with, before the key
 _FIELDS = 14  # of an event, beside its quantities and what else was told
 _KEY_BYTES = 15  # of a hash: as much as 38 digits hold
 _METERS = MappingProxyType({meter: meter.value for meter in Meter})  # an enum is slow to write
+_TO_SECONDS = 19  # characters of an instant before its fraction
 _SIX = Decimal("0.000001")
 _NINE = Decimal("0.000000001")
+_COLUMNS = (
+    *("event_key", "source", "event_id", "used_at", "hour", "provider", "model", "base_model"),
+    *("meter", "quantity", "region", "service_tier", "training", "adapter", "parameters_b"),
+    *("context_tokens", "project", "run_id", "flags", "told", "content_sha256"),
+)
+_decode = json.JSONDecoder().raw_decode
 _written = json.JSONEncoder(ensure_ascii=False).encode
 _often = lru_cache(maxsize=4_096)(_written)  # what many events say alike
 
@@ -48,15 +56,35 @@ def entry(value: Usage) -> UsageEntry:
     return UsageEntry(key, sha256, tuple(_heads(value, key, sha256)))
 
 
+def entry_of(heads: tuple[str, ...]) -> UsageEntry:
+    """The event that has these heads, in which its key and its hash stand."""
+    first = heads[0]
+    begin = len(_TABLE)
+    return UsageEntry(first[begin : first.index('"', begin)], first[-65:-1], heads)
+
+
+def said_of(head: str) -> dict[str, Any]:
+    """The row of a head by its columns, as canonical JSON has its values."""
+    return dict(zip(_COLUMNS, json.loads(f"{head}]")[1:], strict=True))
+
+
+def named(event: UsageEntry) -> tuple[str, str]:
+    """Source and id of an event."""
+    text, begin = event.heads[0], len(_TABLE)
+    source, after = _decode(text, text.index(",", begin) + 1)
+    event_id, _ = _decode(text, after + 1)
+    return source, event_id
+
+
 def line_of(head: str, seq: int, recorded: str) -> str:
     """The canonical line of a row with this head, brought by a commit."""
     return f'{head},{seq},"{recorded}"]'
 
 
-def event_key(source: str, event_id: str) -> int:
-    """What stands for an event, whatever it says."""
+def event_key(source: str, event_id: str) -> str:
+    """What stands for an event, whatever it says: digits."""
     digest = hashlib.sha256(f"{source}\0{event_id}".encode()).digest()
-    return int.from_bytes(digest[:_KEY_BYTES])
+    return str(int.from_bytes(digest[:_KEY_BYTES]))
 
 
 def usage_sha256(value: Usage) -> str:
@@ -94,12 +122,12 @@ def _fields(value: Usage, at: object) -> Iterator[str]:
         yield from pair
 
 
-def _heads(value: Usage, key: int, sha256: str) -> Iterator[str]:
+def _heads(value: Usage, key: str, sha256: str) -> Iterator[str]:
     """Canonical lines of an event's rows, one for each meter, up to what a commit adds."""
     seconds, us = divmod(value.at_us, US_PER_S)
     at, hour = _instants(seconds)
     before = (
-        f'["usage_event","{key}",{_often(value.source)},{_written(value.id)},"{at}.{us:06}Z","{hour}",'
+        f'{_TABLE}{key}",{_often(value.source)},{_written(value.id)},"{at}.{us:06}Z","{hour}",'
         f"{_often(value.provider)},{_often(value.model)},{_often(value.base_model)}"
     )
     billions = value.parameters_b
@@ -121,7 +149,7 @@ def _heads(value: Usage, key: int, sha256: str) -> Iterator[str]:
 def _instants(seconds: int) -> tuple[str, str]:
     """A second without its fraction, and the instant of its hour."""
     at_us = seconds * US_PER_S
-    return timestamp(at_us).isoformat(), instant(timestamp(hour_of(at_us)))
+    return instant(at_us)[:_TO_SECONDS], instant(at_us - at_us % US_PER_HOUR)
 
 
 def _amount(value: Decimal | None) -> str:

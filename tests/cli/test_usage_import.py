@@ -1,0 +1,153 @@
+"""A long file is read by a second process: what comes of it is the same, also where it ends."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meter.cli import usage_lines
+from meter.errors import UsageError
+from meter.usage_entries import entry, named
+from meter.usage_records import Record, events_text, record_of, wrong_text
+from tests.agent.agents import PATIENCE_S
+from tests.cli.places import Place
+from tests.cli.test_usage import EVENT, counted, events, file, recorded, text, told
+from tests.hosted.test_usage_entries import usages
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MIXED = text(
+    *events(300), "[1]", {**EVENT, "id": "é→"}, '{"id": ', {**EVENT, "quantity": -1}, "",
+    *recorded(["openai_batch_line", "openai_batch_line_failed", "anthropic_message"]),
+    {**EVENT, "quantity": 5}, *events(300),
+)  # fmt: skip
+SAID: Mapping[str, str] = {"provider": "openai", "region": "eu"}
+
+
+def stable(texts: list[str]) -> list[Record]:
+    """Records without those that have no time of their own."""
+    found = [record_of(one) for one in texts]
+    return [one for one in found if not any('"at_received' in e.heads[0] for e in one.entries)]
+
+
+@given(st.integers(1, 10**9), st.lists(usages.map(entry), max_size=3))
+def test_a_record_comes_through_a_text_as_it_was(line, told_by_it) -> None:
+    made = events_text(line, told_by_it)
+    assert record_of(made) == Record(line, tuple(told_by_it))
+    assert "\n" not in made
+
+
+@given(usages)
+def test_an_event_tells_its_name(usage) -> None:
+    assert named(entry(usage)) == (usage.source, usage.id)
+
+
+@pytest.mark.parametrize("line", [None, 7])
+def test_a_wrong_record_says_why(line) -> None:
+    wrong = {"reason": "x\ty\n\x1e", "id": "é"}
+    assert record_of(wrong_text(line, wrong)) == Record(line, wrong=wrong)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_second_process_reads_what_this_one_reads(tmp_path: Path, packed: bool) -> None:
+    path = file(tmp_path, gzip.compress(MIXED)[:-4] if packed else MIXED)
+    read = []
+    for apart_bytes in (0, 1 << 40):
+        with (
+            Path(path).open("rb") as opened,
+            usage_lines.records(opened, SAID, "chat", apart_bytes) as found,
+        ):
+            read.append(stable(list(found)))
+    assert read[0] == read[1]
+    assert len(read[0]) > 600
+    wrong = [one.line for one in read[0] if one.wrong]
+    assert wrong == [301, 303, 304, 308] + [None] * packed
+
+
+def test_whoever_wants_no_more_leaves_no_reader_behind(tmp_path: Path) -> None:
+    path = file(tmp_path, text(*events(20_000)))
+    before = set(psutil.Process().children())
+    with Path(path).open("rb") as opened, usage_lines.records(opened, {}, None, 0) as found:
+        next(found)
+        (reader,) = set(psutil.Process().children()) - before
+    assert not reader.is_running()
+
+
+def test_a_reader_that_dies_is_an_error_and_no_end_of_the_file(tmp_path: Path) -> None:
+    path = file(tmp_path, text(*events(20_000)))
+    before = set(psutil.Process().children())
+    with Path(path).open("rb") as opened, usage_lines.records(opened, {}, None, 0) as found:
+        next(found)
+        (reader,) = set(psutil.Process().children()) - before
+        reader.kill()
+        with pytest.raises(UsageError, match="to its end"):
+            list(found)
+
+
+def test_a_long_file_is_taken_once_and_its_faults_have_their_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = Place(tmp_path)
+    changed = {**EVENT, "id": "7", "quantity": 2}
+    path = file(tmp_path, text(*events(9_000), "[1]", changed, *events(30_000)))
+    assert Path(path).stat().st_size >= usage_lines.APART_BYTES
+    found = told(place, capsys, "usage", "import", path, code=1)
+    assert (found["stored"], found["duplicate"]) == (30_000, 9_000)
+    wrong, conflict = found["faults"]
+    assert (wrong["line"], conflict["line"]) == (9_001, 9_002)
+    assert (conflict["id"], conflict["source"]) == ("7", "openai")
+    assert conflict["stored"]["quantities"] == {"input": "1000"}
+    assert conflict["given"] == {**conflict["stored"], "quantities": {"input": "2"}}
+    assert counted(place, capsys) == {"input": 30_000_000}
+
+
+def test_an_import_that_is_interrupted_goes_on_when_it_is_started_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = Place(tmp_path)
+    path = file(tmp_path, text(*events(60_000)))
+    variables = {**place.variables, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "meter", "usage", "import", path]
+    with subprocess.Popen(
+        command, env=variables, start_new_session=True, stderr=subprocess.PIPE, text=True
+    ) as importing:
+        reader = first_child(importing.pid)
+        os.killpg(importing.pid, signal.SIGINT)  # as a terminal does
+        _, err = importing.communicate(timeout=PATIENCE_S)
+    assert importing.returncode != 0
+    assert "Traceback" not in err
+    psutil.wait_procs([reader], PATIENCE_S)
+    assert not reader.is_running()
+    assert place.call("usage", "import", path) == 0
+    capsys.readouterr()
+    assert counted(place, capsys) == {"input": 60_000_000}
+
+
+def first_child(pid: int) -> psutil.Process:
+    """The first child of a process, once it has one."""
+    for _ in range(int(PATIENCE_S / 0.01)):
+        if found := psutil.Process(pid).children():
+            return found[0]
+        time.sleep(0.01)
+    raise AssertionError("nobody reads")
+
+
+def test_a_line_that_is_long_is_still_one_record(tmp_path: Path) -> None:
+    event = {**EVENT, "id": "x" * 256}
+    padded = json.dumps(event)[:-1] + " " * 300_000 + "}"
+    path = file(tmp_path, text(padded, *events(2)))
+    with Path(path).open("rb") as opened, usage_lines.records(opened, {}, None, 0) as found:
+        assert [record_of(one).line for one in found] == [1, 2, 3]
