@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import http.client
 import json
-import resource
 import socket
 import subprocess
 import sys
@@ -15,6 +14,8 @@ import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psutil
 
 from benchmarks.table import Table, show
 from tests.agent.agents import agent
@@ -26,6 +27,7 @@ BATCH = 100
 EVENTS, QUICK_EVENTS = 1_000_000, 50_000
 POSTED, QUICK_POSTED = 100_000, 10_000
 CLIENTS = 4
+_LOOK_S = 0.1
 FIRST_S = 1_790_000_000
 METERS = ("input", "output", "cached_input", "train_token")
 
@@ -79,7 +81,7 @@ def _post_all(port: int, bodies: list[str]) -> None:
 
 
 def imported(folder: Path, file: Path) -> tuple[float, float]:
-    """Seconds of ``meter usage import`` without an agent, and its resident memory in MB."""
+    """Seconds of ``meter usage import`` without an agent, and the most MB of its processes."""
     variables = {
         "PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(filter(None, sys.path)),
         "METER_HOME": str(folder / "home"), "METER_SOCKET": str(folder / "none.sock"),
@@ -87,9 +89,26 @@ def imported(folder: Path, file: Path) -> tuple[float, float]:
     }  # fmt: skip
     began = time.perf_counter()
     command = [sys.executable, "-m", "meter", "usage", "import", str(file)]
-    subprocess.run(command, env=variables, check=True, stdout=subprocess.DEVNULL)
+    most = 0
+    with subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL) as importing:
+        while importing.poll() is None:
+            most = max(most, _resident(importing.pid))
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                importing.wait(_LOOK_S)
     taken = time.perf_counter() - began
-    return taken, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    if importing.returncode:
+        raise SystemExit("the import failed")
+    return taken, most / 2**20
+
+
+def _resident(pid: int) -> int:
+    """Resident bytes of a process and those that it started, together."""
+    found = 0
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for one in (process, *process.children()):
+            found += one.memory_info().rss
+    return found
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _ASKED = 5_000  # of an agent at once
 _ASKED_BYTES = 4 << 20
-_COMMITTED = 5_000  # lines of a commit: fewer cost more, more hold more memory
+_COMMITTED = 5_000  # lines of a commit: more hold more memory, fewer take longer
 _COMMITTED_CHARS = 4 << 20
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from meter.model import Factor, LedgerBatch, Outcome, Price, StatementDraft
 
 _COUNTER_ROWS = 30_000
-_LINES = 5_000  # of usage, written at once
+_LINES = 2_000  # of usage, written at once
 
 
 class Session:
