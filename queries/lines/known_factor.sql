@@ -16,6 +16,9 @@
 -- column  amount         DECIMAL(18,9)  : in the factor's unit
 -- column  low            DECIMAL(18,9)  : lower bound
 -- column  high           DECIMAL(18,9)  : upper bound
+-- column  rate           DECIMAL(20,15) : per megajoule or kilosecond, where the unit is per kWh or h
+-- column  rate_low       DECIMAL(20,15) : lower bound
+-- column  rate_high      DECIMAL(20,15) : upper bound
 -- column  share          DECIMAL(9,6)   : of the consumption that an instrument covers
 -- column  currency       VARCHAR        : null if no money
 -- column  weakness       INTEGER        : of the method: 0 measured, 1 sourced, 2 modelled, 3 assumed
@@ -32,6 +35,9 @@ SELECT
     v.amount AS amount,
     v.low AS low,
     v.high AS high,
+    v.rate AS rate,
+    v.rate_low AS rate_low,
+    v.rate_high AS rate_high,
     v.share AS share,
     v.currency AS currency,
     v.weakness AS weakness,
@@ -49,6 +55,9 @@ FROM (
         a.amount,
         a.low,
         a.high,
+        a.rate,
+        a.rate_low,
+        a.rate_high,
         a.share,
         a.currency,
         a.near,
@@ -80,6 +89,9 @@ FROM (
             f.amount,
             f.low,
             f.high,
+            f.rate,
+            f.rate_low,
+            f.rate_high,
             f.share,
             f.currency,
             CASE WHEN f.book = 'bundled' THEN 0 ELSE s.near END AS near,
@@ -96,7 +108,11 @@ FROM (
                 ELSE coalesce(h.quarter, 4)
             END AS part
         FROM (
-            SELECT *
+            SELECT
+                *,
+                cast(amount * cast(0.277777777777777778 AS DECIMAL(19, 18)) AS DECIMAL(20, 15)) AS rate,
+                cast(low * cast(0.277777777777777778 AS DECIMAL(19, 18)) AS DECIMAL(20, 15)) AS rate_low,
+                cast(high * cast(0.277777777777777778 AS DECIMAL(19, 18)) AS DECIMAL(20, 15)) AS rate_high
             FROM factor
             WHERE kind IN (SELECT n.factor_kind FROM needed_factor AS n)
         ) AS f

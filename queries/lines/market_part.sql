@@ -17,15 +17,15 @@ SELECT
     t.quarter AS quarter,
     t.kind AS kind,
     cast(
-        cast(t.amount * cast(0.277777777777777778 AS DECIMAL(19, 18)) AS DECIMAL(20, 15))
+        t.rate
         * t.covered AS DECIMAL(20, 15)
     ) AS rate,
     cast(
-        cast(t.low * cast(0.277777777777777778 AS DECIMAL(19, 18)) AS DECIMAL(20, 15))
+        t.rate_low
         * t.covered AS DECIMAL(20, 15)
     ) AS rate_low,
     cast(
-        cast(t.high * cast(0.277777777777777778 AS DECIMAL(19, 18)) AS DECIMAL(20, 15))
+        t.rate_high
         * t.covered AS DECIMAL(20, 15)
     ) AS rate_high,
     t.weakness AS weakness,
@@ -36,9 +36,9 @@ FROM (
         i.hour,
         i.quarter,
         'market' AS kind,
-        i.amount,
-        i.low,
-        i.high,
+        i.rate,
+        i.rate_low,
+        i.rate_high,
         cast(
             CASE WHEN i.reached > 1 THEN i.share - (i.reached - 1) ELSE i.share END AS DECIMAL(9, 6)
         ) AS covered,
@@ -49,9 +49,9 @@ FROM (
             k.site_id,
             k.hour,
             k.quarter,
-            k.amount,
-            k.low,
-            k.high,
+            k.rate,
+            k.rate_low,
+            k.rate_high,
             k.share,
             k.weakness,
             k.factor_id,
@@ -70,9 +70,9 @@ FROM (
         g.hour,
         g.quarter,
         'market_default' AS kind,
-        g.amount,
-        g.low,
-        g.high,
+        g.rate,
+        g.rate_low,
+        g.rate_high,
         cast(1 - coalesce(c.share, 0) AS DECIMAL(9, 6)) AS covered,
         g.weakness,
         g.factor_id

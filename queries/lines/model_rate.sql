@@ -18,9 +18,9 @@ SELECT
     b.hour AS hour,
     b.quarter AS quarter,
     b.kind AS kind,
-    cast(b.amount * cast(0.277777777777777778 AS DECIMAL(19, 18)) AS DECIMAL(20, 15)) AS rate,
-    cast(b.low * cast(0.277777777777777778 AS DECIMAL(19, 18)) AS DECIMAL(20, 15)) AS rate_low,
-    cast(b.high * cast(0.277777777777777778 AS DECIMAL(19, 18)) AS DECIMAL(20, 15)) AS rate_high,
+    b.rate AS rate,
+    b.rate_low AS rate_low,
+    b.rate_high AS rate_high,
     b.weakness AS weakness,
     b.factor_id AS factor_id
 FROM (
@@ -30,9 +30,9 @@ FROM (
         k.hour,
         k.quarter,
         k.kind,
-        k.amount,
-        k.low,
-        k.high,
+        k.rate,
+        k.rate_low,
+        k.rate_high,
         k.weakness,
         k.factor_id,
         row_number() OVER (

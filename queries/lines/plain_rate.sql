@@ -24,9 +24,9 @@ SELECT
         ELSE 'location'
     END AS kind,
     one.currency AS currency,
-    cast(one.amount * cast(0.277777777777777778 AS DECIMAL(19, 18)) AS DECIMAL(20, 15)) AS rate,
-    cast(one.low * cast(0.277777777777777778 AS DECIMAL(19, 18)) AS DECIMAL(20, 15)) AS rate_low,
-    cast(one.high * cast(0.277777777777777778 AS DECIMAL(19, 18)) AS DECIMAL(20, 15)) AS rate_high,
+    one.rate AS rate,
+    one.rate_low AS rate_low,
+    one.rate_high AS rate_high,
     one.weakness AS weakness,
     one.factor_id AS factor_id,
     cast(NULL AS VARCHAR) AS second_factor_id,
@@ -56,15 +56,15 @@ SELECT
     'tnd' AS kind,
     cast(NULL AS VARCHAR) AS currency,
     cast(
-        cast(g.amount * cast(0.277777777777777778 AS DECIMAL(19, 18)) AS DECIMAL(20, 15))
+        g.rate
         * cast(t.amount AS DECIMAL(12, 9)) AS DECIMAL(20, 15)
     ) AS rate,
     cast(
-        cast(g.low * cast(0.277777777777777778 AS DECIMAL(19, 18)) AS DECIMAL(20, 15))
+        g.rate_low
         * cast(t.low AS DECIMAL(12, 9)) AS DECIMAL(20, 15)
     ) AS rate_low,
     cast(
-        cast(g.high * cast(0.277777777777777778 AS DECIMAL(19, 18)) AS DECIMAL(20, 15))
+        g.rate_high
         * cast(t.high AS DECIMAL(12, 9)) AS DECIMAL(20, 15)
     ) AS rate_high,
     greatest(g.weakness, t.weakness) AS weakness,

@@ -8,6 +8,9 @@
 -- column  amount     DECIMAL(18,9)  : in the factor's unit
 -- column  low        DECIMAL(18,9)  : lower bound
 -- column  high       DECIMAL(18,9)  : upper bound
+-- column  rate       DECIMAL(20,15) : per megajoule or kilosecond, where the unit is per kWh or h
+-- column  rate_low   DECIMAL(20,15) : lower bound
+-- column  rate_high  DECIMAL(20,15) : upper bound
 -- column  currency   VARCHAR        : null if no money
 -- column  weakness   INTEGER        : of the method: 0 measured, 1 sourced, 2 modelled, 3 assumed
 SELECT
@@ -19,6 +22,9 @@ SELECT
     best.amount AS amount,
     best.low AS low,
     best.high AS high,
+    best.rate AS rate,
+    best.rate_low AS rate_low,
+    best.rate_high AS rate_high,
     best.currency AS currency,
     best.weakness AS weakness
 FROM (
@@ -31,6 +37,9 @@ FROM (
         k.amount,
         k.low,
         k.high,
+        k.rate,
+        k.rate_low,
+        k.rate_high,
         k.currency,
         k.weakness,
         row_number() OVER (

@@ -13,7 +13,22 @@ SELECT
     sum(l.amount) AS amount,
     sum(l.low) AS low,
     sum(l.high) AS high
-FROM every_line AS l
+FROM (
+    SELECT
+        run_id,
+        project,
+        kind,
+        currency,
+        sum(amount) AS amount,
+        sum(low) AS low,
+        sum(high) AS high
+    FROM every_line
+    GROUP BY
+        run_id,
+        project,
+        kind,
+        currency
+) AS l
 LEFT JOIN run AS r ON l.run_id = r.id
 GROUP BY
     coalesce(r.project, l.project),
