@@ -158,8 +158,14 @@ FAMILIES: tuple[Family, ...] = (
         ("project", "kind", "basis"),
     ),
     Family(
-        "meter_tokens_total", "counter", "Tokens by project, counted as its jobs tell them.",
-        ("project", "provider", "model", "token_type"),
+        "meter_tokens_total", "counter",
+        "Tokens by project: those that its own jobs tell (provider own), and hosted usage as it is"
+        " stored.", ("project", "provider", "model", "token_type"),
+    ),
+    Family(
+        "meter_usage_unpriced_total", "counter",
+        "Events of hosted usage for which no price was known when they were booked.",
+        ("project", "provider", "model"),
     ),
     Family(
         "meter_run_energy_joules_total", "counter", "Energy of a run so far, in joules.",

@@ -28,6 +28,10 @@ OWN = "own"
 
 NO_PHASE = "(none)"
 PHASES = "meter_run_phase_energy_joules_total"
+TOKENS, RUN_TOKENS = "meter_tokens_total", "meter_run_tokens_total"
+COST, RUN_COST = "meter_cost_total", "meter_run_cost_total"
+TRAIN = "train"
+"""Type of the tokens that a training has gone over."""
 
 MAX_PROJECTS = 200
 MAX_PHASES = 16
@@ -99,6 +103,14 @@ class Books:
         """The counters of a run."""
         return {key: self._totals[key] for key in self._runs.get(run_id, ())}
 
+    def total(self, key: Key) -> Decimal | None:
+        """What a counter stands at, None if there is none."""
+        return self._totals.get(key)
+
+    def refuse(self, what: str) -> None:
+        """Note something that gets no series of its own."""
+        self._refused.add(what)
+
     def of_project(self, name: str) -> dict[Key, Decimal]:
         """The counters of a project."""
         return {key: self._totals[key] for key in self._by_project.get(name, ())}
@@ -129,24 +141,30 @@ class Books:
 
     def tokens(self, account: Account, total: int) -> None:
         """Note how many tokens a run says it has seen; less than before is no news."""
-        key = _key("meter_run_tokens_total", run=account.run_id, token_type="train")  # noqa: S106
-        if self._exposes(account):
-            self._raise_to(key, Decimal(total))
+        if not self.exposes(account):
+            return
+        key = key_of(RUN_TOKENS, run=account.run_id, token_type=TRAIN)
+        before = self._totals.get(key, Decimal(0))
+        self._raise_to(key, Decimal(total))
+        of_project = key_of(
+            TOKENS, project=self.named(account.project), provider=OWN, model="", token_type=TRAIN
+        )
+        self.add(of_project, max(total - before, Decimal(0)))
 
     def steps(self, account: Account, done: int) -> None:
         """Note how many steps a run says it has done; less than before is no news."""
-        if self._exposes(account):
-            self._raise_to(_key("meter_run_steps_total", run=account.run_id), Decimal(done))
+        if self.exposes(account):
+            self._raise_to(key_of("meter_run_steps_total", run=account.run_id), Decimal(done))
 
     def phase(self, account: Account, phase: str, energy_mj: Decimal) -> None:
         """Add energy to a phase of a run; beyond so many phases, to the others."""
-        if not self._exposes(account):
+        if not self.exposes(account):
             return
         known = {labels for name, labels in self._runs.get(account.run_id, ()) if name == PHASES}
-        _, labels = key = _key(PHASES, run=account.run_id, phase=phase or NO_PHASE)
+        _, labels = key = key_of(PHASES, run=account.run_id, phase=phase or NO_PHASE)
         if labels not in known and len(known) >= MAX_PHASES:
-            key = _key(PHASES, run=account.run_id, phase=OTHER)
-        self._add(key, energy_mj.scaleb(-3))
+            key = key_of(PHASES, run=account.run_id, phase=OTHER)
+        self.add(key, energy_mj.scaleb(-3))
 
     def phased_mj(self, run_id: str) -> Decimal:
         """Energy of a run that is booked to its phases."""
@@ -171,10 +189,10 @@ class Books:
         joules = _joules(energy_mj)
         if device.component is Component.GPU:
             index = "" if device.index is None else str(device.index)
-            self._add(_key("meter_gpu_energy_joules_total", gpu=index, uuid=device.id), joules)
+            self.add(key_of("meter_gpu_energy_joules_total", gpu=index, uuid=device.id), joules)
             return
         labels = {"component": device.component.value, "method": device.method.value}
-        self._add(_key("meter_host_energy_joules_total", **labels), joules)
+        self.add(key_of("meter_host_energy_joules_total", **labels), joules)
 
     def _energy(
         self,
@@ -186,15 +204,15 @@ class Books:
     ) -> None:
         joules = _joules(amount.energy_mj)
         labels = {"component": component.value, "method": method.value}
-        project = self._project(account.project)
-        self._add(_key("meter_energy_joules_total", project=project, **labels), joules)
-        exposes = self._exposes(account)
+        project = self.named(account.project)
+        self.add(key_of("meter_energy_joules_total", project=project, **labels), joules)
+        exposes = self.exposes(account)
         if exposes:
-            self._add(_key("meter_run_energy_joules_total", run=account.run_id, **labels), joules)
+            self.add(key_of("meter_run_energy_joules_total", run=account.run_id, **labels), joules)
         for each in self._amounts(account, component, amount, pricing):
-            self._add(_of_project(project, each), each.value)
+            self.add(_of_project(project, each), each.value)
             if exposes:
-                self._add(_of_run(account.run_id, each), each.value)
+                self.add(_of_run(account.run_id, each), each.value)
 
     def _amounts(
         self, account: Account, component: Component, amount: _Sum, pricing: Pricing
@@ -204,7 +222,8 @@ class Books:
             found += pricing.of_gpu_time(amount.held_us)
         return found
 
-    def _project(self, name: str) -> str:
+    def named(self, name: str) -> str:
+        """A project's label; beyond so many projects, one for the others."""
         if name in self._projects:
             return name
         if len(self._projects) >= MAX_PROJECTS:
@@ -213,7 +232,8 @@ class Books:
         self._projects.add(name)
         return name
 
-    def _exposes(self, account: Account) -> bool:
+    def exposes(self, account: Account) -> bool:
+        """Whether a run has series of its own."""
         if not account.run_id:
             return False
         if account.run_id not in self._runs and len(self._runs) >= MAX_RUNS:
@@ -221,8 +241,11 @@ class Books:
             return False
         return True
 
-    def _add(self, key: Key, amount: Decimal) -> None:
-        """Raise a counter; what a late change of hands takes back is held against later gains."""
+    def add(self, key: Key, amount: Decimal) -> None:
+        """Raise a counter, from zero if there is none.
+
+        What a late change of hands takes back is held against later gains.
+        """
         owed = self._owed.pop(key, Decimal(0)) - amount
         if owed > 0:
             self._owed[key] = owed
@@ -252,7 +275,8 @@ def counters(totals: Mapping[Key, Decimal]) -> tuple[Counter, ...]:
     return tuple(Counter(*key, value) for key, value in sorted(totals.items()))
 
 
-def _key(name: str, /, **labels: str) -> Key:
+def key_of(name: str, /, **labels: str) -> Key:
+    """A counter's name with its labels, in their order."""
     return name, tuple(labels.items())
 
 
@@ -262,17 +286,15 @@ def _joules(energy_mj: int) -> Decimal:
 
 def _of_project(project: str, amount: Booked) -> Key:
     if amount.carbon:
-        return _key(
+        return key_of(
             "meter_emissions_grams_total", project=project, kind=amount.kind, basis=amount.unit
         )
-    return _key(
-        "meter_cost_total", project=project, provider=OWN, kind=amount.kind, currency=amount.unit
-    )
+    return key_of(COST, project=project, provider=OWN, kind=amount.kind, currency=amount.unit)
 
 
 def _of_run(run_id: str, amount: Booked) -> Key:
     if amount.carbon:
-        return _key(
+        return key_of(
             "meter_run_emissions_grams_total", run=run_id, kind=amount.kind, basis=amount.unit
         )
-    return _key("meter_run_cost_total", run=run_id, kind=amount.kind, currency=amount.unit)
+    return key_of(RUN_COST, run=run_id, kind=amount.kind, currency=amount.unit)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from meter import budgets
+from meter.agent.booking import OWN
 from meter.model import Notice, Severity
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ def _part(key: Key, value: Decimal, unit: str) -> Decimal | None:
     if unit == budgets.CARBON:
         counts = labels.get("basis") == "location" and labels.get("kind") in _LOCATION
         return value.scaleb(-3) if counts and name.endswith("_emissions_grams_total") else None
+    if labels.get("provider", OWN) != OWN:
+        return None  # usage may be told long after its month: the ledger knows when it was
     return value if name.endswith("_cost_total") and labels.get("currency") == unit else None
 
 

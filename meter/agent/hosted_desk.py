@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from meter.errors import LedgerError
@@ -15,7 +16,7 @@ from meter.past.hosted_taking import JobsTaken, JobsTold, open_jobs, take_jobs
 from meter.usage_intake import take_usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from meter.ledger import Ledger
     from meter.otlp_intake import Telemetry
@@ -26,11 +27,18 @@ class HostedDesk:
     """Books jobs, hosting and usage."""
 
     def __init__(
-        self, ledger: Ledger, project: str | None, now_us: Callable[[], int], *, keeps: bool = True
+        self,
+        ledger: Ledger,
+        project: str | None,
+        now_us: Callable[[], int],
+        taken: Callable[[], None] = lambda: None,
+        *,
+        keeps: bool = True,
     ) -> None:
         self._ledger = ledger
         self._project = project or DEFAULT_PROJECT
         self._now_us = now_us
+        self._taken = taken
         self._keeps = keeps
         self._otlp = OtlpIntake(ledger, self._project)
         self._taking = threading.Lock()  # what is told of one job at one instant is told once
@@ -52,23 +60,26 @@ class HostedDesk:
             hosting=[hosting_of(one) for one in hosting],
             seen_us=self._now_us(),
         )
-        with self._taking:
+        with self._taking, self._then_taken():
             return take_jobs(self._ledger, told, judge_of(self._ledger))
 
     def take_usage(self, told: Sequence[object]) -> list[Answer]:
         """Take events, durably; what became of each. Raises LedgerError."""
         self._require_keeping()
-        return take_usage(self._ledger, told, self._now_us(), self._project)
+        with self._then_taken():
+            return take_usage(self._ledger, told, self._now_us(), self._project)
 
     def otlp_spans(self, body: object) -> Telemetry:
         """Take spans, durably. Raises UsageError, LedgerError."""
         self._require_keeping()
-        return self._otlp.spans(body, self._now_us())
+        with self._then_taken():
+            return self._otlp.spans(body, self._now_us())
 
     def otlp_metrics(self, body: object) -> Telemetry:
         """Take metrics, durably. Raises UsageError, LedgerError."""
         self._require_keeping()
-        return self._otlp.metrics(body, self._now_us())
+        with self._then_taken():
+            return self._otlp.metrics(body, self._now_us())
 
     def usage(self, asked: Mapping[str, str]) -> list[dict[str, Any]]:
         """Usage by project, model and meter, with its cost."""
@@ -79,6 +90,14 @@ class HostedDesk:
         """Runs, own and hosted, side by side."""
         with self._ledger.reader() as reader:
             return usage.costs(reader, asked)
+
+    @contextmanager
+    def _then_taken(self) -> Iterator[None]:
+        """Tell at the end that there may be more usage, also after a failure in the midst."""
+        try:
+            yield
+        finally:
+            self._taken()
 
     def _require_keeping(self) -> None:
         if not self._keeps:

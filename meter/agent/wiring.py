@@ -37,6 +37,7 @@ from meter.agent.reception import House, Reception
 from meter.agent.recovery import Recovered, recover
 from meter.agent.server import Server, tcp_hosts
 from meter.agent.shelf import Shelf
+from meter.agent.usage_booking import UsageBooking
 from meter.errors import (
     ConfigError,
     FactorError,
@@ -185,7 +186,8 @@ class Agent:
         host = config.listen.rpartition(":")[0].strip("[]")
         hosts = set(tcp_hosts(host, socket.gethostname()))
         books_desk = BooksDesk(ledger, self._shelf, keeps=house.keeps)
-        hosted = HostedDesk(ledger, config.project, _wall_us, keeps=house.keeps)
+        self._usage = UsageBooking(ledger, self._loop)
+        hosted = HostedDesk(ledger, config.project, _wall_us, self._usage.wake, keeps=house.keeps)
         bills = BillsDesk(ledger, _wall_us, keeps=house.keeps)
         app = http.build(self._desk, page, hosts, books_desk, hosted, bills)
         self._server = Server(app, SERVER, Door(str(config.socket), os.getuid()))
@@ -198,12 +200,14 @@ class Agent:
         self._loop.start()
         if self._feeding is not None:
             self._feeding.start()
+        self._usage.start()
         self._server.serve_on(self._booted.sockets, started=self._announce)
 
     def close(self) -> None:
         """End everything within a few seconds, what is known written first."""
         gc.unfreeze()
         left = Countdown(CLOSE_S, LEAST_S)
+        self._usage.stop(left.seconds(0.2))
         stopped = self._loop.stop(left.seconds(1.0))
         self._booted.supervisor.stop()
         if stopped:

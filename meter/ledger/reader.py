@@ -45,7 +45,7 @@ class Reader:
 
         Instants may be given in µs; ``from_`` stands for ``from``. Of the parameters that the
         query declares, ``as_of`` defaults to the newest commit, ``from`` and ``to`` to all time;
-        what narrows lines (``only_run``, ``only_kind``) to all of them.
+        what narrows lines (``only_run``, ``only_kind``, ``since_seq``) to all of them.
         Raises LedgerError.
         """
         return list(self.stream(name, **params))
@@ -160,7 +160,7 @@ class Reader:
         match name:
             case "as_of":
                 return self.newest_us()
-            case "only_run" | "only_kind":
+            case "only_run" | "only_kind" | "since_seq":
                 return None
             case "from":
                 return BEGIN

@@ -3,6 +3,7 @@
 -- param   from            TIMESTAMP      : first hour
 -- param   to              TIMESTAMP      : hour after the last
 -- param   only_run        VARCHAR        : of this run; null is all
+-- param   since_seq       BIGINT         : that came with a commit after this; null is all
 -- with    price_now
 -- with    price_cut
 -- column  run_id          VARCHAR        : null if no run's
@@ -63,8 +64,8 @@ FROM (
         SELECT *
         FROM usage_event
         WHERE
-            $only_run IS NULL
-            OR run_id = $only_run
+            ($only_run IS NULL OR run_id = $only_run)
+            AND ($since_seq IS NULL OR seq > $since_seq)
     ) AS e
     LEFT JOIN price_cut AS c ON e.provider = c.provider AND e.hour = c.hour
     LEFT JOIN (

@@ -1,0 +1,134 @@
+"""Hosted usage in the live counters: each event once, at the price known when it is booked.
+
+What was booked is known by the number of the newest commit that was looked at, which is kept
+beside the counters and written with them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from meter.agent.booking import (
+    COST,
+    OTHER,
+    RUN_COST,
+    RUN_TOKENS,
+    TOKENS,
+    TRAIN,
+    Account,
+    Books,
+    key_of,
+)
+from meter.hosted_facts import TOKEN_METERS, Meter
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Mapping
+
+    from meter.agent.booking import Key
+
+UNPRICED = "meter_usage_unpriced_total"
+BOOKED_SEQ = key_of("meter_usage_booked_seq")
+"""Counter that is kept and not shown: number of the commit up to which usage is booked."""
+MAX_MODELS = 100
+"""Models of providers that have a name of their own."""
+
+_NANO = -9
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSum:
+    """Usage of one meter of a model; ``amount`` in the currency, None where no price is known."""
+
+    run_id: str | None
+    project: str
+    provider: str
+    model: str
+    meter: Meter
+    kind: str
+    currency: str | None
+    quantity: Decimal | None
+    events: int
+    amount: Decimal | None
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> UsageSum:
+        """One row of ``report/usage_to_book``."""
+        amount = row["amount"]
+        return cls(
+            row["run_id"], row["project"], row["provider"], row["model"], Meter(row["meter"]),
+            row["kind"], row["currency"], row["quantity"], int(row["event_count"]),
+            None if amount is None else amount.scaleb(_NANO),
+        )  # fmt: skip
+
+
+class UsageBooks:
+    """Books usage into the counters; for the metering thread."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._models: set[tuple[str, str]] = set()
+        for (name, _), labels in ((key, dict(key[1])) for key in books.totals()):
+            if name in (TOKENS, UNPRICED) and labels["model"]:
+                self._models.add((labels["provider"], labels["model"]))
+
+    @property
+    def seq(self) -> int | None:
+        """Number of the newest commit whose usage is booked; None: usage never was."""
+        found = self._books.total(BOOKED_SEQ)
+        return None if found is None else int(found)
+
+    def announce(self, sums: Iterable[UsageSum], living: Container[str]) -> bool:
+        """Show at zero what these will raise and is not shown yet; whether there was any.
+
+        A series that is first seen with its amount shows no increase.
+        """
+        new = [key for key in self._amounts(sums, living) if self._books.total(key) is None]
+        for key in new:
+            self._books.add(key, Decimal(0))
+        return bool(new)
+
+    def book(self, sums: Iterable[UsageSum], living: Container[str], seq: int) -> None:
+        """Add usage that came with commits up to ``seq``, and after those booked before."""
+        for key, amount in self._amounts(sums, living).items():
+            self._books.add(key, amount)
+        self._books.add(BOOKED_SEQ, Decimal(seq - (self.seq or 0)))
+
+    def _amounts(self, sums: Iterable[UsageSum], living: Container[str]) -> dict[Key, Decimal]:
+        found: defaultdict[Key, Decimal] = defaultdict(Decimal)
+        for one in sums:
+            for key, amount in self._of(one, living):
+                found[key] += amount
+        return found
+
+    def _of(self, one: UsageSum, living: Container[str]) -> Iterable[tuple[Key, Decimal]]:
+        project = self._books.named(one.project)
+        provider, model = self._named(one.provider, one.model)
+        run_id = one.run_id if one.run_id in living else None
+        if run_id is not None and not self._books.exposes(Account(run_id, one.project)):
+            run_id = None
+        if one.meter in TOKEN_METERS and one.quantity is not None:
+            sort = TRAIN if one.meter is Meter.TRAIN_TOKEN else one.meter.value
+            labels = {"project": project, "provider": provider, "model": model}
+            yield key_of(TOKENS, **labels, token_type=sort), one.quantity
+            if run_id is not None:
+                yield key_of(RUN_TOKENS, run=run_id, token_type=sort), one.quantity
+        if one.amount is not None and one.currency is not None:
+            money = {"kind": one.kind, "currency": one.currency}
+            yield key_of(COST, project=project, provider=provider, **money), one.amount
+            if run_id is not None:
+                yield key_of(RUN_COST, run=run_id, **money), one.amount
+        elif one.quantity is not None:
+            labels = {"project": project, "provider": provider, "model": model}
+            yield key_of(UNPRICED, **labels), Decimal(one.events)
+
+    def _named(self, provider: str, model: str) -> tuple[str, str]:
+        if (provider, model) in self._models:
+            return provider, model
+        if len(self._models) >= MAX_MODELS:
+            self._books.refuse(f"model {provider} {model}")
+            return OTHER, OTHER
+        self._models.add((provider, model))
+        return provider, model
