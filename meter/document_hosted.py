@@ -34,12 +34,21 @@ class HostedRows:
     jobs: Sequence[Row] = ()
     requests: Sequence[Row] = ()  # to the model that the job made
     estimates: Sequence[Row] = ()
+    inference: Sequence[Row] = ()  # estimates of the energy of the run's own requests
 
 
 def with_hosted(document: dict[str, Any], rows: HostedRows) -> None:
-    """Add usage, prices and the job; only a hosted run has the key ``hosted``."""
+    """Add usage, prices and the job; only a hosted run has the key ``hosted``.
+
+    Only one whose requests' energy is estimated has the key ``inference``.
+    """
     document["usage"] = [_usage(row) for row in rows.usage]
     document["prices"] = [_price(row) for row in rows.prices]
+    if rows.inference:
+        document["inference"] = [
+            {name: value for name, value in row.items() if name != "project"}
+            for row in rows.inference
+        ]
     if rows.jobs:
         document["hosted"] = {
             **_job(rows.jobs[0]),
@@ -180,6 +189,12 @@ def _notices(rows: HostedRows) -> Iterator[dict[str, Any]]:
             "tier of evidence beside the others."
         )
         yield said("hosted_modelled", "info", text)
+    if rows.inference:
+        text = (
+            "The energy of requests to models is modelled from output tokens alone, never "
+            "measured: it stands in `inference`, and is in no sum."
+        )
+        yield said("inference_modelled", "info", text)
 
 
 def _named(row: Row) -> str:

@@ -49,6 +49,9 @@ _FACTORS = {
     "mfu": "MFU",
     "training_flop": "training FLOP",
     "model_parameters": "model parameters",
+    "model_size": "size of a served model",
+    "token_energy": "energy of an output token",
+    "request_energy": "energy of a request's wait",
 }
 _SCALED = frozenset({"J", "g", "L"})
 _SMALL_MONEY = Decimal("0.1")

@@ -56,6 +56,22 @@ def evidence(document: Mapping[str, Any]) -> str:
     return "; ".join(_tier(one) for one in found)
 
 
+def inference(document: Mapping[str, Any]) -> str:
+    """Modelled energy of the run's requests, facility included, which is in no sum."""
+    found = document.get("inference", ())
+    known = [one for one in found if one["high_j"] is not None]
+    parts = []
+    if known:
+        low, high = (
+            figures.figure({"value": sum(one[end] for one in known), "unit": "J"})
+            for end in ("low_j", "high_j")
+        )
+        parts.append(f"{low} to {high}, modelled from output tokens, in no sum")
+    missing = len(found) - len(known)
+    parts += [f"{missing} not known"] if missing else []
+    return "; ".join(parts)
+
+
 def _tier(one: Mapping[str, Any]) -> str:
     if one["high_j"] == 0:
         return f"tier {one['tier']}: nothing known"

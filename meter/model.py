@@ -379,6 +379,9 @@ class FactorKind(StrEnum):
     MFU = "mfu"  # arithmetic that a model needs / the peak of the GPUs' in that time
     TRAINING_FLOP = "training_flop"  # FLOP for each token and parameter
     MODEL_PARAMETERS = "model_parameters"  # billions that a token passes through
+    MODEL_SIZE = "model_size"  # billions in a served model; of item "NAME active" as above
+    TOKEN_ENERGY = "token_energy"  # noqa: S105  J of a token put out, the facility not in it
+    REQUEST_ENERGY = "request_energy"  # J of waiting for an answer's first token, likewise
 
 
 ANYWHERE = frozenset({

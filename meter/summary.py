@@ -67,6 +67,7 @@ def _fitting(document: Mapping[str, Any], width: int, room: int) -> list[str]:
         ("Evidence", hosted_told.evidence(document)),
         ("Job", hosted_told.job(document)),
         ("Usage", hosted_told.usage(document)),
+        ("Inference", hosted_told.inference(document)),
         ("Facility", _facility(document)),
         ("Cost", _cost(document)),
         ("Carbon", _carbon(document)),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from meter.errors import LedgerError
 from meter.hosted.wire import hosting_of, job_of
-from meter.ledger import usage
+from meter.ledger import inference, usage
 from meter.limits import DEFAULT_PROJECT
 from meter.otlp_intake import OtlpIntake
 from meter.past.hosted_judging import judge_of
@@ -85,6 +85,11 @@ class HostedDesk:
         """Usage by project, model and meter, with its cost."""
         with self._ledger.reader() as reader:
             return usage.listed(reader, asked)
+
+    def inference(self, asked: Mapping[str, str]) -> list[dict[str, Any]]:
+        """What requests are estimated to have used, by project and model."""
+        with self._ledger.reader() as reader:
+            return inference.listed(reader, asked)
 
     def costs(self, asked: Mapping[str, str]) -> list[dict[str, Any]]:
         """Runs, own and hosted, side by side."""

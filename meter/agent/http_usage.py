@@ -54,6 +54,9 @@ class UsageTaking(Protocol):
     def usage(self, asked: Mapping[str, str]) -> list[dict[str, Any]]:
         """Usage by project, model and meter, with its cost."""
 
+    def inference(self, asked: Mapping[str, str]) -> list[dict[str, Any]]:
+        """What requests are estimated to have used."""
+
     def costs(self, asked: Mapping[str, str]) -> list[dict[str, Any]]:
         """Runs, own and hosted, side by side."""
 
@@ -75,9 +78,16 @@ def add_usage(app: FastAPI, desk: UsageTaking) -> None:
         project: Annotated[str | None, Query(max_length=200)] = None,
     ) -> Response:
         """List usage by project, model and meter with its cost, in whole UTC hours."""
-        asked = {"from": since, "to": to, "project": project}
-        given = {name: word for name, word in asked.items() if word is not None}
-        return JSONResponse({"usage": desk.usage(given)})
+        return JSONResponse({"usage": desk.usage(_given(since, to, project))})
+
+    @app.get("/v1/inference")
+    def inference(
+        since: Annotated[str | None, Query(alias="from", max_length=40)] = None,
+        to: Annotated[str | None, Query(max_length=40)] = None,
+        project: Annotated[str | None, Query(max_length=200)] = None,
+    ) -> Response:
+        """List modelled energy of requests by project and model, J between bounds, in no sum."""
+        return JSONResponse({"inference": desk.inference(_given(since, to, project))})
 
     @app.get("/v1/costs")
     def costs(
@@ -87,6 +97,11 @@ def add_usage(app: FastAPI, desk: UsageTaking) -> None:
         """List runs, own and hosted, side by side: tokens, money, energy and carbon."""
         asked = {"limit": str(limit), **({"project": project} if project else {})}
         return JSONResponse({"costs": desk.costs(asked)})
+
+
+def _given(since: str | None, to: str | None, project: str | None) -> dict[str, str]:
+    asked = {"from": since, "to": to, "project": project}
+    return {name: word for name, word in asked.items() if word is not None}
 
 
 def _taken(desk: UsageTaking, body: bytes, encoding: str) -> Response:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from meter import figures
 from meter.cli import output
-from meter.cli.book_files import as_csv, say, take, told_of, told_options
+from meter.cli.book_files import as_csv, say, take, take_sheet, told_of, told_options
+from meter.cli.factor_packages import PACKAGE, ecologits_sheet
 from meter.cli.reads import LEDGER_NAME, agent_reads, reads
 from meter.cli.session import (
     Session,
@@ -24,6 +25,12 @@ from meter.errors import UsageError
 from meter.factors.factor_rows import BOOK, COLUMNS
 from meter.factors.imports import FACTOR_FORMATS, Wanted, factor_sheet
 from meter.model import FactorKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meter.cli.writes import Taken, Writes
+    from meter.factors.rows import Row
 
 MOST = 100_000
 _TABLE = 200  # rows of a table that people read
@@ -227,12 +234,18 @@ def _history(history: list[dict[str, Any]]) -> str:
     epilog="""\b
 Examples:
   meter factors import tariff.csv
+  meter factors import --ecologits
   meter factors import bills.csv --site lab --timezone Europe/Paris
   meter factors import Cloud_Region_Metadata.csv \\
     --region aws:us-east-1 --site lab
 """,
 )
-@click.argument("file", type=click.File("rb"), metavar="FILE")
+@click.argument("file", type=click.File("rb"), metavar="FILE", required=False)
+@click.option(
+    "--ecologits",
+    is_flag=True,
+    help="Energy of inference by the installed package (extra ecologits), instead of a file.",
+)
 @click.option(
     "--format",
     "form",
@@ -254,7 +267,8 @@ def import_command(
     session: Session,
     /,
     *,
-    file: IO[bytes],
+    file: IO[bytes] | None,
+    ecologits: bool,
     form: str,
     site: str | None,
     region: str | None,
@@ -265,13 +279,25 @@ def import_command(
     """Import a file of factors, all of it or nothing.
 
     CSV or YAML with a row for each fact, the Green Software Foundation's cloud regions, electricity
-    bills, or a residual mix. A region's factors hold for a site if --site names it.
+    bills, or a residual mix. A region's factors hold for a site if --site names it. Rows of the
+    package ecologits go behind those of files (rank 150).
     """
     wanted = Wanted(form, site, region, timezone, told_of(**told))
-    sheet, taken = take(
-        session.config, file, (factor_sheet, wanted), lambda writes, rows: writes.factors(rows)
-    )
+    if (file is None) is not ecologits:
+        raise UsageError("one source of factors is needed", "give FILE or --ecologits")
+    if file is None:
+        if wanted != Wanted():
+            raise UsageError(
+                "the package tells scopes, source and dates itself", "leave the options out"
+            )
+        sheet, taken = take_sheet(session.config, PACKAGE, ecologits_sheet, _write)
+    else:
+        sheet, taken = take(session.config, file, (factor_sheet, wanted), _write)
     say(sheet, taken, what="factors", as_json=as_json)
+
+
+def _write(writes: Writes, rows: Sequence[Row]) -> Taken:
+    return writes.factors(rows)
 
 
 factors_command.add_command(sync_command)

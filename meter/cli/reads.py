@@ -68,7 +68,7 @@ class Reads(Protocol):
         """Factor rows of some scopes that hold between two instants (UTC µs)."""
 
     def listed(self, book: str, asked: Mapping[str, str]) -> list[dict[str, Any]]:
-        """Rows of factors, prices or usage; ``asked`` as in a query of /v1/factors."""
+        """Rows of factors, prices, usage or inference; ``asked`` as in a query of /v1/factors."""
 
     def history(self, factor: str) -> list[dict[str, Any]]:
         """A factor and each row about the same thing, newest first."""
@@ -211,10 +211,11 @@ class FileReads:
 
     def listed(self, book: str, asked: Mapping[str, str]) -> list[dict[str, Any]]:
         """Rows of factors, prices or usage."""
-        from meter.ledger import books, usage  # noqa: PLC0415
+        from meter.ledger import books, inference, usage  # noqa: PLC0415
 
-        if book in {"usage", "costs"}:
-            return {"usage": usage.listed, "costs": usage.costs}[book](self._reader, asked)
+        lists = {"usage": usage.listed, "costs": usage.costs, "inference": inference.listed}
+        if book in lists:
+            return lists[book](self._reader, asked)
         listing = books.factors if book == "factors" else books.prices
         return listing(self._reader, books.Asked.of_query(asked))
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from decimal import Decimal
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from meter import figures
-from meter.cli import output
+from meter.cli import output, usage_energy
 from meter.cli.reads import reads
 from meter.cli.session import Session, debug_option, example, json_option, socket_option
 from meter.cli.writes import AgentWrites, writes
@@ -174,21 +173,31 @@ def _flat(side: dict[str, Any]) -> dict[str, Any]:
 @debug_option
 @click.pass_obj
 def list_command(session: Session, /, *, unpriced: bool, as_json: bool, **asked: Any) -> None:
-    """List usage by project, model and meter, with its cost; the dearest first."""
+    """List usage by project, model and meter, with its cost; the dearest first.
+
+    With `meter factors import --ecologits` also the energy that output tokens are estimated to
+    have used: modelled, in no sum.
+    """
     query = {"from": asked["from_"], "to": asked["to"], "project": asked["project"]}
+    given = {name: str(word) for name, word in query.items() if word is not None}
     with reads(session.config) as source:
-        found = source.listed(
-            "usage", {name: str(word) for name, word in query.items() if word is not None}
-        )
+        found = source.listed("usage", given)
+        energy = source.listed("inference", given)
     if unpriced:
         found = [row for row in found if row["unpriced"]]
     if as_json:
-        output.print_json({"usage": found})
+        output.print_json({"usage": found, "inference": energy})
         return
     if not found:
         click.echo("No such usage. Bring some: meter usage import FILE")
         return
-    click.echo(_table(found))
+    click.echo(usage_energy.table(found, energy))
+    _say_unpriced(found)
+    for line in usage_energy.notices(found, energy):
+        click.echo(f"meter: {line}", err=True)
+
+
+def _say_unpriced(found: list[dict[str, Any]]) -> None:
     missing = dict.fromkeys(
         f"{row['meter']} of {row['provider']} {row['model']}"
         for row in found
@@ -201,26 +210,3 @@ def list_command(session: Session, /, *, unpriced: bool, as_json: bool, **asked:
         )  # fmt: skip
     if len(missing) > _SHOWN:
         click.echo(f"meter: and of {len(missing) - _SHOWN:,} more; --json lists all", err=True)
-
-
-def _table(found: list[dict[str, Any]]) -> str:
-    rows = [
-        [
-            figures.printable(row["project"], 14),
-            figures.printable(_model(row), 300),
-            row["meter"],
-            "unknown" if row["quantity"] is None else f"{Decimal(row['quantity']):,f}",
-            "no price"
-            if row["amount"] is None
-            else f"{figures.money(row['amount'])} {row['currency']}",
-        ]
-        for row in found
-    ]
-    heads = ("PROJECT", "MODEL", "METER", "QUANTITY", "COST")
-    return output.table(heads, rows, right=(3, 4), wrap=1)
-
-
-def _model(row: dict[str, Any]) -> str:
-    """Who sold what, and where and how if that is told: prices depend on it."""
-    beside = ", ".join(row[name] for name in ("region", "service_tier") if row[name])
-    return f"{row['provider']} {row['model']}" + (f" ({beside})" if beside else "")

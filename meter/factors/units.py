@@ -75,6 +75,15 @@ QUANTITIES: dict[FactorKind, Quantity] = {
     FactorKind.MODEL_PARAMETERS: Quantity(
         "billion", {"billion": _ONE, "million": Decimal("0.001")}, Decimal("0.001"), Decimal(99_999)
     ),
+    FactorKind.MODEL_SIZE: Quantity(
+        "billion", {"billion": _ONE, "million": Decimal("0.001")}, Decimal("0.001"), Decimal(99_999)
+    ),
+    FactorKind.TOKEN_ENERGY: Quantity(
+        "J/token", {"J/token": _ONE, "Wh/token": Decimal(3600)}, Decimal(0), Decimal(10_000)
+    ),
+    FactorKind.REQUEST_ENERGY: Quantity(
+        "J/request", {"J/request": _ONE, "Wh/request": Decimal(3600)}, Decimal(0), Decimal(99_999)
+    ),
 }  # fmt: skip
 
 

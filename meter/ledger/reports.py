@@ -16,6 +16,7 @@ from meter.document_hosted import HostedRows, with_hosted
 from meter.document_marks import MarkRows, with_marks
 from meter.errors import UsageError
 from meter.forecast import Progress
+from meter.ledger import inference
 from meter.ledger.instants import micros, timestamp
 from meter.model import FactorKind
 from meter.units import J_PER_KWH, NS_PER_US
@@ -107,6 +108,9 @@ def _hosted(
         jobs=reader.rows("report/run_hosted", **known),
         estimates=reader.rows("report/run_estimates", **known),
         requests=reader.rows("report/run_requests", **known) if of_run else (),
+        inference=inference.of_run(reader, of_run)
+        if of_run and reader.has(inference.QUERY)
+        else (),
     )
     with_hosted(document, rows)
 
