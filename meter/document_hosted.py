@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from meter.document_notices import said
+from meter.grade import grade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -124,6 +125,7 @@ def _estimate(row: Row) -> dict[str, Any]:
         "low_j": row["low_mj"] / 1_000,
         "mid_j": None if mid is None else mid / 1_000,
         "high_j": row["high_mj"] / 1_000,
+        "boamps_quality": grade(row["low_mj"], mid, row["high_mj"]),
         "booked": row["booked"],
         "reason": row["reason"],
         "inputs": json.loads(row["inputs"]),

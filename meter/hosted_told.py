@@ -79,4 +79,6 @@ def _tier(one: Mapping[str, Any]) -> str:
     if one["mid_j"] is None:
         return f"tier {one['tier']}: at most {high}"
     low = figures.figure({"value": one["low_j"], "unit": "J"})
-    return f"tier {one['tier']}: {low} to {high}"
+    quality = one["boamps_quality"]
+    graded = f", quality {quality} (BoAmps)" if quality else ""
+    return f"tier {one['tier']}: {low} to {high}{graded}"

@@ -36,7 +36,7 @@ from meter.limits import check_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["OtlpMetrics", "OtlpSpans", "Refused", "Series", "each_span", "metrics", "spans"]
+__all__ = ["OtlpMetrics", "OtlpSpans", "Refused", "Series", "each_span", "metrics"]
 
 _INPUT = ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens")
 _OUTPUT = ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens")
@@ -59,14 +59,6 @@ class OtlpSpans:
 
     usages: tuple[Usage, ...]
     refused: tuple[Refused, ...]
-
-
-def spans(body: object, now_us: int) -> list[Usage]:
-    """Usage of the spans of inference as ``each_span`` has it; a refused one is a UsageError."""
-    found = each_span(body, now_us)
-    if found.refused:
-        raise UsageError(f"span {found.refused[0].name}: {found.refused[0].reason}")
-    return list(found.usages)
 
 
 def each_span(body: object, now_us: int) -> OtlpSpans:

@@ -70,8 +70,8 @@ FROM (
             u.provider = p.provider
             AND u.meter = p.meter
             AND p.model IN (u.model, u.priced_as, '*')
-            AND (p.region IS NULL OR u.region = p.region)
-            AND (p.service_tier IS NULL OR u.service_tier = p.service_tier)
+            AND (p.region IS NULL OR lower(u.region) = lower(p.region))
+            AND (p.service_tier IS NULL OR lower(u.service_tier) = lower(p.service_tier))
             AND (p.training IS NULL OR u.training = p.training)
             AND (p.adapter IS NULL OR u.adapter = p.adapter)
             AND (p.parameters_over_b IS NULL OR u.parameters_b > p.parameters_over_b)

@@ -8,12 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from meter.hosted.constants import short
-from meter.hosted.cost import cost
 from meter.hosted.energy import estimates
 from meter.hosted_facts import Gpus, Meter
 from meter.model import FactorKind
 from tests.hosted.jobs_told import BUNDLED, exactly, job, kwh, without
-from tests.hosted.test_cost import the_price, usage
+from tests.hosted.priced import cost, usage
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "founding-example.md").read_text()
 HOUSEHOLDS = Fraction(10_500, 365) * 10
@@ -45,9 +44,10 @@ def says(*parts: str) -> None:
 
 
 def test_300_dollars_buy_37_and_a_half_million_tokens():
-    price = the_price(usage("openai", "gpt-3.5-turbo"), Meter.TRAIN_TOKEN)
-    assert cost(TOKENS, price) == 300
-    says(f"$300 at ${short(Fraction(price.value))} a million trained tokens: "
+    told = usage("openai", "gpt-3.5-turbo")
+    assert cost(told, Meter.TRAIN_TOKEN, TOKENS) == 300
+    a_million = Fraction(cost(told, Meter.TRAIN_TOKEN, 10**6))
+    says(f"$300 at ${short(a_million)} a million trained tokens: "
          f"{short(Fraction(TOKENS) / 10**6)} million tokens")  # fmt: skip
 
 

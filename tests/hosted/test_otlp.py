@@ -31,7 +31,7 @@ def points_of(metric: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_spans_of_new_and_old_names_are_usage() -> None:
-    new, old, unknown = otlp.spans(recorded("otlp_spans"), NOW_US)
+    new, old, unknown = otlp.each_span(recorded("otlp_spans"), NOW_US).usages
     assert (new.source, new.id) == ("otlp", f"{TRACE}:aaaaaaaaaaaaaaa1")
     assert (new.provider, new.model, new.at_us) == ("bedrock", "claude-haiku-4-5", MARCH_US)
     assert new.project == "tuning"
@@ -43,7 +43,7 @@ def test_spans_of_new_and_old_names_are_usage() -> None:
 
 
 def test_an_agents_own_span_does_not_count_the_calls_below_it_again() -> None:
-    ids = {usage.id for usage in otlp.spans(recorded("otlp_spans"), NOW_US)}
+    ids = {usage.id for usage in otlp.each_span(recorded("otlp_spans"), NOW_US).usages}
     assert f"{TRACE}:aaaaaaaaaaaaaaa0" not in ids
 
 
@@ -52,14 +52,14 @@ def test_of_two_instrumentations_of_one_call_the_inner_one_counts() -> None:
     outer = spans_of(raw)[1]
     inner = {**outer, "spanId": "aaaaaaaaaaaaaaa9", "parentSpanId": outer["spanId"]}
     spans_of(raw)[:] = [outer, inner]
-    assert [one.id for one in otlp.spans(raw, NOW_US)] == [f"{TRACE}:aaaaaaaaaaaaaaa9"]
+    assert [one.id for one in otlp.each_span(raw, NOW_US).usages] == [f"{TRACE}:aaaaaaaaaaaaaaa9"]
 
 
 def test_counts_of_the_outer_one_are_kept_where_the_inner_has_none() -> None:
     raw = recorded("otlp_spans")
     outer, silent = spans_of(raw)[1], spans_of(raw)[3]
     spans_of(raw)[:] = [outer, {**silent, "parentSpanId": outer["spanId"]}]
-    (usage,) = otlp.spans(raw, NOW_US)
+    (usage,) = otlp.each_span(raw, NOW_US).usages
     assert usage.id == f"{TRACE}:{outer['spanId']}"
 
 
@@ -68,7 +68,7 @@ def test_prose_in_an_attribute_that_is_kept_is_left_out() -> None:
     for one in spans_of(raw)[1]["attributes"]:
         if one["key"] in {"gen_ai.operation.name", "gen_ai.response.id"}:
             one["value"] = {"stringValue": f"{CANARY} what a user wrote"}
-    assert CANARY not in repr(otlp.spans(raw, NOW_US))
+    assert CANARY not in repr(otlp.each_span(raw, NOW_US).usages)
 
 
 def test_a_failed_call_without_counts_used_nothing() -> None:
@@ -76,7 +76,7 @@ def test_a_failed_call_without_counts_used_nothing() -> None:
     span = spans_of(raw)[3]
     span["status"] = {"code": 2}
     spans_of(raw)[:] = [span]
-    assert otlp.spans(raw, NOW_US) == []
+    assert otlp.each_span(raw, NOW_US).usages == ()
 
 
 def test_a_span_that_cannot_be_read_is_refused_alone() -> None:
@@ -86,14 +86,12 @@ def test_a_span_that_cannot_be_read_is_refused_alone() -> None:
     found = otlp.each_span(raw, NOW_US)
     assert len(found.usages) == 1
     assert ["traceId" in one.reason or "2015" in one.reason for one in found.refused] == [True] * 2
-    with pytest.raises(UsageError, match="traceId"):
-        otlp.spans(raw, NOW_US)
 
 
 @pytest.mark.parametrize("body", [None, [], {}, {"resourceSpans": 5}, b"\n\x0a", "text"])
 def test_what_is_no_request_is_refused(body: object) -> None:
     with pytest.raises(UsageError, match="OTLP/HTTP in JSON"):
-        otlp.spans(body, NOW_US)
+        otlp.each_span(body, NOW_US)
     with pytest.raises(UsageError, match="OTLP/HTTP in JSON"):
         otlp.metrics(body, NOW_US)
 

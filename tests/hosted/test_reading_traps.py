@@ -101,7 +101,7 @@ def test_n05_reasoning_is_inside_the_output() -> None:
     usage = one("openai_responses")
     assert meters(usage)["output"] == 300
     assert dict(usage.told)["reasoning_tokens"] == "256"
-    spans = otlp.spans(recorded("otlp_spans"), NOW_US)
+    spans = otlp.each_span(recorded("otlp_spans"), NOW_US).usages
     assert meters(spans[0]) == {
         "input": 464,
         "cached_input": 1024,
@@ -133,7 +133,7 @@ def test_n07_tier_speed_and_traffic_come_from_the_response() -> None:
     raw = recorded("anthropic_message")
     raw["usage"]["speed"] = "fast"
     assert read(raw, context(at_us=MARCH_US))[0].service_tier == "fast"
-    spans = otlp.spans(recorded("otlp_spans"), NOW_US)
+    spans = otlp.each_span(recorded("otlp_spans"), NOW_US).usages
     assert spans[0].service_tier == "default"
 
 

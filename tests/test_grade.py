@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meter.hosted.grade import grade
+from meter.grade import grade
 
 ORDER = ["high", "medium", "low", None]
 

@@ -1,0 +1,52 @@
+"""What the ledger says that usage costs by the bundled price book."""
+
+from __future__ import annotations
+
+import itertools
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from meter.factors.bundled_prices import bundled_prices
+from meter.factors.factor_rows import Known
+from meter.factors.price_rows import prices_of_rows
+from meter.hosted_facts import Meter, Quantity, Usage
+from meter.ledger.reader import Reader
+from meter.ledger.session import Session
+from meter.model import LedgerBatch
+
+NOW_US = 1_795_600_000_000_000  # 2026-11-25
+BOOK = prices_of_rows(bundled_prices().rows, Known(frozenset(), 0, NOW_US))
+_IDS = itertools.count(1)
+
+
+def usage(provider: str, model: str, **changes) -> Usage:
+    one = Usage("s", "1", NOW_US, provider, model, (Quantity(Meter.REQUEST, Decimal(1)),))
+    return one._replace(**changes)
+
+
+@cache
+def _ledger() -> Session:
+    ticks = itertools.count(NOW_US, 1_000_000)
+    made = Session(Path(":memory:"), memory_limit_mb=64, now_us=lambda: next(ticks))
+    made.commit([LedgerBatch(prices=tuple(BOOK))])
+    return made
+
+
+def line(told: Usage, meter: Meter, quantity: Decimal) -> dict[str, Any]:
+    """The line of a quantity that is used as told."""
+    made, since = _ledger(), _ledger().seq
+    one = told._replace(id=str(next(_IDS)), quantities=(Quantity(meter, quantity),))
+    made.commit([LedgerBatch(usages=(one,))])
+    (found,) = Reader(made.con.cursor()).rows("lines/usage_cost", since_seq=since)
+    return found
+
+
+def cost(told: Usage, meter: Meter, quantity: Decimal | int) -> Decimal | None:
+    """What it costs, in US dollars; None where no price is for it."""
+    found = line(told, meter, Decimal(quantity))
+    if found["amount"] is None:
+        return None
+    assert found["currency"] == "USD"
+    return found["amount"].scaleb(-9)
