@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+import duckdb
+
 from meter.errors import LedgerTooNewError
 from meter.ledger.genesis import chain_earlier
 from meter.ledger.instants import timestamp
@@ -12,8 +14,6 @@ from meter.ledger.texts import folder, load
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import duckdb
 
 CHAINED_SINCE = 2
 """The schema version that the audit chain began with."""
@@ -30,9 +30,10 @@ def versions() -> dict[int, str]:
 
 def version_of(con: duckdb.DuckDBPyConnection) -> int:
     """Schema version of an open ledger, 0 of an empty one."""
-    if con.execute(load("recovery/has_schema").sql).fetchone() == (0,):
+    try:
+        row = con.execute(load("recovery/schema_version").sql).fetchone()
+    except duckdb.CatalogException:  # no such table; to list the tables first costs far more
         return 0
-    row = con.execute(load("recovery/schema_version").sql).fetchone()
     return int(row[0]) if row else 0
 
 

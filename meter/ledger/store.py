@@ -42,6 +42,7 @@ def connect(
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
         "allow_community_extensions": False,
+        "catalog_error_max_schemas": 0,  # of a missing table, no search for names like it
         "lock_configuration": True,
     }
     if not read_only:

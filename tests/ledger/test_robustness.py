@@ -148,6 +148,16 @@ def test_a_ledger_of_a_newer_schema_is_refused_with_what_to_do(tmp_path):
             opening(path)
 
 
+def test_a_database_without_tables_is_no_ledger_until_a_writer_makes_one_of_it(tmp_path):
+    path = tmp_path / "ledger.duckdb"
+    duckdb.connect(str(path)).close()
+    with pytest.raises(LedgerError, match="older version"):
+        open_reader(path)
+    Ledger.open(path).close()
+    with open_reader(path) as reader:
+        assert reader.rows("recovery/schema_version")[0]["version"] > 0
+
+
 def test_a_file_of_a_newer_duckdb_is_refused_with_what_to_do(tmp_path):
     path = tmp_path / "ledger.duckdb"
     Ledger.open(path).close()
