@@ -109,6 +109,7 @@ def import_command(
     "--provider", type=click.Choice(_COSTS), required=True, metavar="P", help="openai, so far."
 )
 @click.option("--since", metavar="D", help="First day (UTC); 31 days back if not given.")
+@click.option("--usage", is_flag=True, help="Its own count of tokens instead of money.")
 @_projects_option
 @click.option(
     "--key-file",
@@ -129,25 +130,27 @@ def sync_command(
     since: str | None,
     project: str | None,
     mapped: Sequence[str],
-    key_file: Path | None,
-    base_url: str | None,
+    usage: bool,
     as_json: bool,
+    **reach: Any,
 ) -> None:
     """Fetch what a provider billed, day by day.
 
     Days that were fetched before are fetched again: until a bill is closed it is corrected, and
-    the newest word on each charge holds. Needs an admin key (OPENAI_ADMIN_KEY).
+    the newest word on each charge holds. With --usage the tokens of days that are over, as usage:
+    for those whose requests are told from nowhere else. Needs an admin key (OPENAI_ADMIN_KEY).
     """
     from meter.hosted.access import access_of  # noqa: PLC0415 - only sync reaches the network
-    from meter.hosted.costs import PROVIDER, synced  # noqa: PLC0415
+    from meter.hosted.costs import COSTS, PROVIDER, USAGE, synced  # noqa: PLC0415
 
     wanted = Wanted(provider, project=project, projects=_mapping(mapped))
     since_us = None if since is None else parse_us(since, "--since")
     if since_us is not None and since_us > _now_us():
         raise UsageError("--since is still to come", "give a day that has begun")
     variables = session.environment.variables
-    access = access_of(PROVIDER, variables, key_file=key_file, base_url=base_url)
-    _take(session, synced(access, since_us, wanted, _now_us, time.sleep), as_json=as_json)
+    access = access_of(PROVIDER, variables, **reach)
+    report = USAGE if usage else COSTS
+    _take(session, synced(report, access, since_us, wanted, _now_us, time.sleep), as_json=as_json)
 
 
 @bill_command.command("show", epilog=example("meter bill show --from 2026-11-01 --project chat"))

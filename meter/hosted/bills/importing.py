@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meter.hosted.bills import fireworks, focus, openai, plain, together
+from meter.hosted.bills import fireworks, focus, openai, openai_usage, plain, together
 from meter.hosted.bills.charges import charges_of
 from meter.hosted.bills.rows import refused
 from meter.hosted.bills.tables import header_of, text_of
@@ -41,7 +41,10 @@ def checked(sheet: Sheet, now_us: int) -> Bill:
 def _sheet(text: str, wanted: Wanted, now_us: int) -> Sheet:
     match _form(text) if wanted.form == AUTO else wanted.form:
         case "openai":
-            return openai.sheet(value_of(text), wanted, now_us)
+            value = value_of(text)
+            if openai_usage.is_usage(value):
+                return openai_usage.sheet(value, wanted, now_us)
+            return openai.sheet(value, wanted, now_us)
         case "together":
             return together.sheet(text, wanted, now_us)
         case "fireworks":

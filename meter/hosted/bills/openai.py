@@ -26,7 +26,7 @@ from meter.hosted.jobs.fields import Fields
 from meter.instants import instant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from decimal import Decimal
 
 SOURCE = "openai-costs"
@@ -71,7 +71,7 @@ def sheet(value: object, wanted: Wanted, now_us: int) -> Sheet:
     """
     sums: dict[_Key, _Sum] = {}
     try:
-        for number, bucket in enumerate(_buckets(value)):
+        for number, bucket in enumerate(buckets(value)):
             _add(sums, bucket, number)
     except UsageError as error:
         raise refused(error.message) from None
@@ -81,7 +81,7 @@ def sheet(value: object, wanted: Wanted, now_us: int) -> Sheet:
     return Sheet(rows)
 
 
-def _buckets(value: object) -> Iterator[Fields]:
+def buckets(value: object) -> Iterator[Fields]:
     """The buckets of pages; of a list each entry is a page or a bucket."""
     entries = value if isinstance(value, list) else [value]
     for index, entry in enumerate(entries):
@@ -165,11 +165,3 @@ def next_page(page: Mapping[str, object]) -> str | None:
     if not isinstance(cursor, str) or not cursor:
         raise refused("a page has more after it, but no next_page")
     return cursor
-
-
-def pages_sheet(pages: Iterable[Mapping[str, object]], wanted: Wanted, now_us: int) -> Sheet:
-    """Charges of pages that were asked for with both groupings."""
-    found = list(pages)
-    if not any(page.get("data") for page in found):
-        return Sheet()
-    return sheet(found, wanted, now_us)

@@ -167,7 +167,7 @@ def test_projects_of_the_provider_are_named_and_the_id_stays() -> None:
         (one(True), "amount.value is no number"),
         (one(10**12), "1,000,000,000,000 or more"),
         (one(10**10), "absurd"),
-        (one(1) | {"object": "organization.usage.completions.result"}, "object is not"),
+        (one(1) | {"object": "organization.usage.images.result"}, "object is not"),
         (one(1, quantity=-1), "quantity is negative"),
     ],
 )

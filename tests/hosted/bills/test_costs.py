@@ -10,12 +10,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from meter.errors import ProviderError, ProviderRefusedError, UsageError
 from meter.hosted.access import access_of
+from meter.hosted.bills import openai_usage
 from meter.hosted.bills.importing import bill_of
 from meter.hosted.bills.wanted import Wanted
-from meter.hosted.costs import PROVIDER, synced
+from meter.hosted.costs import COSTS, PROVIDER, USAGE, synced
 from meter.instants import parse_us
 
 KEY = "sk-admin-CANARY0123456789"
@@ -41,7 +44,8 @@ def bucket(days_ago: int, *amounts: str, line="gpt-4o, input") -> dict:
 class Costs:
     """The API: pages by their cursor; ``faults`` are answered to requests of those numbers."""
 
-    def __init__(self, *pages: list[dict]) -> None:
+    def __init__(self, *pages: list[dict], path: str = "costs") -> None:
+        self.path = path
         self.pages = pages
         self.faults: dict[int, tuple[int, bytes]] = {}
         self.asked: list[list[tuple[str, str]]] = []
@@ -63,11 +67,11 @@ class Costs:
         }  # fmt: skip
         return 200, json.dumps(page).encode()
 
-    def sync(self, url: str, since: str | None = None, **changes):
+    def sync(self, url: str, since: str | None = None, *, report=COSTS, **changes):
         access = access_of(PROVIDER, {"OPENAI_ADMIN_KEY": KEY}, base_url=url)
         since_us = None if since is None else parse_us(since)
         wanted = Wanted("openai", **changes)
-        return synced(access, since_us, wanted, lambda: NOW_US, self.waits.append)
+        return synced(report, access, since_us, wanted, lambda: NOW_US, self.waits.append)
 
 
 @contextmanager
@@ -77,7 +81,7 @@ def served(costs: Costs):
             parts = urlsplit(self.path)
             costs.keys.add(self.headers.get("Authorization"))
             found = (404, b"{}")
-            if parts.path == "/v1/organization/costs":
+            if parts.path == f"/v1/organization/{costs.path}":
                 found = costs.answer(parse_qsl(parts.query))
             self.send_response(found[0])
             self.send_header("Content-Length", str(len(found[1])))
@@ -183,3 +187,91 @@ def test_a_page_that_leads_to_itself_ends() -> None:
     with served(costs) as url, pytest.raises(ProviderError, match="same page"):
         costs.sync(url)
     assert len(costs.asked) == 2
+
+
+# -- usage --------------------------------------------------------------------------------------
+
+
+def used(days_ago: int, *results: dict) -> dict:
+    start = TODAY_S - days_ago * DAY_S
+    told = {"object": "organization.usage.completions.result", "project_id": "proj_1",
+            "model": "gpt-4o-2024-08-06", "batch": False, "service_tier": "default",
+            "user_id": "CANARY", "num_model_requests": 3}  # fmt: skip
+    return {
+        "object": "bucket", "start_time": start, "end_time": start + DAY_S,
+        "results": [{**told, **result} for result in results],
+    }  # fmt: skip
+
+
+TOKENS = {
+    "input_tokens": 1_000, "input_cached_tokens": 400, "input_cache_write_tokens": 100,
+    "input_audio_tokens": 50, "output_tokens": 200, "output_audio_tokens": 20,
+}  # fmt: skip
+
+
+def amounts(usages) -> dict[str, int]:
+    return {one.id.rpartition(":")[2]: int(one.quantities[0].amount) for one in usages}
+
+
+def test_usage_of_days_that_are_over_is_disjoint_meters_of_each_model_and_tier() -> None:
+    usage = Costs(
+        [used(2, TOKENS), used(1, {**TOKENS, "batch": True})], [used(0, TOKENS)],
+        path="usage/completions",
+    )  # fmt: skip
+    with served(usage) as url:
+        bill = usage.sync(url, report=USAGE, projects={"proj_1": "chat"})
+    assert bill.charges == ()
+    assert "count twice" in bill.notices[0]
+    assert {one.service_tier for one in bill.usages} == {"default", "batch"}
+    assert {one.project for one in bill.usages} == {"chat"}
+    assert "CANARY" not in repr(bill)
+    for tier in ("default", "batch"):
+        assert amounts(one for one in bill.usages if one.service_tier == tier) == {
+            "input": 450, "cached_input": 400, "cache_write": 100, "input_audio": 50,
+            "output": 180, "output_audio": 20,
+        }  # fmt: skip
+    asked = usage.asked[0]
+    assert sorted(value for name, value in asked if name == "group_by") == [
+        "batch", "model", "project_id", "service_tier",
+    ]  # fmt: skip
+    assert int(dict(asked)["limit"]) <= 31
+
+
+def test_usage_told_again_or_in_parts_is_the_same_events() -> None:
+    half = {name: count // 2 for name, count in TOKENS.items()}
+    whole = Costs([used(1, TOKENS)], path="usage/completions")
+    parts = Costs([used(1, half, half)], path="usage/completions")
+    with served(whole) as one, served(parts) as other:
+        assert whole.sync(one, report=USAGE) == parts.sync(other, report=USAGE)
+        synced_bill = whole.sync(one, report=USAGE)
+    page = {"object": "page", "data": whole.pages[0], "has_more": False, "next_page": None}
+    assert bill_of(json.dumps(page).encode(), Wanted("openai"), NOW_US) == synced_bill
+
+
+@given(
+    st.integers(0, 10**9), st.integers(0, 10**9), st.integers(0, 10**9), st.integers(0, 10**9),
+    st.integers(0, 10**9),
+)  # fmt: skip
+def test_no_token_of_the_provider_is_lost_or_counted_twice(plain, cached, written, heard, said):
+    told = {
+        "input_tokens": plain + cached + written, "input_cached_tokens": cached,
+        "input_cache_write_tokens": written, "input_audio_tokens": heard, "output_tokens": said,
+    }  # fmt: skip
+    page = {"object": "page", "data": [used(1, told)], "has_more": False}
+    counts = amounts(openai_usage.sheet(page, Wanted("openai"), NOW_US).usages)
+    output = counts.pop("output", 0) + counts.pop("output_audio", 0)
+    assert (sum(counts.values()), output) == (plain + cached + written, said)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"model": None}, "group_by"), ({"input_tokens": -1}, "input_tokens"),
+        ({"input_tokens": 3, "input_cached_tokens": 5}, "input_tokens"),
+        ({"output_tokens": 2**63}, "output_tokens"), ({"batch": "yes"}, "batch"),
+    ],
+)  # fmt: skip
+def test_usage_that_is_not_as_documented_is_refused_whole(wrong, said) -> None:
+    usage = Costs([used(2, TOKENS), used(1, {**TOKENS, **wrong})], path="usage/completions")
+    with served(usage) as url, pytest.raises(ProviderError, match=said):
+        usage.sync(url, report=USAGE)
