@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import traceback
 from typing import TYPE_CHECKING
 
 from meter.agent.usage_books import UsageBooks, UsageSum
@@ -90,4 +92,8 @@ class UsageBooking:
             try:
                 wait_s = self.look()
             except MeterError:  # the ledger is closed for a moment, or the meter is busy
+                wait_s = _AGAIN_S
+            except Exception:  # noqa: BLE001  one bad moment must not end the counting
+                with contextlib.suppress(OSError):  # the log's disk may be full
+                    traceback.print_exc()
                 wait_s = _AGAIN_S
