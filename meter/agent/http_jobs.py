@@ -71,4 +71,5 @@ def answer(taken: JobsTaken) -> dict[str, Any]:
     return {
         "new": taken.new, "updated": taken.updated, "known": taken.known,
         "hosting_days": taken.hours, "changed": taken.changed,
+        "again": taken.again,
     }  # fmt: skip

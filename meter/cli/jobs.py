@@ -54,6 +54,7 @@ class Told:
     known: int = 0
     hosting_days: int = 0
     changed: list[str] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)  # estimated again
     faults: list[str] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)  # booked, without all that belongs to them
 
@@ -64,6 +65,7 @@ class Told:
         self.known += answer["known"]
         self.hosting_days += answer["hosting_days"]
         self.changed += answer["changed"]
+        self.again += answer["again"]
 
 
 @click.group("jobs", epilog=example("meter jobs sync --provider openai"))
@@ -293,7 +295,8 @@ def _text(told: Told) -> str:
     ]  # fmt: skip
     days = f"; {told.hosting_days:,} day(s) of hosting" if told.hosting_days else ""
     see = f". See: meter show {(told.new or told.updated)[-1]}" if told.new or told.updated else "."
-    return f"Jobs: {', '.join(parts)}{days}{see}"
+    again = f"; {len(told.again):,} estimated again" if told.again else ""
+    return f"Jobs: {', '.join(parts)}{days}{again}{see}"
 
 
 def _now_us() -> int:

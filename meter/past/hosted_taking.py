@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from meter.past.hosted import (
     hosting_usage,
     run_id_of,
 )
+from meter.past.hosted_again import Sums, Tier, made_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,6 +54,7 @@ class JobsTaken:
     new: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
     known: int = 0
+    again: list[str] = field(default_factory=list)  # estimated again by corrected assumptions
     hours: int = 0  # days of hosting that were news
     changed: list[str] = field(default_factory=list)
 
@@ -76,12 +79,15 @@ def take_jobs(ledger: Ledger, told: JobsTold, judge: Callable[[HostedJob], Judge
         rows = reader.rows("recovery/hosted_jobs")
     known = {(row["provider"], row["job_id"]): row for row in rows}
     news: list[tuple[HostedJob, bool, LedgerBatch]] = []
+    repeated: list[HostedJob] = []
     for key, job in {(job.provider, job.id): job for job in told.jobs}.items():
         row = known.get(key)
         if row is not None and row["content_sha256"] == job_sha256(job):
             taken.known += 1
+            repeated += [job] if row["has_energy"] else []
         else:
             news.append((job, row is None, _batch(job, row, told.project, judge)))
+    _estimate_again(ledger, repeated, judge, taken)
     for start in range(0, len(news), _AT_ONCE):
         _write(ledger, news[start : start + _AT_ONCE], taken)
     events = tuple(
@@ -90,6 +96,36 @@ def take_jobs(ledger: Ledger, told: JobsTold, judge: Callable[[HostedJob], Judge
     if events:
         taken.hours = _await(ledger.take(events)).count(Outcome.STORED)
     return taken
+
+
+def _estimate_again(
+    ledger: Ledger,
+    jobs: Sequence[HostedJob],
+    judge: Callable[[HostedJob], Judged],
+    taken: JobsTaken,
+) -> None:
+    """Make estimates of jobs that are told as before again, where the books say otherwise now."""
+    if not jobs:
+        return
+    stored: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    with ledger.reader() as reader:
+        for row in reader.rows("recovery/hosted_estimates"):
+            stored[row["run_id"]].append(row)
+    for job in jobs:
+        run_id = run_id_of(job.provider, job.id)
+        rows = stored[run_id]
+        names = ("tier", "low_mj", "mid_mj", "high_mj", "booked")
+        tiers = [Tier(**{name: row[name] for name in names}) for row in rows]
+        batch = made_again(job, judge(job), tiers, _booked(rows))
+        if batch is not None:
+            _await(ledger.write(batch, urgent=True))
+            taken.again.append(run_id)
+
+
+def _booked(rows: Sequence[Mapping[str, Any]]) -> Sums | None:
+    if not rows or rows[0]["run_mj"] is None:
+        return None
+    return Sums(*(int(rows[0][name]) for name in ("run_mj", "run_low_mj", "run_high_mj")))
 
 
 def _batch(

@@ -405,3 +405,22 @@ def test_an_unknown_provider_is_wrong_usage(
 ) -> None:
     assert place.call("jobs", "sync", "--provider", "nobody") == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_corrected_assumption_makes_estimates_again_when_jobs_are_imported_again(
+    place, tmp_path, capsys
+) -> None:
+    jobs = file(tmp_path, plain("openai_succeeded"))
+    assert told(place, capsys, "jobs", "import", jobs, "--provider", "openai")["again"] == []
+    before = told(place, capsys, "show", RUN)["energy"]["by_component"]["hosted"]
+    sheet = tmp_path / "mine.csv"
+    sheet.write_text(
+        "kind,scope,value,low,high,unit,source,source_date,licence,rank\n"
+        "mfu,hosted:openai,0.01,0.01,0.01,1,my own,2026-11-01,own data,400\n"
+    )
+    assert place.call("factors", "import", str(sheet)) == 0
+    found = told(place, capsys, "jobs", "import", jobs, "--provider", "openai")
+    assert (found["known"], found["again"]) == (1, [RUN])
+    after = told(place, capsys, "show", RUN)["energy"]["by_component"]["hosted"]
+    assert after["high"] > before["high"]
+    assert told(place, capsys, "jobs", "import", jobs, "--provider", "openai")["again"] == []
