@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import contextmanager
 
 import pytest
 
@@ -13,19 +14,28 @@ from tests.ledger.facts import START_US
 FAST = Pace(commit_s=0.0, retry_s=0.02)
 
 
-@pytest.fixture
-def open_ledger(tmp_path):
-    """Opens ``ledger.duckdb`` of the test's folder; each commit is a second later."""
+@contextmanager
+def ledgers(folder):
+    """Opens ``ledger.duckdb`` of a folder; each commit is a second later."""
     ticks = itertools.count(START_US + 86_400_000_000, 1_000_000)
     opened = []
 
     def opener(path=None, **options):
         options.setdefault("pace", FAST)
         options.setdefault("now_us", lambda: next(ticks))
-        ledger = Ledger.open(path or tmp_path / "ledger.duckdb", **options)
+        ledger = Ledger.open(path or folder / "ledger.duckdb", **options)
         opened.append(ledger)
         return ledger
 
-    yield opener
-    for ledger in opened:
-        ledger.close()
+    try:
+        yield opener
+    finally:
+        for ledger in opened:
+            ledger.close()
+
+
+@pytest.fixture
+def open_ledger(tmp_path):
+    """Opens ledgers of the test's folder."""
+    with ledgers(tmp_path) as opener:
+        yield opener

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -19,6 +21,7 @@ from meter.ledger.sealing import newest_of, seal
 from meter.ledger.statements import text_of, text_sha256
 from meter.ledger.texts import Library, load
 from meter.model import LedgerBatch
+from tests.ledger.conftest import ledgers
 from tests.ledger.facts import GPUS, band, ended, minute, priced, registered, site
 from tests.ledger.test_chain import findings
 
@@ -36,16 +39,29 @@ def write(ledger, *batches):
         ledger.write(batch, urgent=True).result(10)
 
 
-@pytest.fixture
-def ledger(open_ledger):
-    """A ledger with a run that has ended, an hour long on two GPUs."""
-    made = open_ledger()
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Two closed ledgers to copy: a run that has ended, the same with two statements of it."""
+    folder = tmp_path_factory.mktemp("made")
+    kept = folder / "kept.duckdb"
     intervals = tuple(minute(n, device=gpu) for gpu in GPUS for n in range(60))
-    write(
-        made, registered(RUN, zone="FRA"), tariff(), LedgerBatch(intervals=intervals, site_id="lab")
-    )
-    write(made, ended(RUN, minutes=60))
-    return made
+    with ledgers(folder) as opener:
+        ledger = opener()
+        write(ledger, registered(RUN, zone="FRA"), tariff())
+        write(ledger, LedgerBatch(intervals=intervals, site_id="lab"), ended(RUN, minutes=60))
+        ledger.close()
+        shutil.copy(ledger.path, kept)
+        ledger = opener()
+        seal(ledger, RUN)
+        write(ledger, tariff("0.30"))
+        seal(ledger, RUN, reason="corrected tariff")
+    return kept, ledger.path
+
+
+@pytest.fixture
+def ledger(made, tmp_path, open_ledger):
+    """A ledger with a run that has ended, an hour long on two GPUs."""
+    return open_ledger(Path(shutil.copy(made[0], tmp_path)))
 
 
 def proofs(ledger):
@@ -177,13 +193,9 @@ def test_statements_of_several_runs_make_one_chain(ledger):
 
 
 @pytest.fixture
-def sealed(ledger):
+def sealed(made, tmp_path):
     """A closed ledger with two statements of one run."""
-    seal(ledger, RUN)
-    write(ledger, tariff("0.30"))
-    seal(ledger, RUN, reason="corrected tariff")
-    ledger.close()
-    return ledger.path
+    return Path(shutil.copy(made[1], tmp_path))
 
 
 def tampered(path, *statements):
