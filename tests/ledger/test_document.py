@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from meter.errors import UsageError
 from meter.factors import factors_of
 from meter.ledger import reports
 from meter.model import Interval, Kind, LedgerBatch, Mark, Method, Notice, RawReading, Severity
+from run_schema import run_schema
 from tests.ledger.facts import (
     BOOT_NS,
     GPUS,
@@ -25,7 +24,6 @@ from tests.ledger.facts import (
     site,
 )
 
-SCHEMA = json.loads((files("meter") / "schemas" / "run-1.json").read_text())
 CONTRACT = {
     "schema", "run", "energy", "cost", "carbon", "water", "as_of", "usage", "prices", "coverage",
     "per", "factors", "notices", "simulated",
@@ -33,8 +31,7 @@ CONTRACT = {
 
 
 def valid(document):
-    Draft202012Validator.check_schema(SCHEMA)
-    errors = list(Draft202012Validator(SCHEMA).iter_errors(json.loads(json.dumps(document))))
+    errors = list(run_schema().iter_errors(json.loads(json.dumps(document))))
     assert not errors, errors[0]
     return document
 

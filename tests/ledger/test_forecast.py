@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 from fractions import Fraction
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 
 from meter import plans, summary
 from meter.document_budget import budgets_of, forecast_of
 from meter.forecast import LEAST, Progress, forecast
 from meter.ledger import reports
 from meter.model import Budget, LedgerBatch, Mark
+from run_schema import run_schema
 from tests.exporters.documents import document as sample
 from tests.ledger.facts import MINUTE_US, START_US, ended, minute, registered
 
@@ -207,15 +206,12 @@ def ledger(open_ledger: Any) -> Ledger:
     return opened
 
 
-SCHEMA = json.loads((files("meter") / "schemas" / "run-1.json").read_text())
-
-
 def document_of(ledger: Ledger, *batches: LedgerBatch) -> dict[str, Any]:
     for batch in batches:
         ledger.write(batch).result(10)
     with ledger.reader() as reader:
         made = reports.run_document(reader, "01RUN0")
-    Draft202012Validator(SCHEMA).validate(made)
+    run_schema().validate(made)
     return made
 
 

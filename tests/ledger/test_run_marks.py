@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
-from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 
-import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,9 +15,9 @@ from meter.ledger import Ledger
 from meter.ledger.ledger import Pace
 from meter.ledger.reports import run_document
 from meter.model import Interval, Kind, LedgerBatch, Mark, Method, RunState, RunStatus
+from run_schema import run_schema
 
 RUN = "01RUN0"
-SCHEMA = json.loads((files("meter") / "schemas" / "run-1.json").read_text())
 
 
 def of_marks(marks, *, energy_mj=60_000, low_mj=57_000, high_mj=63_000, minutes=10):
@@ -40,7 +37,7 @@ def of_marks(marks, *, energy_mj=60_000, low_mj=57_000, high_mj=63_000, minutes=
         ledger.write(batch, urgent=True).result(10)
         with ledger.reader() as reader:
             document = run_document(reader, RUN)
-    jsonschema.validate(document, SCHEMA)
+    run_schema().validate(document)
     return document
 
 
