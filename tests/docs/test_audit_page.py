@@ -8,7 +8,7 @@ import sys
 import duckdb
 
 from docs.test_readme import Block, blocks, session
-from ledger.test_statements import RUN, ledger, seal, tariff, write  # noqa: F401
+from ledger.test_statements import RUN, ledger, made, seal, tariff, write  # noqa: F401
 from tests.ledger.conftest import open_ledger  # noqa: F401
 
 PAGE = {block.info: block for block in blocks("docs/audit.md")}
