@@ -90,7 +90,7 @@ class AgentWrites:
         """Take usage, in parts that fit a request."""
         from meter.hosted.bills.wire import usage_json  # noqa: PLC0415
 
-        events = [event for one in usages for event in usage_json(one)]
+        events = [usage_json(one) for one in usages]
         parts = (events[n : n + _PART] for n in range(0, len(events), _PART))
         return [word for part in parts for word in self._outcomes("/v1/usage", part)]
 

@@ -11,7 +11,16 @@ from meter.errors import UsageError
 from meter.hosted import moments, numbers, providers
 from meter.hosted.models import base_model
 from meter.hosted.tokens import UNKNOWN, USAGE_UNKNOWN
-from meter.hosted_facts import MOST_OTHER, TOKEN_METERS, Adapter, Meter, Quantity, Training, Usage
+from meter.hosted_facts import (
+    MOST_OTHER,
+    TOKEN_METERS,
+    Adapter,
+    Meter,
+    Quantity,
+    Training,
+    Usage,
+    as_told,
+)
 from meter.limits import NAME_CHARS, check_name, check_run_id
 
 if TYPE_CHECKING:
@@ -29,7 +38,13 @@ _USUAL = frozenset({
     "id", "at", "provider", "model", "meter", "quantity", "source",
     "project", "run", "region", "service_tier", "unit",
 })  # fmt: skip
-_RARE = frozenset({"base_model", "context_tokens", "training", "adapter", "parameters_b"})
+_RARE = frozenset({
+    "base_model", "context_tokens", "training", "adapter", "parameters_b", "flags", "told",
+})  # fmt: skip
+USAGE_TYPE_GUESSED: Final = "usage_type_guessed"
+"""Flag: taken for training by a word in its usage type."""
+_FLAGS = frozenset({USAGE_TYPE_GUESSED})  # that whoever tells may raise
+_TOLD = frozenset({"usage_type", "accelerator_type"})  # kept as told: no field for free text
 _KNOWN = _USUAL | _RARE
 _METERS = MappingProxyType({meter.value: meter for meter in Meter})
 _TOKEN_UNITS = MappingProxyType(
@@ -134,7 +149,27 @@ def _with_rare(usage: Usage, raw: Mapping[str, object]) -> Usage:
         parameters_b=None
         if parameters is None
         else numbers.kept(numbers.amount(parameters, '"parameters_b"'))[0],
+        flags=usage.flags + _flags(raw.get("flags")),
+        told=_told(raw.get("told")),
     )
+
+
+def _flags(told: object) -> tuple[str, ...]:
+    if told is None:
+        return ()
+    if not isinstance(told, list) or not all(
+        isinstance(one, str) and one in _FLAGS for one in told
+    ):
+        raise UsageError('"flags" has a word that is not known', f"known: {', '.join(_FLAGS)}")
+    return tuple(dict.fromkeys(told))
+
+
+def _told(told: object) -> tuple[tuple[str, str], ...]:
+    if told is None:
+        return ()
+    if not isinstance(told, dict) or not told.keys() <= _TOLD:
+        raise UsageError('"told" has a field that is not kept', f"kept: {', '.join(sorted(_TOLD))}")
+    return as_told({name: _text(value, f"told.{name}", NAME_CHARS) for name, value in told.items()})
 
 
 def _quantity(raw: Mapping[str, object]) -> tuple[Quantity, bool]:

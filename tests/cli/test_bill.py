@@ -178,11 +178,11 @@ def test_metrics_of_fireworks_become_usage(place, capsys) -> None:
     words = ("bill", "import", str(SHAPES / "fireworks.csv"), "--provider", "fireworks")
     assert place.call(*words) == 0
     out, err = capsys.readouterr()
-    assert out == "4 new events of usage, 0 known already.\n"
+    assert out == "6 new events of usage, 0 known already.\n"
     assert "no amounts" in err
     assert max(map(len, err.splitlines())) <= 80
     assert place.call(*words) == 0
-    assert capsys.readouterr().out == "0 new events of usage, 4 known already.\n"
+    assert capsys.readouterr().out == "0 new events of usage, 6 known already.\n"
     assert len(bill(place, capsys)["unpriced"]) == 4
 
 
@@ -262,6 +262,18 @@ def test_bills_go_through_a_running_agent(tmp_path, capsys) -> None:
         assert [row["billed"] for row in json.loads(out)["rows"]] == ["2.25"]
         status, answer = running.ask("GET", "/v1/bills?from=2026-11-01&to=2026-11-04")
         assert (status, answer["totals"]) == (200, json.loads(out)["totals"])
+
+
+def test_metrics_of_fireworks_by_file_and_through_an_agent_are_the_same(tmp_path, capsys) -> None:
+    words = ("import", str(SHAPES / "fireworks.csv"), "--provider", "fireworks")
+    place = Place(tmp_path)
+    assert place.call("bill", *words) == 0
+    assert capsys.readouterr().out == "6 new events of usage, 0 known already.\n"
+    with agent(tmp_path, home=place.home) as running:
+        running.hear("reading")
+        environment = Environment(running.environment, os.getuid())
+        assert app.run(["bill", *words], environment) == 0
+        assert capsys.readouterr().out == "0 new events of usage, 6 known already.\n"
 
 
 def test_many_lines_are_cut_and_said(place) -> None:

@@ -15,6 +15,8 @@ from meter.errors import UsageError
 from meter.hosted.bills.rows import BillError, Fault, derived_id, shown
 from meter.hosted.bills.tables import table_rows
 from meter.hosted.bills.wanted import Sheet, Wanted
+from meter.hosted.models import base_model
+from meter.hosted.normalised import USAGE_TYPE_GUESSED
 from meter.hosted_facts import Meter, Quantity, Usage, as_told
 from meter.instants import parse_us
 
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 
 HEADER = frozenset({"usage_type", "accelerator_seconds", "prompt_tokens", "completion_tokens"})
 SOURCE = "fireworks-metrics"
-USAGE_TYPE_GUESSED = "usage_type_guessed"
-"""Flag: taken for training by a word in its usage type."""
 _TRAINING = ("TRAIN", "TUNING", "TUNED")
 _ABOUT = (
     "start_time", "end_time", "usage_type", "accelerator_type", "accelerator_seconds",
@@ -46,17 +46,17 @@ def sheet(text: str, wanted: Wanted) -> Sheet:
     for index, row in enumerate(table_rows(text)):
         about = derived_id(*(row.cells.get(name) for name in _ABOUT))
         seen[about] += 1
-        usage = _usage(row, f"{about}-{seen[about]}", wanted, faults)
-        if usage is not None:
-            usages.append(usage)
-        elif not faults:
+        found = _usages(row, f"{about}-{seen[about]}", wanted, faults)
+        usages += found
+        if not found and not faults:
             faults.append(Fault("has neither GPU time nor tokens", index, row.line))
     if faults:
         raise BillError(faults)
     return Sheet(usages=tuple(usages), notices=(_NOTICE,))
 
 
-def _usage(row: BillRow, event_id: str, wanted: Wanted, faults: list[Fault]) -> Usage | None:
+def _usages(row: BillRow, row_id: str, wanted: Wanted, faults: list[Fault]) -> list[Usage]:
+    """An event for each meter, as an agent takes them: told either way they are the same."""
     before = len(faults)
     kind = _text(row, "usage_type", faults)
     model = _text(row, "base_model_name", faults)
@@ -66,22 +66,24 @@ def _usage(row: BillRow, event_id: str, wanted: Wanted, faults: list[Fault]) -> 
         for name in ("accelerator_seconds", "prompt_tokens", "completion_tokens")
     )
     if len(faults) > before or kind is None or model is None or at_us is None:
-        return None
+        return []
     training = any(word in kind.upper() for word in _TRAINING)
-    quantities = _quantities(seconds, prompt, completion, training=training)
-    if not quantities:
-        return None
-    return Usage(
-        source=SOURCE,
-        id=event_id,
-        at_us=at_us,
-        provider=wanted.provider,
-        model=model,
-        quantities=quantities,
-        project=wanted.project_of(None),
-        flags=(USAGE_TYPE_GUESSED,) if training else (),
-        told=as_told({"usage_type": kind, "accelerator_type": row.cells.get("accelerator_type")}),
-    )
+    told = {"usage_type": kind, "accelerator_type": row.cells.get("accelerator_type")}
+    return [
+        Usage(
+            source=SOURCE,
+            id=f"{row_id}:{one.meter.value}",
+            at_us=at_us,
+            provider=wanted.provider,
+            model=model,
+            quantities=(one,),
+            base_model=base_model(model),
+            project=wanted.project_of(None),
+            flags=(USAGE_TYPE_GUESSED,) if training else (),
+            told=as_told(told),
+        )
+        for one in _quantities(seconds, prompt, completion, training=training)
+    ]
 
 
 def _quantities(

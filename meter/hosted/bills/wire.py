@@ -65,22 +65,19 @@ def charge_json(charge: Charge) -> dict[str, str]:
     return {name: value for name, value in told.items() if value is not None}
 
 
-def usage_json(usage: Usage) -> list[dict[str, object]]:
-    """Usage as ``POST /v1/usage`` takes it: an event for each meter."""
+def usage_json(usage: Usage) -> dict[str, object]:
+    """Usage of one meter as ``POST /v1/usage`` takes it."""
+    (one,) = usage.quantities
     told = {
         "source": usage.source,
+        "id": usage.id,
         "at": instant(usage.at_us),
         "provider": usage.provider,
         "model": usage.model,
+        "meter": one.meter.value,
+        "quantity": None if one.amount is None else f"{one.amount:f}",
         "project": usage.project,
+        "flags": list(usage.flags) or None,
+        "told": dict(usage.told) or None,
     }
-    kept = {name: value for name, value in told.items() if value is not None}
-    return [
-        {
-            **kept,
-            "id": f"{usage.id}:{one.meter.value}",
-            "meter": one.meter.value,
-            "quantity": None if one.amount is None else f"{one.amount:f}",
-        }
-        for one in usage.quantities
-    ]
+    return {name: value for name, value in told.items() if value is not None}

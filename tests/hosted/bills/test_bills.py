@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meter.errors import UsageError
 from meter.hosted.bills.importing import Bill, bill_of
 from meter.hosted.bills.line_items import billed_as, line_items, metered
 from meter.hosted.bills.rows import BillError, nine
 from meter.hosted.bills.wanted import Wanted
-from meter.hosted.bills.wire import charge_json, charge_of
-from meter.hosted_facts import Meter
+from meter.hosted.bills.wire import charge_json, charge_of, usage_json
+from meter.hosted.normalised import normalised
+from meter.hosted_facts import Meter, Quantity
 from meter.instants import parse_us
 
 SHAPES = Path(__file__).parent / "shapes"
@@ -251,15 +253,13 @@ def test_fireworks_tells_quantities_which_are_usage_and_no_charge() -> None:
     bill = shape("fireworks.csv", "fireworks", project="p")
     assert bill.charges == ()
     assert "no amounts" in bill.notices[0]
-    alike, again, hosted, trained = bill.usages
-    assert [(one.meter, one.amount) for one in alike.quantities] == [
-        (Meter.INPUT, 1000), (Meter.OUTPUT, 200),
+    *alike, hosted, trained = bill.usages
+    assert [(one.meter, one.amount) for usage in alike for one in usage.quantities] == [
+        (Meter.INPUT, 1000), (Meter.OUTPUT, 200), (Meter.INPUT, 1000), (Meter.OUTPUT, 200),
     ]  # fmt: skip
-    assert alike.id != again.id
-    assert [(one.meter, one.amount) for one in hosted.quantities] == [
-        (Meter.GPU_SECOND, Decimal("3600.5"))
-    ]
-    assert [(one.meter, one.amount) for one in trained.quantities] == [(Meter.TRAIN_TOKEN, 850_000)]
+    assert len({one.id for one in alike}) == 4
+    assert hosted.quantities == (Quantity(Meter.GPU_SECOND, Decimal("3600.5")),)
+    assert trained.quantities == (Quantity(Meter.TRAIN_TOKEN, Decimal(850_000)),)
     assert trained.flags == ("usage_type_guessed",)
 
 
@@ -442,3 +442,25 @@ def test_a_wrong_field_of_a_request_is_named(changes, field) -> None:
 def test_what_is_no_charge_is_refused(value) -> None:
     with pytest.raises(BillError):
         charge_of(value, NOW_US)
+
+
+def test_usage_of_a_bill_is_the_same_event_when_an_agent_takes_it() -> None:
+    usages = shape("fireworks.csv", "fireworks").usages
+    assert len(usages) > 3
+    assert any(usage.flags for usage in usages)
+    for usage in usages:
+        assert normalised(json.loads(json.dumps(usage_json(usage))), NOW_US) == usage
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"flags": ["made_up"]}, {"flags": "usage_type_guessed"}, {"flags": [["x"]]},
+        {"told": {"prompt": "a secret"}}, {"told": ["usage_type"]}, {"told": {"usage_type": 3}},
+    ],
+)  # fmt: skip
+def test_an_event_tells_no_more_beside_than_what_is_listed(wrong) -> None:
+    usage, *_ = shape("fireworks.csv", "fireworks").usages
+    with pytest.raises(UsageError) as caught:
+        normalised({**usage_json(usage), **wrong}, NOW_US)
+    assert "secret" not in str(caught.value)
