@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     Row = Mapping[str, Any]
 
+OWN_GPUS = "own GPUs"
+"""Where what is no provider's job ran."""
 _LOCATION = frozenset({"location", "location_overhead"})
 _NANO = -9
 _MILLION = 1_000_000
@@ -47,7 +49,7 @@ def _row(run: Row, totals: Sequence[Row], told: Row) -> dict[str, Any]:
     tokens = told.get("tokens")
     return {
         **run,
-        "where": told.get("provider") or "own GPUs",
+        "where": told.get("provider") or OWN_GPUS,
         "base_model": told.get("base_model"),
         "trained_tokens": None if tokens is None else int(tokens),
         "money": [_money(currency, parts) for currency, parts in sorted(money.items())],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from meter.errors import LedgerError, UsageError
 from meter.hosted.moments import told_us
@@ -136,10 +136,15 @@ def invalid(told: object, error: UsageError) -> Answer:
     source, id_ = (beside.get(name) for name in ("source", "id"))
     return Answer(
         INVALID,
-        source if isinstance(source, str) else None,
-        id_ if isinstance(id_, str) else None,
+        source if _tellable(source) else None,
+        id_ if _tellable(id_) else None,
         str(error),
     )
+
+
+def _tellable(name: object) -> TypeGuard[str]:
+    """Whether an answer can repeat it: half a surrogate pair has no bytes."""
+    return isinstance(name, str) and name.isprintable()
 
 
 def _show_conflicts(ledger: Ledger, found: list[list[Answer]], records: Sequence[Record]) -> None:
@@ -196,6 +201,6 @@ def _joined(found: list[Answer]) -> Answer:
     if len(found) == 1:
         return found[0]
     if not found:
-        return Answer(UNUSED, reason="nothing was used: the request failed")
+        return Answer(UNUSED, reason="nothing was used, or the end of the stream tells it")
     order = [INVALID, Outcome.CONFLICT.value, Outcome.STORED.value, Outcome.DUPLICATE.value]
     return min(found, key=lambda one: order.index(one.outcome))

@@ -69,7 +69,11 @@ def _named(told: object) -> dict[str, Any]:
     if not isinstance(told, dict):
         return {}
     found = {name: told.get(name) for name in ("source", "id")}
-    return {name: value for name, value in found.items() if isinstance(value, str)}
+    return {
+        name: value
+        for name, value in found.items()
+        if isinstance(value, str) and value.isprintable()
+    }
 
 
 def _errors(error: BillError) -> list[dict[str, Any]]:

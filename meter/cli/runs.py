@@ -11,6 +11,7 @@ from meter.cli import output
 from meter.cli.reads import keeping_nothing, reads
 from meter.cli.session import Session, debug_option, example, json_option, socket_option
 from meter.errors import UsageError
+from meter.side_by_side import OWN_GPUS
 
 
 class Runs(click.Group):
@@ -101,7 +102,7 @@ def costs_text(found: list[dict[str, Any]], columns: int | None = None) -> str:
     """Runs side by side as a table; carbon is location-based."""
     rows = [
         [
-            figures.printable(f"{row['where']}: {row['name']}", 60),
+            figures.printable(f"{row['where']}: {row['name']}", 60) + _evidence(row),
             "" if row["trained_tokens"] is None else f"{row['trained_tokens']:,}",
             ", ".join(_amount(one["value"], one["currency"]) for one in row["money"]),
             ", ".join(_amount(one["value"], one["currency"]) for one in row["per_million_tokens"]),
@@ -112,6 +113,13 @@ def costs_text(found: list[dict[str, Any]], columns: int | None = None) -> str:
     ]
     heads = ("RUN", "TOKENS", "MONEY", "PER 1M", "KWH", "GCO2E")
     return output.table(heads, rows, right=(1, 2, 3), wrap=(0, 2, 4, 5), columns=columns)
+
+
+def _evidence(row: dict[str, Any]) -> str:
+    """What must not pass for measured."""
+    if row.get("simulated"):
+        return " (simulated)"
+    return "" if row["where"] == OWN_GPUS else " (modelled)"
 
 
 def _amount(value: str, currency: str) -> str:

@@ -120,18 +120,20 @@ def _take(target: AgentWrites | FileWrites, values: Sequence[object]) -> list[di
 
 def _say(told: Told, *, as_json: bool) -> None:
     if as_json:
-        output.print_json(vars(told))
+        output.print_json({k: v for k, v in vars(told).items() if k != "all_faults"})
     else:
-        failed = f", {told.unused:,} that failed and used nothing" if told.unused else ""
+        failed = f", {told.unused:,} that used nothing" if told.unused else ""
         click.echo(f"Usage: {told.stored:,} new, {told.duplicate:,} known already{failed}.")
     for fault in told.faults[:_SHOWN]:
         where = "" if fault["line"] is None else f"line {fault['line']:,}: "
         click.echo(f"meter: not taken: {where}{_reason(fault)}", err=True)
-    if len(told.faults) > _SHOWN:
-        click.echo(f"meter: and {len(told.faults) - _SHOWN:,} more; --json lists all", err=True)
-    if told.faults:
+    if told.all_faults > _SHOWN:
+        more = told.all_faults - _SHOWN
+        kept = "all" if told.all_faults == len(told.faults) else "the first"
+        click.echo(f"meter: and {more:,} more; --json lists {kept}", err=True)
+    if told.all_faults:
         raise PartlyTakenError(
-            f"not taken: {len(told.faults):,} of the lines", "mend them and import again"
+            f"not taken: {told.all_faults:,} of the lines", "mend them and import again"
         )
 
 

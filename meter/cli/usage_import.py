@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     Ask = Callable[[Sequence[object]], list[dict[str, Any]]]
 
+FAULTS_KEPT = 1_000
+"""Faults that are told by line; beyond, they are counted."""
 _ASKED = 5_000  # of an agent at once
 _ASKED_BYTES = 4 << 20
 _COMMITTED = 5_000  # lines of a commit: more hold more memory, fewer take longer
@@ -37,18 +39,25 @@ class Told:
     unused: int = 0  # requests that failed
     conflict: int = 0
     invalid: int = 0
-    faults: list[dict[str, Any]] = field(default_factory=list)
+    faults: list[dict[str, Any]] = field(default_factory=list)  # the first, as many as are kept
+    all_faults: int = 0
 
     def add(self, answer: dict[str, Any], line: int | None) -> None:
         """Add an answer to what stood in a line."""
         self.count(answer["status"])
         if answer["status"] in {"conflict", "invalid"}:
-            self.faults.append({"line": line, **answer})
+            self._keep({"line": line, **answer})
 
     def add_wrong(self, reason: Mapping[str, Any], line: int | None) -> None:
         """Add a line that is wrong, or what is wrong with the whole file."""
         self.invalid += line is not None
-        self.faults.append({"line": line, **reason})
+        self._keep({"line": line, **reason})
+
+    def _keep(self, fault: dict[str, Any]) -> None:
+        """Keep so many: a file may be wrong in every line, and of any length."""
+        self.all_faults += 1
+        if len(self.faults) < FAULTS_KEPT:
+            self.faults.append(fault)
 
     def count(self, status: str, times: int = 1) -> None:
         """Add so many answers."""

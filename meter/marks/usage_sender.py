@@ -18,7 +18,7 @@ from meter.launch.client import request
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any, ClassVar
 
 MOST_WAITING = 10_000
@@ -112,8 +112,16 @@ def _plain(response: object) -> Any:
     for name in ("model_dump", "to_dict", "dict"):
         tell = getattr(response, name, None)
         if callable(tell) and not isinstance(response, dict):
-            return tell()
+            return _told_by(tell)
     return response
+
+
+def _told_by(tell: Callable[..., Any]) -> Any:
+    """Only what the provider said: a null that it sent means another thing than one it did not."""
+    try:
+        return tell(exclude_unset=True)
+    except TypeError:
+        return tell()
 
 
 def without_texts(value: Any, deep: int = 0) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from meter.factors.books import grid_factor
+from meter.factors.books import grid_factor, world_factor
 from meter.factors.hosted import hosted_factors
 from meter.hosted.constants import Band, Constants, constants_of
 from meter.hosted.energy import estimates
@@ -45,7 +45,7 @@ def judged(job: HostedJob, rows: Sequence[Factor]) -> Judged:
     pue = constants.find(FactorKind.PUE, job.provider)
     facility = [] if pue is None or not bare else [_of_site(by_id[str(pue.factor_id)], job)]
     used = {id_ for one in shown for id_ in one.factor_ids}
-    grid = [grid_factor(zone, 0)] if zone else []
+    grid = [grid_factor(zone, 0) if zone else world_factor(0)]
     return Judged(
         estimates=shown,
         energy=bare[0] if bare else None,

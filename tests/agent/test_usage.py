@@ -182,3 +182,23 @@ def test_prompts_and_answers_are_never_stored(tmp_path: Path) -> None:
     assert CANARY not in told
     assert CANARY.encode() not in kept
     assert b"chatcmpl-1" in kept
+
+
+def test_a_stream_counts_once_whatever_part_comes_first(node: Agent) -> None:
+    part = {
+        "id": "chatcmpl-s", "object": "chat.completion.chunk", "created": 1_763_900_000,
+        "model": "gpt-4o", "choices": [{"delta": {"content": CANARY}}], "usage": None,
+    }  # fmt: skip
+    last = {**part, "choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 6}}
+    found = [post(node, json.dumps(one).encode()) for one in (part, part, last, part, last)]
+    said = [answer.get("status") or answer.get("outcome") for _, answer in found]
+    assert said == ["unused", "unused", "stored", "unused", "duplicate"]
+
+
+@pytest.mark.parametrize("field", ["id", "source"])
+def test_half_a_surrogate_pair_is_refused_alone(node: Agent, field: str) -> None:
+    good = {**EVENT, "id": "good"}
+    status, answer = post(node, json.dumps([{**EVENT, field: "\ud800"}, good]).encode())
+    assert (status, [one["status"] for one in answer["results"]]) == (200, ["invalid", "stored"])
+    status, _ = post(node, json.dumps({**EVENT, field: "\ud800"}).encode())
+    assert status == 422

@@ -424,3 +424,15 @@ def test_a_corrected_assumption_makes_estimates_again_when_jobs_are_imported_aga
     after = told(place, capsys, "show", RUN)["energy"]["by_component"]["hosted"]
     assert after["high"] > before["high"]
     assert told(place, capsys, "jobs", "import", jobs, "--provider", "openai")["again"] == []
+
+
+def test_a_job_alone_in_a_ledger_has_the_worlds_range_of_carbon_and_says_so(
+    place, tmp_path, capsys
+) -> None:
+    jobs = file(tmp_path, plain("openai_succeeded"))
+    assert place.call("jobs", "import", jobs, "--provider", "openai") == 0
+    document = told(place, capsys, "show", RUN)
+    location = document["carbon"]["location"]
+    assert location["low"] < location["value"] < location["high"]
+    assert location["method"] == "assumed"
+    assert "no_zone" in [one["code"] for one in document["notices"]]

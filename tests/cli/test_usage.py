@@ -180,7 +180,7 @@ def test_a_batch_output_file_counts_at_the_batch_tier_and_failures_cost_nothing(
     found = {row["meter"]: int(row["quantity"]) for row in rows}
     assert sum(found.values()) == 2_300
     assert place.call(*words) == 0
-    said = "Usage: 0 new, 1 known already, 2 that failed and used nothing.\n"
+    said = "Usage: 0 new, 1 known already, 2 that used nothing.\n"
     assert capsys.readouterr().out == said
 
 

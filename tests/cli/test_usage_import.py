@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meter.cli import usage_lines
+from meter.cli import usage_import, usage_lines
 from meter.errors import UsageError
 from meter.usage_entries import entry, named
 from meter.usage_records import Record, events_text, record_of, wrong_text
@@ -151,3 +151,15 @@ def test_a_line_that_is_long_is_still_one_record(tmp_path: Path) -> None:
     path = file(tmp_path, text(padded, *events(2)))
     with Path(path).open("rb") as opened, usage_lines.records(opened, {}, None, 0) as found:
         assert [record_of(one).line for one in found] == [1, 2, 3]
+
+
+def test_of_many_faults_the_first_are_kept_and_all_are_counted(tmp_path, capsys) -> None:
+    place = Place(tmp_path)
+    wrong = 2 * usage_import.FAULTS_KEPT
+    path = file(tmp_path, b"{}\n" * wrong)
+    assert place.call("usage", "import", path) == 1
+    assert f"not taken: {wrong:,} of the lines" in capsys.readouterr().err
+    assert place.call("usage", "import", path, "--json") == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["invalid"] == wrong
+    assert [one["line"] for one in found["faults"]] == list(range(1, usage_import.FAULTS_KEPT + 1))

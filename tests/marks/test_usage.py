@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.types.chat import ChatCompletionChunk
 
 import meter
 from agent.agents import Agent, agent
@@ -109,6 +110,19 @@ def test_responses_reach_the_agent_once_each(node: Agent) -> None:
     found = quantities(node)
     assert found["gpt-4o", "input"] == "9"
     assert found["claude-sonnet-4-5", "output"] == "7"
+    assert marks.dropped() == {}
+
+
+def test_of_a_stream_of_the_sdk_the_end_counts(node: Agent) -> None:
+    part = {
+        "id": "chatcmpl-s", "object": "chat.completion.chunk", "created": 1_763_900_000,
+        "model": "gpt-4o", "choices": [], "usage": None,
+    }  # fmt: skip
+    total = {"prompt_tokens": 5, "completion_tokens": 6, "total_tokens": 11}
+    for told in (part, part, {**part, "usage": total}):
+        meter.usage(ChatCompletionChunk.model_validate(told))
+    assert marks.flush(60)
+    assert quantities(node) == {("gpt-4o", "input"): "5", ("gpt-4o", "output"): "6"}
     assert marks.dropped() == {}
 
 

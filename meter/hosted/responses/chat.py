@@ -12,6 +12,7 @@ from meter.hosted_facts import Meter
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_PART = "chat.completion.chunk"
 _PROMPT = "prompt_tokens_details"
 _COMPLETION = "completion_tokens_details"
 _TOLD = ("prompt_audio_seconds", "connector_tokens")
@@ -34,7 +35,12 @@ _KNOWN = frozenset({
 
 
 def read(raw: Mapping[str, object]) -> list[Answer]:
-    """The answer; of a stream only the last part, if asked for, has usage."""
+    """The answer; of a stream only the last part, if asked for, has usage.
+
+    If it was asked for, each part before says that it has none: those are not events.
+    """
+    if raw.get("object") == _PART and raw.get("usage", raw) is None:
+        return []
     usage = fields.mapping(raw, "usage")
     left = fields.left_over(usage, _KNOWN)
     return [
