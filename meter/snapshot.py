@@ -53,16 +53,27 @@ class BudgetView:
 
 
 @dataclass(frozen=True, slots=True)
+class ForecastView:
+    """What a live run will have used at its end, by the part of it that is done: a model."""
+
+    done_ratio: float
+    energy_mj: float
+    ends_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunView:
-    """A run that lives, or ended a short while ago."""
+    """A run that lives, or ended a short while ago; ``gpus`` are those that it holds."""
 
     id: str
     name: str
     project: str
     started_us: int
     simulated: bool = False
-    ended: bool = False
+    ended_us: int | None = None
     budgets: tuple[BudgetView, ...] = ()
+    gpus: tuple[tuple[str, str], ...] = ()  # index and UUID
+    forecast: ForecastView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +100,7 @@ class Collector:
     name: str
     success: bool
     reason: str | None = None
+    last_ok_us: int | None = None  # where that is kept
 
 
 @dataclass(frozen=True, slots=True)

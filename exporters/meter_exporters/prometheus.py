@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
-    from meter.snapshot import GpuView, Snapshot
+    from meter.snapshot import ForecastView, GpuView, Snapshot
 
 MAX_SERIES = 5_000
 """Series on one page; what is above is left out and counted by the agent."""
 
 _MW_PER_W = 1_000
+_MJ_PER_J = 1_000
 
 _OPENMETRICS = "application/openmetrics-text"
 _PLAIN_NAMES = ("", "underscores", "allow-utf-8")  # ways of escaping that leave our names alone
@@ -85,6 +86,27 @@ def _run_infos(snapshot: Snapshot) -> Iterator[Row]:
 def _run_starts(snapshot: Snapshot) -> Iterator[Row]:
     for run in snapshot.runs:
         yield (run.id,), run.started_us / US_PER_S
+
+
+def _run_ends(snapshot: Snapshot) -> Iterator[Row]:
+    for run in snapshot.runs:
+        if run.ended_us is not None:
+            yield (run.id,), run.ended_us / US_PER_S
+
+
+def _run_gpus(snapshot: Snapshot) -> Iterator[Row]:
+    for run in snapshot.runs:
+        for index, uuid in run.gpus:
+            yield (run.id, index, uuid), 1.0
+
+
+def _forecast(name: str, text: str, value: Callable[[ForecastView], float]) -> Family:
+    def rows(snapshot: Snapshot) -> Iterator[Row]:
+        for run in snapshot.runs:
+            if run.forecast is not None:
+                yield (run.id,), value(run.forecast)
+
+    return Family(name, "gauge", text, ("run",), rows)
 
 
 def _run_budgets(snapshot: Snapshot) -> Iterator[Row]:
@@ -163,6 +185,11 @@ FAMILIES: tuple[Family, ...] = (
         " stored.", ("project", "provider", "model", "token_type"),
     ),
     Family(
+        "meter_hosting_seconds_total", "counter",
+        "Time for which a provider hosted a model, in seconds, as told by usage.",
+        ("project", "provider", "model"),
+    ),
+    Family(
         "meter_usage_unpriced_total", "counter",
         "Events of hosted usage for which no price was known when they were booked.",
         ("project", "provider", "model"),
@@ -203,6 +230,28 @@ FAMILIES: tuple[Family, ...] = (
         "When a run began, in seconds since 1970 UTC.", ("run",), _run_starts,
     ),
     Family(
+        "meter_run_end_timestamp_seconds", "gauge",
+        "When a run ended, in seconds since 1970 UTC; absent while it lives.", ("run",), _run_ends,
+    ),
+    Family(
+        "meter_run_gpu_info", "info", "A GPU that a live run holds.", ("run", "gpu", "uuid"),
+        _run_gpus,
+    ),
+    _forecast(
+        "meter_run_done_ratio", "Part of a live run that is done, 0 to 1, as its job last told.",
+        lambda forecast: forecast.done_ratio,
+    ),
+    _forecast(
+        "meter_run_forecast_energy_joules",
+        "Energy that a live run will have used at its end, in joules: a model.",
+        lambda forecast: forecast.energy_mj / _MJ_PER_J,
+    ),
+    _forecast(
+        "meter_run_forecast_end_timestamp_seconds",
+        "When a live run will end, in seconds since 1970 UTC: a model.",
+        lambda forecast: forecast.ends_us / US_PER_S,
+    ),
+    Family(
         "meter_run_budget", "gauge", "Budget of a run, in the unit of its label.", ("run", "unit"),
         _run_budgets,
     ),
@@ -236,6 +285,15 @@ FAMILIES: tuple[Family, ...] = (
         "meter_last_collect_success", "gauge",
         "1 if the source told something when it was last asked, else 0.", ("collector",),
         lambda s: (((c.name,), float(c.success)) for c in s.health.collectors),
+    ),
+    Family(
+        "meter_last_success_timestamp_seconds", "gauge",
+        "When a source outside of the node last told something, in seconds since 1970 UTC.",
+        ("collector",),
+        lambda s: (
+            ((c.name,), c.last_ok_us / US_PER_S)
+            for c in s.health.collectors if c.last_ok_us is not None
+        ),
     ),
     Family(
         "meter_energy_gap_seconds_total", "counter",

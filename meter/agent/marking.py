@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from meter.agent.outlook import Outlook
 from meter.model import Notice
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Marks:
     phase: str | None = None  # None: none was told
     phase_ns: int = 0  # when it began
     phased_mj: Decimal = Decimal(0)  # of the run's energy, what is booked to phases
+    outlook: Outlook = field(default_factory=Outlook)
 
     @classmethod
     def known(cls, numbers: Mapping[str, int], phase: str | None, phased_mj: Decimal) -> Marks:
@@ -99,16 +101,16 @@ def settled(live: LiveRun, builder: IntervalBuilder, books: Books, until_ns: int
     for at_ns, mark in due:
         point = builder.point(live.run.id, at_ns)
         energy_mj = max(0, point.energy)
-        found.append(
-            replace(
-                mark,
-                energy_mj=energy_mj,
-                low_mj=max(0, min(point.low, energy_mj)),
-                high_mj=max(point.high, energy_mj),
-                below_mj=point.below,
-                above_mj=point.above,
-            )
+        settled_mark = replace(
+            mark,
+            energy_mj=energy_mj,
+            low_mj=max(0, min(point.low, energy_mj)),
+            high_mj=max(point.high, energy_mj),
+            below_mj=point.below,
+            above_mj=point.above,
         )
+        found.append(settled_mark)
+        marks.outlook.note(settled_mark)
         if mark.phase is not None:
             _book_phase(live, books, energy_mj)
             if at_ns >= marks.phase_ns:

@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from meter.agent.booking import Key
 
 UNPRICED = "meter_usage_unpriced_total"
+HOSTING = "meter_hosting_seconds_total"
 BOOKED_SEQ = key_of("meter_usage_booked_seq")
 """Counter that is kept and not shown: number of the commit up to which usage is booked."""
 MAX_MODELS = 100
 """Models of providers that have a name of their own."""
 
 _NANO = -9
+_S_PER_HOUR = 3_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class UsageBooks:
         self._books = books
         self._models: set[tuple[str, str]] = set()
         for (name, _), labels in ((key, dict(key[1])) for key in books.totals()):
-            if name in (TOKENS, UNPRICED) and labels["model"]:
+            if name in (TOKENS, UNPRICED, HOSTING) and labels["model"]:
                 self._models.add((labels["provider"], labels["model"]))
 
     @property
@@ -115,6 +117,9 @@ class UsageBooks:
             yield key_of(TOKENS, **labels, token_type=sort), one.quantity
             if run_id is not None:
                 yield key_of(RUN_TOKENS, run=run_id, token_type=sort), one.quantity
+        if one.meter is Meter.HOST_HOUR and one.quantity is not None:
+            labels = {"project": project, "provider": provider, "model": model}
+            yield key_of(HOSTING, **labels), one.quantity * _S_PER_HOUR
         if one.amount is not None and one.currency is not None:
             money = {"kind": one.kind, "currency": one.currency}
             yield key_of(COST, project=project, provider=provider, **money), one.amount

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from meter import __version__
@@ -14,6 +15,7 @@ from meter.snapshot import (
     BudgetView,
     Collector,
     FactorGauge,
+    ForecastView,
     GpuView,
     Health,
     HostView,
@@ -58,7 +60,7 @@ def with_feed(shown: Snapshot, feed: FeedView | None) -> Snapshot:
     if feed is None:
         return shown
     ok = feed.error is None and not feed.stale and feed.last_ok_us is not None
-    collector = Collector(INTENSITY, success=ok, reason=feed.error)
+    collector = Collector(INTENSITY, ok, feed.error, feed.last_ok_us)
     health = replace(shown.health, collectors=(*shown.health.collectors, collector))
     return replace(shown, health=health)
 
@@ -197,13 +199,32 @@ def _host(track: Track, now_ns: int) -> HostView:
 
 
 def _runs(metering: Metering) -> Iterator[RunView]:
-    live = [(run, False) for run in metering.runs.values()]
-    for run, ended in live + [(run, True) for run, _ in metering.ended.values()]:
-        known = run.run
+    for run in (*metering.runs.values(), *(run for run, _ in metering.ended.values())):
+        known, ending = run.run, run.ending
         yield RunView(
-            known.id, known.name, known.project, known.started_us, known.simulated, ended,
+            known.id, known.name, known.project, known.started_us, known.simulated,
+            None if ending is None else run.at_us(ending.ended_ns),
             tuple(_budget(use) for use in budgeting.uses(run, metering.books)),
+            tuple(_held(run, metering)) if ending is None else (),
+            _forecast(run, metering) if ending is None else None,
         )  # fmt: skip
+
+
+def _held(run: LiveRun, metering: Metering) -> Iterator[tuple[str, str]]:
+    for device_id in run.shares:
+        track = metering.roll.tracks.get(device_id)
+        if track is not None and track.device.component is Component.GPU:
+            yield "" if track.device.index is None else str(track.device.index), device_id
+
+
+def _forecast(run: LiveRun, metering: Metering) -> ForecastView | None:
+    found = run.marks.outlook.forecast(run.run.started_us)
+    if found is None:
+        return None
+    spent_mj = Fraction(metering.builder.energy_mj(run.run.id))
+    return ForecastView(
+        float(found.mark.fraction), float(max(found.energy_mj, spent_mj)), found.ends_us
+    )
 
 
 def _project_uses(metering: Metering) -> tuple[tuple[str, budgeting.Use], ...]:

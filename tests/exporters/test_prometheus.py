@@ -16,7 +16,16 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from meter.model import Component, Counter, Method
-from meter.snapshot import Collector, FactorGauge, GpuView, Health, HostView, RunView, Snapshot
+from meter.snapshot import (
+    Collector,
+    FactorGauge,
+    ForecastView,
+    GpuView,
+    Health,
+    HostView,
+    RunView,
+    Snapshot,
+)
 from meter_exporters.prometheus import Exposition, SnapshotCollector, families, text
 
 if TYPE_CHECKING:
@@ -50,7 +59,11 @@ def snapshot() -> Snapshot:
         at_ns=0,
         health=Health(
             version="0.1.0",
-            collectors=(Collector("nvml", success=True), Collector("rapl", success=False)),
+            collectors=(
+                Collector("nvml", success=True),
+                Collector("rapl", success=False),
+                Collector("intensity", success=True, last_ok_us=1_764_000_000_000_000),
+            ),
             gap_ns=((gpu.uuid, 1_500_000_000),),
             dropped=(("pipe", 3),),
             series_dropped=2,
@@ -58,7 +71,14 @@ def snapshot() -> Snapshot:
         ),
         gpus=(gpu, silent),
         hosts=(HostView("cpu-0", Component.CPU, "CPU", Method.MODELLED),),
-        runs=(RunView(RUN, "llama\nsft", "näive", 1_764_000_000_000_000),),
+        runs=(
+            RunView(
+                RUN, "llama\nsft", "näive", 1_764_000_000_000_000,
+                gpus=(("0", gpu.uuid),),
+                forecast=ForecastView(0.25, 48_000_500, 1_764_003_600_000_000),
+            ),
+            RunView("over", "eval", "näive", 1_764_000_000_000_000, ended_us=1_764_000_060_500_000),
+        ),
         factors=(
             FactorGauge(
                 "meter_grid_intensity_grams_per_kwh",
