@@ -35,6 +35,7 @@ lint: $(VENV)/.installed  ## style, types, the arrows between parts, SQL, genera
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint queries
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/python -m grafana.generate --check
 
 format: $(VENV)/.installed  ## let ruff put everything in shape
 	$(BIN)/ruff check --fix .
@@ -43,8 +44,9 @@ format: $(VENV)/.installed  ## let ruff put everything in shape
 bench: $(VENV)/.installed  ## every figure of docs/benchmarks.md (BENCH_ARGS=--quick for a short look)
 	$(BIN)/python benchmarks/run_all.py $(BENCH_ARGS)
 
-docs: $(VENV)/.installed  ## write the generated references anew
+docs: $(VENV)/.installed  ## write the generated references and dashboards anew
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m grafana.generate
 
 constraints: $(VENV)/.installed  ## resolve all dependencies anew, with hashes and without registry names
 	$(BIN)/pip-compile --quiet --upgrade --all-extras --generate-hashes --allow-unsafe --strip-extras \

@@ -73,7 +73,10 @@ def snapshot() -> Snapshot:
         hosts=(HostView("cpu-0", Component.CPU, "CPU", Method.MODELLED),),
         runs=(
             RunView(
-                RUN, "llama\nsft", "näive", 1_764_000_000_000_000,
+                RUN,
+                "llama\nsft",
+                "näive",
+                1_764_000_000_000_000,
                 gpus=(("0", gpu.uuid),),
                 forecast=ForecastView(0.25, 48_000_500, 1_764_003_600_000_000),
             ),

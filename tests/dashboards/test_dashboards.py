@@ -1,0 +1,264 @@
+"""Dashboards: generated, within the rules of a linter, and about series that exist."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import promql_parser
+import pytest
+
+from dashboards.asked import (
+    BOARDS,
+    Asked,
+    alerts,
+    notes,
+    panels,
+    questions,
+    read,
+    rules,
+    targets,
+)
+from grafana import generate
+from grafana.boards.parts import scoped
+from meter_exporters.prometheus import families
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ALL = pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
+SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+OWN_OF_PROMETHEUS = {
+    "up": set(), "scrape_duration_seconds": set(), "scrape_samples_scraped": set(),
+    "ALERTS": {"alertname", "alertstate", "severity"},
+}  # fmt: skip
+TARGET = {"job", "instance"}
+TOTALS_OF_RUNS = re.compile(r"meter_run_\w+_total")
+"""Whole-run figures: their maximum is the figure, an increase would extrapolate."""
+SO_FAR = {
+    "run: Energy so far", "run: Money so far", "run: Carbon so far",
+    "run: Energy: so far, and at the end by forecast",
+    "hosted: Money so far by provider and kind", "carbon: Location- and market-based so far",
+    "health: Series left out",
+}  # fmt: skip
+"""Panels that show a total as it stands."""
+CORE = {"timeseries", "stat", "table", "bargauge"}
+
+
+def selectors(text: str) -> list[Any]:
+    """Every vector selector of an expression, with the function or range it stands in."""
+    found: list[Any] = []
+
+    def walk(node: Any, around: str) -> None:
+        kind = type(node).__name__
+        if kind == "VectorSelector":
+            found.append((node, around))
+        elif kind == "MatrixSelector":
+            found.append((node.vector_selector, around))
+        elif kind == "Call":
+            for argument in node.args:
+                walk(argument, node.func.name)
+        else:
+            for name in ("expr", "lhs", "rhs", "param"):
+                inner = getattr(node, name, None)
+                if inner is not None:
+                    walk(inner, "")
+
+    walk(promql_parser.parse(text), "")
+    return found
+
+
+def known_labels() -> dict[str, set[str]]:
+    known = {name: set(labels) | TARGET for name, _, _, labels in families()}
+    known |= {name: labels | TARGET for name, labels in OWN_OF_PROMETHEUS.items()}
+    recorded = {
+        "run:meter_run_energy_joules:sum": {"run"},
+        "run:meter_run_budget_forecast:ratio": {"run", "unit"},
+        "project:meter_project_budget_forecast:ratio": {"project", "unit"},
+        "instance:meter_gpu_power_watts:sum": set(),
+    }
+    assert set(recorded) == {rule["record"] for rule in rules() if "record" in rule}
+    return known | {name: labels | TARGET for name, labels in recorded.items()}
+
+
+def test_every_file_is_what_the_boards_say() -> None:
+    assert generate.main(["--check"]) == 0
+    assert {path.stem for path in BOARDS} == set(generate.NAMES)
+
+
+def test_a_file_that_was_changed_by_hand_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in BOARDS:
+        (tmp_path / path.name).write_text(path.read_text())
+    monkeypatch.setattr(generate, "FOLDER", tmp_path)
+    assert generate.main(["--check"]) == 0
+    (tmp_path / "run.json").write_text("{}")
+    (tmp_path / "stray.json").write_text("{}")
+    assert generate.main(["--check"]) == 1
+    assert "run.json" in capsys.readouterr().err
+    assert generate.main([]) == 0
+    assert generate.main(["--check"]) == 0
+    assert not (tmp_path / "stray.json").exists()
+
+
+def test_uids_and_titles_are_one_boards_alone() -> None:
+    boards = [read(path) for path in BOARDS]
+    assert len({board["uid"] for board in boards}) == len(boards) == 6
+    assert len({board["title"] for board in boards}) == len(boards)
+
+
+@ALL
+def test_variables_are_as_the_linter_asks(path: Path) -> None:
+    first, *others = read(path)["templating"]["list"]
+    assert (first["name"], first["label"], first["query"]) == (
+        "datasource",
+        "Data source",
+        "prometheus",
+    )
+    assert [variable["name"] for variable in others][:2] == ["job", "instance"]
+    for variable in others:
+        assert variable["label"] == variable["name"].title()
+        assert variable["datasource"] == SOURCE
+        assert variable["multi"]
+        assert variable["includeAll"]
+        assert variable["allValue"] == ".+"
+        assert variable["refresh"] == 2
+
+
+@ALL
+def test_every_panel_tells_what_it_shows(path: Path) -> None:
+    board = read(path)
+    assert board["editable"] is False
+    assert board["schemaVersion"] == 41
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+    for panel in panels(board):
+        assert panel["type"] in CORE
+        assert panel["title"]
+        assert panel["description"].endswith((".", "one.")), panel["title"]
+        assert panel["datasource"] == SOURCE
+        assert panel["targets"]
+        defaults = panel["fieldConfig"]["defaults"]
+        assert defaults["unit"]
+        assert defaults["thresholds"]["steps"]
+        for target in panel["targets"]:
+            assert target["datasource"] == SOURCE
+
+
+@ALL
+def test_panels_fill_the_grid_without_overlap(path: Path) -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in read(path)["panels"]:
+        at = panel["gridPos"]
+        cells = {(at["x"] + x, at["y"] + y) for x in range(at["w"]) for y in range(at["h"])}
+        assert not cells & taken, panel["title"]
+        assert at["x"] + at["w"] <= 24
+        taken |= cells
+
+
+@pytest.mark.parametrize("asked", questions(), ids=lambda asked: asked.where)
+def test_every_expression_parses_and_asks_for_what_is_served(asked: Asked) -> None:
+    known = known_labels()
+    text = asked.placed()
+    found = selectors(text)
+    named = set(re.findall(r"\b(?:[a-z]+:)?meter_[a-z_]+\b(?::[a-z]+)?", text))
+    assert found
+    assert named == {each.name for each, _ in found if "meter_" in each.name}
+    for selector, _ in found:
+        assert selector.name in known, selector.name
+        matched = {matcher.name for matcher in selector.matchers.matchers}
+        assert matched <= known[selector.name], selector.name
+    labels = set.union(*(known[selector.name] for selector, _ in found))
+    for group in re.findall(r"\b(?:by|without|on|group_left|group_right)\s*\(([^)]*)\)", text):
+        assert set(filter(None, re.split(r"[,\s]+", group))) <= labels, asked.where
+
+
+@ALL
+def test_legends_and_columns_are_labels_that_exist(path: Path) -> None:
+    known = known_labels()
+    for panel in panels(read(path)):
+        for target in panel["targets"]:
+            text = Asked("", target["expr"]).placed()
+            labels = set.union(*(known[selector.name] for selector, _ in selectors(text)))
+            asked = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
+            assert asked <= labels, panel["title"]
+            for change in panel.get("transformations", ()):
+                columns = change["options"].get("includeByName", {})
+                named = {name for name in columns if not name.startswith("Value")}
+                assert named <= labels, panel["title"]
+
+
+@pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
+def test_every_selector_is_in_the_boards_scope(path: Path) -> None:
+    for asked in (*targets(path), *notes(path)):
+        for selector, _ in selectors(asked.placed()):
+            matched = {(m.name, str(m.op)) for m in selector.matchers.matchers}
+            assert {name for name, _ in matched} >= TARGET, asked.where
+        assert asked.expression.count('job=~"$job"') == asked.expression.count("instance=~")
+
+
+@ALL
+def test_rates_take_the_interval_of_the_board_and_counters_a_rate(path: Path) -> None:
+    for asked in targets(path):
+        for call in re.findall(r"\brate\([^\[]*\[([^\]]*)\]", asked.expression):
+            assert call == "$__rate_interval", asked.where
+        for call in re.findall(r"\bincrease\([^\[]*\[([^\]]*)\]", asked.expression):
+            assert call == "$__range", asked.where
+        for selector, around in selectors(asked.placed()):
+            if not selector.name.endswith("_total"):
+                assert around not in {"rate", "increase"}, asked.where
+            elif around not in {"rate", "increase"}:
+                whole = around == "max_over_time" and TOTALS_OF_RUNS.fullmatch(selector.name)
+                assert whole or asked.where[:-2] in SO_FAR, asked.where
+
+
+def test_links_lead_to_boards_that_exist_with_variables_that_they_have() -> None:
+    boards = {read(path)["uid"]: read(path) for path in BOARDS}
+    found = 0
+    for path in BOARDS:
+        text = path.read_text()
+        for url in re.findall(r'"url": "(/d/[^"]*)"', text):
+            found += 1
+            uid = url.split("/")[2].partition("?")[0]
+            names = {variable["name"] for variable in boards[uid]["templating"]["list"]}
+            assert set(re.findall(r"var-(\w+)=", url)) <= names
+        [link] = read(path)["links"]
+        assert link["tags"] == ["meter"]
+        assert link["asDropdown"]
+        assert "meter" in read(path)["tags"]
+    assert found > 2
+
+
+@ALL
+def test_a_link_takes_its_values_from_columns_that_are_shown(path: Path) -> None:
+    for panel in panels(read(path)):
+        text = json.dumps(panel["fieldConfig"]["overrides"])
+        asked = set(re.findall(r"__data\.fields\.(\w+)", text))
+        shown: set[str] = set()
+        for change in panel.get("transformations", ()):
+            renamed = change["options"].get("renameByName", {})
+            shown |= {renamed.get(n, n) for n in change["options"].get("includeByName", {})}
+        assert asked <= shown, panel["title"]
+
+
+def test_runs_begin_end_and_change_their_phase_on_the_board_of_the_run() -> None:
+    [path] = [path for path in BOARDS if path.stem == "run"]
+    listed = {note["name"]: note for note in read(path)["annotations"]["list"]}
+    assert set(listed) == {"Starts", "Ends", "Phases"}
+    assert listed["Starts"]["useValueForTime"]
+    assert listed["Ends"]["useValueForTime"]
+
+
+def test_scope_is_given_to_series_and_not_to_words() -> None:
+    given = 'sum by (run) (meter_a_total{x="1"}) * on (run) group_left (meter_b) up'
+    here = 'job=~"$job", instance=~"$instance"'
+    assert scoped(given) == (
+        f'sum by (run) (meter_a_total{{{here}, x="1"}})'
+        f" * on (run) group_left (meter_b) up{{{here}}}"
+    )
+    assert scoped("run:meter_a:sum") == f"run:meter_a:sum{{{here}}}"
+
+
+def test_alerts_on_a_board_are_those_that_there_are() -> None:
+    assert all(rule["alert"].startswith("Meter") for rule in alerts())
