@@ -16,6 +16,7 @@ import subprocess
 import sys
 
 PACKAGES = {
+    "amtool": ("prometheus-alertmanager",),
     "cc": ("gcc", "libc6-dev"),
     "ip": ("iproute2",),
     "nsenter": ("util-linux",),

@@ -41,7 +41,7 @@ def test_a_key_that_compose_does_not_know_would_be_found() -> None:
 
 def test_ports_are_open_on_the_hosts_loopback_only() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
-    assert len(ports) == 3
+    assert len(ports) == 4
     assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
 
 
@@ -94,18 +94,66 @@ def test_prometheus_asks_the_agent_by_the_name_that_it_answers_to() -> None:
     assert target == f"{agent['hostname']}:{listen.rpartition(':')[2]}"
 
 
-def test_promtool_finds_nothing_in_the_scrape_configuration(require_tool) -> None:
-    file = ROOT / "deploy" / "prometheus" / "prometheus.yml"
+def at_hand(tmp_path: Path, service: str, config: str) -> Path:
+    """A service's configuration with what its container mounts as it is here."""
+    text = (FILE.parent / config).read_text()
+    for entry in SERVICES[service]["volumes"]:
+        source, target, *_ = entry.split(":")
+        if source.startswith("."):
+            text = text.replace(f"{target}/", f"{(FILE.parent / source).resolve()}/")
+    file = tmp_path / Path(config).name
+    file.write_text(text)
+    return file
+
+
+def test_promtool_finds_nothing_in_the_configuration_and_its_rules(
+    tmp_path: Path, require_tool
+) -> None:
+    file = at_hand(tmp_path, "prometheus", "prometheus/prometheus.yml")
     done = subprocess.run(
         [require_tool("promtool"), "check", "config", file], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+    assert "16 rules found" in done.stdout
+
+
+def amtool(require_tool, *words: str | Path) -> str:
+    command = [require_tool("amtool"), *words]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_amtool_takes_the_alertmanagers_configuration(require_tool) -> None:
+    config = FILE.parent / "alertmanager" / "alertmanager.yml"
+    amtool(require_tool, "check-config", config)
+    for severity in ("critical", "warning", "info"):
+        found = amtool(
+            require_tool, "config", "routes", "test", f"--config.file={config}",
+            f"severity={severity}", "alertname=MeterAgentDown",
+        )  # fmt: skip
+        assert found.strip() == "nobody"
+
+
+def test_prometheus_tells_the_alertmanager_that_there_is() -> None:
+    config = yaml.safe_load((FILE.parent / "prometheus" / "prometheus.yml").read_text())
+    [manager] = config["alerting"]["alertmanagers"]
+    assert manager["static_configs"][0]["targets"] == ["alertmanager:9093"]
+    assert "--web.listen-address=0.0.0.0:9093" in SERVICES["alertmanager"]["command"]
+
+
+def test_links_to_documents_of_runs_lead_where_a_browser_reaches_the_agent() -> None:
+    config = yaml.safe_load((FILE.parent / "prometheus" / "prometheus.yml").read_text())
+    [scraped] = config["scrape_configs"][0]["static_configs"]
+    [port] = SERVICES["agent"]["ports"]
+    assert port.startswith(f"{scraped['labels']['instance']}:")
 
 
 def test_grafana_finds_prometheus_and_its_dashboards_where_they_are() -> None:
     folder = ROOT / "grafana" / "provisioning"
-    sources = yaml.safe_load((folder / "datasources" / "prometheus.yml").read_text())
-    [source] = sources["datasources"]
+    sources = yaml.safe_load((folder / "datasources" / "meter.yml").read_text())
+    source, alerts = sources["datasources"]
+    assert alerts["url"] == "http://alertmanager:9093"
     assert source["url"] == "http://prometheus:9090"
     scrapes = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
     assert source["jsonData"]["timeInterval"] == scrapes["global"]["scrape_interval"]

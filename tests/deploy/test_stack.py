@@ -135,7 +135,10 @@ class Stack:
 
     def prometheus(self) -> Process:
         text = (ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text()
-        (self.folder / "prometheus.yml").write_text(text.replace("15s", "1s"))
+        text = text.replace("15s", "1s").replace(
+            "/etc/prometheus/rules", str(ROOT / "grafana" / "rules")
+        )
+        (self.folder / "prometheus.yml").write_text(text)
         return self.start("prometheus", [self._prometheus], SERVICES["prometheus"]["command"])
 
     def status(self) -> dict[str, Any]:
@@ -187,7 +190,7 @@ def test_prometheus_tells_the_energy_of_the_job_that_the_agent_meters(stack: Sta
     )
     assert float(found["value"][1]) > POWER_W
     [up] = stack.query("up")
-    assert up["metric"]["instance"] == "agent:9850"
+    assert up["metric"]["instance"] == "127.0.0.1:9850"
     assert up["value"][1] == "1"
     assert stack.get("http://agent:9850/healthz")["status"] == "ok"
     assert job.stop() == 143

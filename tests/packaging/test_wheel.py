@@ -90,6 +90,43 @@ def test_the_wheel_holds_every_module_and_data_file(names: list[str]) -> None:
         assert expected - set(names) == set()
 
 
+def test_the_wheel_holds_what_grafana_export_writes_and_not_what_makes_it(names: list[str]) -> None:
+    inside = {name.removeprefix("meter/grafana/") for name in names if "/grafana/" in name}
+    assert inside == {
+        *(f"dashboards/{name}" for name in tracked("grafana/dashboards", "*.json")),
+        *(f"runbooks/{name}" for name in tracked("docs/runbooks", "*.md")),
+        *(f"provisioning/{name}" for name in tracked("grafana/provisioning", "*.yml")),
+        "rules/alerts.yml",
+        "rules/recording.yml",
+    }
+
+
+def test_grafana_export_writes_the_same_from_the_wheel_as_from_the_checkout(
+    installed: Path, elsewhere: dict[str, str], tmp_path: Path
+) -> None:
+    for program in (installed / "meter", Path(sys.executable).with_name("meter")):
+        export = [
+            program,
+            "grafana",
+            "export",
+            "shown",
+            "--dashboards",
+            "/d",
+            "--runbooks",
+            "http://r",
+        ]
+        folder = tmp_path / program.parent.parent.name
+        folder.mkdir()
+        done = subprocess.run(export, cwd=folder, env=elsewhere, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    one, other = [
+        {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+        for folder in sorted(path.parent for path in tmp_path.glob("*/shown"))
+    ]
+    assert one == other
+    assert len(one) > 20
+
+
 def test_the_wheel_leaves_tests_and_tools_behind(names: list[str]) -> None:
     unwanted = {"tests", "standin", "benchmarks", "docs", "deploy", "examples", "__pycache__"}
     assert [name for name in names if unwanted & set(name.split("/"))] == []
