@@ -2,11 +2,11 @@
 
 from grafana.boards.parts import (
     BUDGET,
-    DOCUMENT_HOP,
     INSTANCE,
     JOB,
     MONEY,
     PROJECT,
+    REPORT_HOP,
     RUN_HOP,
     Ask,
     Board,
@@ -193,7 +193,7 @@ TOP_RUNS = Row(
                     decimals=3,
                 ),
             ),
-            hops=(("name", RUN_HOP), ("run", DOCUMENT_HOP)),
+            hops=(("name", RUN_HOP), ("run", REPORT_HOP)),
             look=Look(w=12, h=10),
         ),
         listing(
@@ -214,7 +214,7 @@ TOP_RUNS = Row(
                     decimals=4,
                 ),
             ),
-            hops=(("name", RUN_HOP), ("run", DOCUMENT_HOP)),
+            hops=(("name", RUN_HOP), ("run", REPORT_HOP)),
             look=Look(w=12, h=10),
         ),
     ),

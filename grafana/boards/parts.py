@@ -266,9 +266,9 @@ RUN_HOP = Hop(
     "/d/meter-run?var-datasource=${datasource}&var-job=${__data.fields.job}"
     "&var-instance=${__data.fields.instance}&var-run=${__data.fields.run}&${__url_time_range}",
 )
-DOCUMENT_HOP = Hop(
-    "The run's document",
-    "http://${__data.fields.instance}/v1/runs/${__data.fields.run}",
+REPORT_HOP = Hop(
+    "The run's report",
+    "http://${__data.fields.instance}/v1/runs/${__data.fields.run}/report",
 )
 
 
