@@ -322,8 +322,7 @@ class Variable:
 
 JOB = Variable("job", "meter_build_info")
 INSTANCE = Variable("instance", 'meter_build_info{job=~"$job"}')
-PROJECT = Variable("project", f"meter_energy_joules_total{{{SCOPE}}}")
-SPENDING = Variable("project", f"meter_cost_total{{{SCOPE}}}")
+PROJECT = Variable("project", f'{{__name__=~"meter_(energy_joules|cost|tokens)_total", {SCOPE}}}')
 RUN = Variable("run", f'meter_run_info{{{SCOPE}, project=~"$project"}}')
 
 

@@ -269,7 +269,7 @@ SURE = Row(
         lines(
             "Grid intensity in force",
             "Grams of CO2 equivalent per kWh that location-based carbon was booked by while the run lived.",
-            "si:gCO2e",
+            "suffix:g/kWh",
             Ask(
                 f"max by (zone, source) (meter_grid_intensity_grams_per_kwh {LIVING})",
                 "{{zone}}, {{source}}",
