@@ -11,14 +11,14 @@ RANGE = Row(
         figures(
             "Location-based",
             "By the intensity of the grid, with the site's overhead where a PUE is set.",
-            "masskg",
+            "suffix:kg",
             Ask(f'sum(increase({EMITTED}"location"}}[$__range])) / 1000', "location"),
             look=Look(w=6, h=4, decimals=3),
         ),
         figures(
             "Market-based",
             "By contracts about electricity; nothing where none is stated.",
-            "masskg",
+            "suffix:kg",
             Ask(f'sum(increase({EMITTED}"market"}}[$__range])) / 1000', "market"),
             look=Look(w=6, h=4, decimals=3),
         ),
@@ -35,7 +35,7 @@ RANGE = Row(
         figures(
             "Carbon per kWh",
             "Location-based carbon over IT energy in the range: the grid's intensity, made worse by overhead.",
-            "si:gCO2e",
+            "suffix:g/kWh",
             Ask(
                 f'sum(increase({EMITTED}"location"}}[$__range])) / (sum(increase(meter_energy_joules_total{{{OF}}}[$__range])) / 3.6e6)',
                 "per kWh",
@@ -51,7 +51,7 @@ COURSE = Row(
         lines(
             "Grid intensity in force",
             "Grams of CO2 equivalent per kWh that carbon is booked by, with the source that tells it.",
-            "si:gCO2e",
+            "suffix:g/kWh",
             Ask(
                 "max by (zone, source) (meter_grid_intensity_grams_per_kwh)", "{{zone}}, {{source}}"
             ),

@@ -37,9 +37,13 @@ NOW = Row(
         ),
         figures(
             "Sources that fail",
-            "Sources of readings, and live grid intensity, that told nothing when last asked.",
+            "Sources that told something in the range and nothing when last asked, and NVML in any case. A host without RAPL has none to lose.",
             "none",
-            Ask("count(meter_last_collect_success == 0) or vector(0)", "fail"),
+            Ask(
+                "count(meter_last_collect_success == 0 and (max_over_time(meter_last_collect_success[$__range]) == 1"
+                ' or meter_last_collect_success{collector="nvml"})) or vector(0)',
+                "fail",
+            ),
             look=Look(w=4, h=4, limits=FAULT),
         ),
         figures(

@@ -2,11 +2,11 @@
 
 from grafana.boards.parts import (
     BUDGET,
-    DOCUMENT_HOP,
     INSTANCE,
     JOB,
     MONEY,
     PROJECT,
+    REPORT_HOP,
     RUN_HOP,
     Ask,
     Board,
@@ -48,7 +48,7 @@ IN_RANGE = Row(
         figures(
             "Carbon, location-based",
             "Carbon dioxide equivalent by the grid's intensity, with the site's overhead, in the range.",
-            "masskg",
+            "suffix:kg",
             Ask(
                 'sum(increase(meter_emissions_grams_total{project=~"$project", basis="location"}[$__range])) / 1000',
                 "carbon",
@@ -109,7 +109,7 @@ BY_PROJECT = Row(
         bars(
             "Carbon by project",
             "Location-based carbon of each project in the range.",
-            "masskg",
+            "suffix:kg",
             Ask(
                 'topk(12, sum by (project) (increase(meter_emissions_grams_total{project=~"$project", basis="location"}[$__range]))) / 1000',
                 "{{project}}",
@@ -187,13 +187,13 @@ TOP_RUNS = Row(
                     decimals=3,
                 ),
                 Column(
-                    f"{run_total('meter_run_emissions_grams_total', 'name, project', basis='location')} / 1000",
+                    f"topk(20, {run_total('meter_run_emissions_grams_total', 'name, project', basis='location')}) / 1000",
                     "carbon",
-                    "masskg",
+                    "suffix:kg",
                     decimals=3,
                 ),
             ),
-            hops=(("name", RUN_HOP), ("run", DOCUMENT_HOP)),
+            hops=(("name", RUN_HOP), ("run", REPORT_HOP)),
             look=Look(w=12, h=10),
         ),
         listing(
@@ -214,7 +214,7 @@ TOP_RUNS = Row(
                     decimals=4,
                 ),
             ),
-            hops=(("name", RUN_HOP), ("run", DOCUMENT_HOP)),
+            hops=(("name", RUN_HOP), ("run", REPORT_HOP)),
             look=Look(w=12, h=10),
         ),
     ),

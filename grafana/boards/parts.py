@@ -266,9 +266,9 @@ RUN_HOP = Hop(
     "/d/meter-run?var-datasource=${datasource}&var-job=${__data.fields.job}"
     "&var-instance=${__data.fields.instance}&var-run=${__data.fields.run}&${__url_time_range}",
 )
-DOCUMENT_HOP = Hop(
-    "The run's document",
-    "http://${__data.fields.instance}/v1/runs/${__data.fields.run}",
+REPORT_HOP = Hop(
+    "The run's report",
+    "http://${__data.fields.instance}/v1/runs/${__data.fields.run}/report",
 )
 
 
@@ -322,8 +322,7 @@ class Variable:
 
 JOB = Variable("job", "meter_build_info")
 INSTANCE = Variable("instance", 'meter_build_info{job=~"$job"}')
-PROJECT = Variable("project", f"meter_energy_joules_total{{{SCOPE}}}")
-SPENDING = Variable("project", f"meter_cost_total{{{SCOPE}}}")
+PROJECT = Variable("project", f'{{__name__=~"meter_(energy_joules|cost|tokens)_total", {SCOPE}}}')
 RUN = Variable("run", f'meter_run_info{{{SCOPE}, project=~"$project"}}')
 
 

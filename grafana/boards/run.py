@@ -2,13 +2,13 @@
 
 from grafana.boards.parts import (
     BUDGET,
-    DOCUMENT_HOP,
     GREEN,
     INSTANCE,
     JOB,
     MONEY,
     PROJECT,
     PURPLE,
+    REPORT_HOP,
     RUN,
     RUN_HOP,
     Ask,
@@ -35,7 +35,7 @@ SUMMARY = Row(
     (
         listing(
             "Runs",
-            "Who they are. The name leads to this board for the one alone, its id to its document at the agent, which is what reports are made of.",
+            "Who they are. The name leads to this board for the one alone, its id to its report at the agent.",
             (
                 ("name", "name"),
                 ("project", "project"),
@@ -58,7 +58,7 @@ SUMMARY = Row(
                     "dateTimeAsIso",
                 ),
             ),
-            hops=(("name", RUN_HOP), ("run", DOCUMENT_HOP)),
+            hops=(("name", RUN_HOP), ("run", REPORT_HOP)),
             look=Look(w=24, h=5),
         ),
         figures(
@@ -269,7 +269,7 @@ SURE = Row(
         lines(
             "Grid intensity in force",
             "Grams of CO2 equivalent per kWh that location-based carbon was booked by while the run lived.",
-            "si:gCO2e",
+            "suffix:g/kWh",
             Ask(
                 f"max by (zone, source) (meter_grid_intensity_grams_per_kwh {LIVING})",
                 "{{zone}}, {{source}}",

@@ -17,6 +17,7 @@ from meter.agent.http_jobs import LARGER_JOBS, Jobs, add_jobs
 from meter.agent.http_marks import Marking, add_marks
 from meter.agent.http_otlp import LARGER_OTLP, Receiving, add_otlp
 from meter.agent.http_peer import over_unix, peer_pid
+from meter.agent.http_report import add_report
 from meter.agent.http_told import LARGER_TOLD, Archiving, add_told
 from meter.agent.http_usage import LARGER_USAGE, UsageTaking, add_usage
 from meter.agent.requests import (  # noqa: TC001  FastAPI looks at them
@@ -29,12 +30,13 @@ from meter.agent.requests import (  # noqa: TC001  FastAPI looks at them
 from meter.instants import parse_us
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from starlette.types import ASGIApp
 
     from meter.agent.http_bills import Bills
     from meter.agent.http_books import Books
+    from meter.agent.http_report import Export
 
 _PROBLEM: dict[int | str, dict[str, Any]] = {
     "4XX": {
@@ -141,8 +143,9 @@ def build(
     books: Books | None = None,
     hosted: Hosted | None = None,
     bills: Bills | None = None,
+    report: Callable[[], Export] | None = None,
 ) -> ASGIApp:
-    """The app behind its guard; without ``books``, ``hosted`` or ``bills`` none of their routes."""
+    """The app behind its guard; of what is not given, there are no routes."""
     app = FastAPI(
         title="meter agent", version=__version__, docs_url=None, redoc_url=None, responses=_PROBLEM
     )
@@ -162,6 +165,8 @@ def build(
         add_otlp(app, hosted)
     if bills is not None:
         add_bills(app, bills)
+    if report is not None:
+        add_report(app, desk, report)
     return Guard(app, hosts, larger=_LARGER)
 
 

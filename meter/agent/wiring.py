@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from meter.agent.boot import Booted, Settled
+    from meter.agent.http_report import Export
     from meter.agent.options import Options
     from meter.config import Config
     from meter.factors.feeds import Feed
@@ -66,6 +67,8 @@ if TYPE_CHECKING:
 LEDGER_NAME = "ledger.duckdb"
 EXPOSITION = "meter_exporters.prometheus"
 """The /metrics page; found by name, because the meter does not depend on its exporters."""
+REPORT = "meter_exporters.html_report"
+"""The same of a run's report."""
 
 _LOCKED_S = 2.0  # an agent that is just ending lets go of the ledger by then
 _ALONE_NS = 30 * NS_PER_S  # a private agent whose launcher never came
@@ -189,7 +192,7 @@ class Agent:
         self._usage = UsageBooking(ledger, self._loop)
         hosted = HostedDesk(ledger, config.project, _wall_us, self._usage.wake, keeps=house.keeps)
         bills = BillsDesk(ledger, _wall_us, keeps=house.keeps)
-        app = http.build(self._desk, page, hosts, books_desk, hosted, bills)
+        app = http.build(self._desk, page, hosts, books_desk, hosted, bills, _report)
         self._server = Server(app, SERVER, Door(str(config.socket), os.getuid()))
 
     def run(self, lines: Sequence[bytes]) -> None:
@@ -379,6 +382,12 @@ def _text(path: str) -> str:
 def _shown(listening: socket.socket) -> str:
     host, port = listening.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _report() -> Export:
+    """The report's exporter, with its templates: only once somebody asks for it."""
+    found: Export = importlib.import_module(REPORT).export
+    return found
 
 
 def _boot_ns() -> int:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import jsonschema
 import promql_parser
 import pytest
 
@@ -21,11 +23,8 @@ from dashboards.asked import (
     targets,
 )
 from grafana import generate
-from grafana.boards.parts import scoped
+from grafana.boards.parts import CURRENCIES, scoped
 from meter_exporters.prometheus import families
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ALL = pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
@@ -43,6 +42,15 @@ SO_FAR = {
     "health: Series left out",
 }  # fmt: skip
 """Panels that show a total as it stands."""
+SCHEMA = Path(__file__).with_name("grafana-dashboard.json")
+"""Grafana's own types of a dashboard (@grafana/schema 13.2.3, Apache-2.0) as a JSON Schema, made
+by ts-json-schema-generator with --additional-properties; its descriptions are left out."""
+UNITS = {
+    "none", "short", "percentunit", "watt", "joule", "kwatth", "massg", "celsius", "bytes", "s",
+    "dateTimeAsIso", "dateTimeFromNow", "suffix:kg", "suffix:g/kWh",
+    *(f"currency{code}" for code in CURRENCIES),
+}  # fmt: skip
+"""Looked up in getValueFormats() of @grafana/data 11.6.0; any suffix is one."""
 CORE = {"timeseries", "stat", "table", "bargauge"}
 
 
@@ -101,6 +109,33 @@ def test_a_file_that_was_changed_by_hand_is_found(
     assert generate.main([]) == 0
     assert generate.main(["--check"]) == 0
     assert not (tmp_path / "stray.json").exists()
+
+
+def faults(board: dict[str, Any]) -> list[str]:
+    schema = json.loads(SCHEMA.read_text())
+    return [error.message for error in jsonschema.Draft7Validator(schema).iter_errors(board)]
+
+
+@ALL
+def test_a_board_is_as_grafanas_own_types_say(path: Path) -> None:
+    assert faults(read(path)) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"refresh": 30}, {"graphTooltip": 7}, {"tags": "meter"}, {"panels": [{"title": "no type"}]}],
+)
+def test_what_grafanas_types_do_not_know_would_be_found(change: dict[str, Any]) -> None:
+    assert faults({**read(BOARDS[0]), **change})
+
+
+@ALL
+def test_every_unit_is_one_that_grafana_knows(path: Path) -> None:
+    for panel in panels(read(path)):
+        changes = [p for o in panel["fieldConfig"]["overrides"] for p in o["properties"]]
+        units = {panel["fieldConfig"]["defaults"]["unit"]}
+        units |= {change["value"] for change in changes if change["id"] == "unit"}
+        assert units <= UNITS, panel["title"]
 
 
 def test_uids_and_titles_are_one_boards_alone() -> None:

@@ -70,3 +70,13 @@ def test_recorded_names_are_level_metric_operation() -> None:
         if "record" in rule:
             assert re.fullmatch(r"[a-z_]+:meter_[a-z_]+:[a-z_0-9]+", rule["record"])
             assert "_total" not in rule["record"]
+
+
+def test_every_alert_and_every_recorded_name_is_in_the_document() -> None:
+    text = (ROOT / "docs" / "grafana.md").read_text()
+    for rule in rules():
+        if "alert" in rule:
+            name, severity = rule["alert"], rule["labels"]["severity"]
+            assert f"| [{name}](runbooks/{name}.md) | {severity} |" in text
+        else:
+            assert f"| `{rule['record']}` |" in text

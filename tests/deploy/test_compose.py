@@ -142,7 +142,7 @@ def test_prometheus_tells_the_alertmanager_that_there_is() -> None:
     assert "--web.listen-address=0.0.0.0:9093" in SERVICES["alertmanager"]["command"]
 
 
-def test_links_to_documents_of_runs_lead_where_a_browser_reaches_the_agent() -> None:
+def test_links_to_reports_of_runs_lead_where_a_browser_reaches_the_agent() -> None:
     config = yaml.safe_load((FILE.parent / "prometheus" / "prometheus.yml").read_text())
     [scraped] = config["scrape_configs"][0]["static_configs"]
     [port] = SERVICES["agent"]["ports"]
