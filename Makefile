@@ -11,7 +11,7 @@ BENCH_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: help install demo tour test lint format bench docs constraints clean
+.PHONY: help install demo tour pictures test lint format bench docs constraints clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 18
@@ -24,9 +24,12 @@ demo: $(VENV)/.installed  ## the whole path on simulated GPUs: run, summary, HTM
 tour: $(VENV)/.installed  ## one node, many jobs: shared GPUs, ranks, attach, epochs; adds up at the end
 	PYTHONPATH=. $(BIN)/python examples/tour.py
 
-test: $(VENV)/.installed  ## all tests (PYTEST_ARGS="-k ledger" for some)
+pictures: $(VENV)/.installed  ## docs/pictures: the dashboards, drawn of the tour (needs npm, prometheus, chromium)
+	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=. $(BIN)/python -m grafana.pictures.take
+
+test: $(VENV)/.installed  ## all tests, two files at a time (PYTEST_ARGS="-k ledger" for some)
 	$(BIN)/python tests/system_tools.py install
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed  ## style, types, the arrows between parts, SQL, generated documents
 	$(BIN)/ruff check .

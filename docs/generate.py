@@ -24,7 +24,7 @@ MADE = "<!-- Written by docs/generate.py: change the code, then `make docs`. -->
 VARIABLES = (
     ("METER_CONFIG", "The configuration file; default: `meter/config.toml` in the XDG configuration folder."),
     ("METER_RUN_ID", "Given to the job: the id of its run. Set before `meter run`, it names the run to join."),
-    ("METER_LAUNCHER_PID", "Given to the job: the process that meters it."),
+    ("METER_LAUNCHER_PID", "Given to the job: the process that meters it, and its start: `PID:TICKS`."),
     ("METER_K8S_JOB_UID", "Set by a manifest (downward API): the Job whose id the run has; see [one-node.md](one-node.md)."),
     ("METER_K8S_JOB_NAME", "The same, by the Job's name."),
     ("METER_K8S_POD_UID", "The same, by the pod."),
@@ -120,7 +120,10 @@ These decide where the file, the agent and the ledger are found; they are variab
 
 def metrics_page() -> str:
     """The series of /metrics."""
-    from meter_exporters.prometheus import MAX_SERIES, families
+    from meter.agent.exemplars import MOST_CHARS
+    from meter.reserved import OWN, WORDS
+    from meter_exporters.metric_families import FAMILIES, families
+    from meter_exporters.prometheus import MAX_SERIES
 
     rows = table(
         ("metric", "type", "labels", "what"),
@@ -129,11 +132,23 @@ def metrics_page() -> str:
             for name, kind, text, labels in families()
         ),
     )
+    exemplars = " and ".join(code(family.name) for family in FAMILIES if family.exemplars)
     return f"""# Metrics
 
 What an agent serves at `/metrics`, as text or OpenMetrics. Units are base units. Counters are kept in the ledger and never go back, over
 restarts too; a series whose value is not known, or no longer, is absent. Money and carbon are booked at the factors known at that instant:
-later corrections show in reports, not here. One page holds at most {MAX_SERIES} series; what is left out is counted.
+later corrections show in reports, not here. A run has its series while it
+lives and for 15 minutes after, 50 runs at once unless `metrics.runs` says otherwise: live ones before ended ones, the oldest first. So it does
+where the agent starts anew, with the same figures. One page holds at
+most {MAX_SERIES} series. What is left out is counted in `meter_series_dropped_total`, and stays in the sums of its project.
+
+{", ".join(map(code, WORDS))} are labels of what has no name of its own, and provider {code(OWN)} is what runs on own or rented GPUs. No project, run,
+provider, model or phase may be called so: it is refused wherever it is named, since it would be added to them. What a ledger has of that from before is read as ever.
+
+{exemplars} have exemplars: in OpenMetrics, which
+Prometheus asks for by itself, a series that some run raised says which one, as label `run`, by how much at once, and when. It is the largest booking of
+the last minute, or the last one where there was none since, so that a jump leads to its run at any usual scrape interval. An agent that starts anew has none
+until something is booked; a run id of more than {MOST_CHARS} characters is none. Prometheus keeps them with `--enable-feature=exemplar-storage`.
 
 {rows}"""
 
@@ -293,11 +308,12 @@ meter prices import --bundled
 
 Their rank is 100: whatever you import yourself goes first ([books](books.md#prices)). A row says how sure it is: `confirmed` is the seller's own page, `unverified`
 is not; where sources differ, low and high are the least and the most of them. Without a date a price is held to be so always. `*` is every model of the provider;
-`ft:` before a name is what was tuned from it. Epochs are in trained tokens.
+`ft:` before a name is what was tuned from it, `ft:*` every tuned model. `withdrawn` takes back what an earlier version stated. Epochs are in trained tokens.
 
 Not here, because nobody states them or only in part: training rates of Together, Vertex and Bedrock; GPU-seconds of reinforcement at Fireworks above 16 billion parameters;
-Azure's rates for trained tokens (its pages say only that global training is 10 % to 30 % below regional, and the developer tier half of global); OpenAI's batch rates of
-`ft:gpt-4o-2024-08-06`, of babbage's output, and the cached rate of `ft:gpt-4o-2024-11-20`, which are inconsistent in their source.
+Azure's rates for trained tokens (its pages say only that global training is 10 % to 30 % below regional, and the developer tier half of global); OpenAI's cached rate
+of `ft:gpt-4o-2024-11-20`, which is inconsistent in its source. So are its batch rates of `ft:gpt-4o-2024-08-06` and of babbage's output: these have bounds.
+A row without a tier is for every tier: where no batch rate is known, a batch costs as much as any request.
 
 Rates of other models come from the package genai-prices, stamped with its version (`meter prices import --genai-prices`, extra `genai-prices`; its rank is 150), or from
 litellm's file.

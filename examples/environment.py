@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import subprocess
 import sys
@@ -25,6 +26,12 @@ def training_python(*, tell: bool = False) -> Path:
 
     Raises NotMadeError.
     """
+    with FOLDER.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run side by side
+        return _made(tell=tell)
+
+
+def _made(*, tell: bool) -> Path:
     python, stamp = FOLDER / "bin" / "python", FOLDER / ".installed"
     wanted = _digest()
     if stamp.exists() and stamp.read_text() == wanted:

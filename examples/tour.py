@@ -19,7 +19,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from examples.adds_up import Compared, above_idle, compared, wrong, wrong_split
 from examples.environment import training_python
@@ -39,7 +39,6 @@ _READY_S = 20.0
 _SHARED_S = 30
 _LOOK_S = 2
 _ATTACHED_S = 5
-_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Node:
     scenario: Scenario
 
     @classmethod
-    def of(cls, folder: Path) -> Node:
+    def of(cls, folder: Path) -> Self:
         """A load in steps and steady ones; what left and right use of GPU 1 is 3 to 1."""
         gpus = [
             Gpu(power=Square(280, 440, period_s=0.9), sensor=H100),
@@ -99,19 +98,19 @@ class Node:
             stdout=out, stderr=out,
         )  # fmt: skip
 
-    def show(self, *words: str | Path, lines: int | None = None) -> None:
-        """Print a command as one would type it, and what it prints, or its first lines.
+    def show(self, *words: str | Path, summary: bool = False) -> None:
+        """Print a command as one would type it, and what it prints, or that up to a blank line.
 
         Raises CalledProcessError.
         """
         print(f"\n$ {shlex.join(map(_short, words))}", flush=True)
-        if lines is None:
+        if not summary:
             _ended(self.start(*words))
             return
         done = subprocess.run(
             [*map(str, words)], env=self.environment, check=True, capture_output=True, text=True
         )
-        print(*done.stdout.splitlines()[:lines], "...", sep="\n", flush=True)
+        print(done.stdout.partition("\n\n")[0], "...", sep="\n", flush=True)
 
     @contextmanager
     def agent(self) -> Iterator[None]:
@@ -140,8 +139,8 @@ def tour(node: Node, python: Path) -> None:
         runs.append(node.start(*words))
     for run in runs:
         _ended(run)
-    node.show("meter", "show", "left", lines=_SHOWN)
-    node.show("meter", "show", "right", lines=_SHOWN)
+    node.show("meter", "show", "left", summary=True)
+    node.show("meter", "show", "right", summary=True)
 
     scene("torchrun with two ranks: one run, and the node is counted once")
     torchrun = python.with_name("torchrun")

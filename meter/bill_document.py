@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from meter.idle import Idle
-    from meter.reconciliation import Reconciliation, Row
+    from meter.reconciliation import Reconciliation, Row, Unpriced
 
 SCHEMA = "meter.bill/1"
 _SAYS = {
@@ -36,7 +36,6 @@ def document(
 ) -> dict[str, Any]:
     """The document of the rows that reach into a span of days."""
     rows = [row for row in found.rows if row.start_us < span_us[1] and row.end_us > span_us[0]]
-    unpriced = [one for one in found.unpriced if span_us[0] <= one.day_us < span_us[1]]
     return {
         "schema": SCHEMA,
         "from": _day(span_us[0]),
@@ -44,19 +43,26 @@ def document(
         "as_of": instant(as_of_us),
         "rows": [_row(row) for row in rows],
         "totals": totals(rows),
-        "unpriced": [
-            {
-                "day": _day(one.day_us),
-                "provider": one.line.provider,
-                "project": one.line.project,
-                "model": one.model,
-                "meter": one.line.meter,
-                "quantity": None if one.quantity is None else _plain(one.quantity),
-            }
-            for one in unpriced
-        ],
+        "unpriced": _without(found.unpriced, span_us),
+        "uncounted": _without(found.uncounted, span_us),
         "idle": [_idle(one) for one in idle],
     }
+
+
+def _without(found: Iterable[Unpriced], span_us: tuple[int, int]) -> list[dict[str, Any]]:
+    """Usage of a span that has no amount of money."""
+    return [
+        {
+            "day": _day(one.day_us),
+            "provider": one.line.provider,
+            "project": one.line.project,
+            "model": one.model,
+            "meter": one.line.meter,
+            "quantity": None if one.quantity is None else _plain(one.quantity),
+        }
+        for one in found
+        if span_us[0] <= one.day_us < span_us[1]
+    ]
 
 
 def totals(rows: Iterable[Row]) -> list[dict[str, Any]]:
@@ -86,6 +92,7 @@ def _row(row: Row) -> dict[str, Any]:
         "currency": row.currency,
         "billed": None if row.billed is None else _plain(row.billed),
         "computed": None if row.computed is None else _plain(row.computed),
+        "price_ids": sorted(row.price_ids),
         "difference": _plain(row.difference),
         "charges": row.charges,
         "credits": row.credits,
@@ -98,6 +105,10 @@ def _row(row: Row) -> dict[str, Any]:
 def _says(row: Row) -> str:
     if row.reason is Reason.UNPRICED:
         return f"no price of {'; '.join(row.missing)}"
+    if row.reason is Reason.UNCOUNTED:
+        return f"how much was used is not told of some of {'; '.join(row.missing)}"
+    if row.reason is Reason.LINE_ITEM_UNKNOWN and row.missing:
+        return f"{_SAYS[row.reason]}; no price of {'; '.join(row.missing)}, which may be it"
     days = (row.end_us - row.start_us) // DAY_US
     if row.reason is Reason.WHOLE_DAY and days > 1:
         return f"all lines of the {days} days agree"

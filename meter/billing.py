@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
 
-    from meter.hosted_facts import Charge, Usage
+    from meter.hosted_facts import Charge
     from meter.ledger import Ledger
     from meter.ledger.reader import Reader
     from meter.model import Outcome
@@ -61,11 +61,6 @@ class Asked:
 def take_charges(ledger: Ledger, charges: Sequence[Charge]) -> tuple[Outcome, ...]:
     """Write charges, all in one commit; what became of each, once durable. Raises LedgerError."""
     return _durable(ledger.bill(tuple(charges)), ledger) if charges else ()
-
-
-def take_usage(ledger: Ledger, usages: Sequence[Usage]) -> tuple[Outcome, ...]:
-    """Write usage that a bill tells; what became of each, once durable. Raises LedgerError."""
-    return _durable(ledger.take(tuple(usages)), ledger) if usages else ()
 
 
 def _durable(written: Future[tuple[Outcome, ...]], ledger: Ledger) -> tuple[Outcome, ...]:
@@ -113,6 +108,7 @@ def _computed(row: Mapping[str, Any]) -> Computed:
     return Computed(
         micros(row["day"]), row["provider"], row["project"], row["model"], row["meter"],
         row["currency"], row["amount"], row["quantity"],
+        tuple(row["price_ids"].split(",")) if row["price_ids"] else (),
     )  # fmt: skip
 
 

@@ -124,6 +124,10 @@ class Intensity:
     direct: bool = False  # of Electricity Maps: direct emissions, not life-cycle ones
 
 
+PAGE_RUNS = 50
+"""Runs that have series of their own on a page of metrics."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProjectBudget:
     """What a project may use in a UTC month: an amount of kWh, kgCO2e or a currency."""
@@ -141,6 +145,8 @@ class Config:
     socket: Path
     lease_dir: Path
     listen: str = "127.0.0.1:9850"
+    web_config: Path | None = None  # TLS and passwords of that address
+    public_url: str | None = None  # where browsers reach it, without a slash at the end
     site_name: str = "default"
     zone: str | None = None
     zone_from: str = ""  # key, file and line, or the variable: what is wrong if it is unknown
@@ -157,6 +163,7 @@ class Config:
     replay: Path | None = None  # a recording instead of NVML
     host: bool = True  # meter CPU and RAM too
     retention_days: int = 30
+    page_runs: int = PAGE_RUNS
     idle: IdlePolicy = IdlePolicy.OWNER  # of a GPU that several runs hold
     job_map: Path | None = None  # folder of DCGM's job map
     intensity: Intensity | None = None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from meter.document_notices import own_notices
+from meter.figures import only_bound
 from meter.model import Component, Method
 from meter.units import J_PER_KWH
 
@@ -78,7 +79,7 @@ def assemble(rows: RunRows) -> dict[str, Any]:
         "coverage": _coverage(rows.devices, rows),
         "per": {},
         "factors": [_factor(row) for row in [*rows.factors, *rows.exchange, *rows.yardsticks[:1]]],
-        "equivalents": _equivalents(facility or it, yardstick),
+        "equivalents": _equivalents(facility or it, yardstick, rows.energy),
         "notices": [*own_notices(rows), *(_notice(row) for row in rows.notices)],
         "simulated": bool(rows.run["simulated"] or (total and total["simulated"])),
     }
@@ -208,8 +209,11 @@ def _grams(row: Row) -> Quantity:
     return _quantity(row["amount"], row["low"], row["high"], "g", row["method"])
 
 
-def _equivalents(energy: Quantity, yardstick: Row | None) -> list[dict[str, Any]]:
-    if yardstick is None:
+def _equivalents(
+    energy: Quantity, yardstick: Row | None, parts: Sequence[Row]
+) -> list[dict[str, Any]]:
+    hosted = {row["component"] for row in parts} <= {None, Component.HOSTED}
+    if yardstick is None or (hosted and only_bound(energy)):  # a bound is worth no comparison
         return []
     days = energy["value"] / J_PER_KWH / float(yardstick["amount"])
     return [{"kind": "household_days", "value": days, "factor": yardstick["id"]}]

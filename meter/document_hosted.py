@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from meter import usage_flags
 from meter.document_notices import said
+from meter.figures import has_energy, printable
 from meter.grade import grade
+from meter.hosted_facts import NO_NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +22,15 @@ if TYPE_CHECKING:
 _MILLION = 1_000_000
 _TOLD = ("epochs", "steps", "parameters_b", "error_code", "name")
 _SHOWN = 5
+_WORD_CHARS = 60
 _OF_OWN_GPUS = frozenset({"no_energy", "no_tariff", "no_zone"})
+_PENDING = "The job goes on: its energy is estimated once it has ended, and is not known yet."
+_UNKNOWN = (
+    "The energy of this job is not known: it is not zero, and in no sum.{why} Add what is missing"
+    " (its base model's row model_parameters, or its GPUs' rows gpu_power and server_ratio, by"
+    " `meter factors import`; tokens and times by its provider's word), then give the job again to"
+    " `meter jobs import`, or `meter jobs sync --again DAYS`."
+)
 _NO_ZONE = (
     "The provider does not say where it trained, or no grid is known for that region: carbon is the"
     " world's range of grids."
@@ -35,6 +46,7 @@ class HostedRows:
     jobs: Sequence[Row] = ()
     requests: Sequence[Row] = ()  # to the model that the job made
     estimates: Sequence[Row] = ()
+    flags: Sequence[Row] = ()  # of the run's events of usage
     inference: Sequence[Row] = ()  # estimates of the energy of the run's own requests
 
 
@@ -50,6 +62,7 @@ def with_hosted(document: dict[str, Any], rows: HostedRows) -> None:
             {name: value for name, value in row.items() if name != "project"}
             for row in rows.inference
         ]
+    known = any(row["booked"] for row in rows.estimates) and has_energy(document)
     if rows.jobs:
         document["hosted"] = {
             **_job(rows.jobs[0]),
@@ -57,12 +70,24 @@ def with_hosted(document: dict[str, Any], rows: HostedRows) -> None:
             "cost_per_million_trained_tokens": _per_million(document, rows.usage),
             "break_even": _break_even(document, rows.requests),
         }
+        if not known:  # a zero that is no figure
+            document["equivalents"] = []
     others = document["notices"]
     if rows.jobs:  # where it ran and what its electricity cost is the provider's business
         others = [one for one in others if one["code"] not in _OF_OWN_GPUS]
         if any(one["code"] == "no_zone" for one in document["notices"]):
             others.append(said("no_zone", "warning", _NO_ZONE))
+        if document["run"]["status"] == "running":
+            others.append(said("hosted_pending", "info", _PENDING))
+        elif not known:
+            others.append(said("hosted_unknown", "warning", _unknown(rows.estimates)))
     document["notices"] = [*others, *_notices(rows)]
+
+
+def _unknown(estimates: Sequence[Row]) -> str:
+    """Why the energy of a job that has ended is not known, and what to add."""
+    why = " ".join(row["reason"] for row in estimates if row["tier"] == NO_NUMBER)
+    return _UNKNOWN.format(why=f" {why}" if why else "")
 
 
 def trained_tokens(usage: Sequence[Row]) -> Decimal | None:
@@ -179,13 +204,22 @@ def _notices(rows: HostedRows) -> Iterator[dict[str, Any]]:
             "give it to `meter prices import`; what was used is priced then."
         )
         yield said("usage_unpriced", "warning", text)
-    if any(row["quantity"] is None for row in rows.usage):
+    if any(row["quantity"] is None for row in rows.usage) and not _told_later(rows):
         text = "The provider did not say how much some requests used: they are in no sum."
         yield said("usage_unknown", "warning", text)
+    for flag, count in sorted(usage_flags.counted(rows.flags).items()):
+        if flag != usage_flags.USAGE_UNKNOWN:
+            severity, text = usage_flags.told(flag, count)
+            yield said(f"usage_{usage_flags.kind(flag)}", severity, text)
+    for row in rows.jobs[:1]:
+        yield from _job_notices(row)
     if any(row["booked"] and row["mid_mj"] is None for row in rows.estimates):
-        text = "Only an upper bound of the energy is known: it stands for the energy."
+        text = (
+            "Only an upper bound of the energy is known. The value is the middle between nothing "
+            "and that bound: it stands in for the range, is called assumed, and is no estimate."
+        )
         yield said("hosted_bound", "warning", text)
-    if rows.estimates:
+    if any(row["tier"] != NO_NUMBER for row in rows.estimates):
         text = (
             "The energy of hosted work is modelled, never measured: `hosted.estimates` has each "
             "tier of evidence beside the others."
@@ -197,6 +231,32 @@ def _notices(rows: HostedRows) -> Iterator[dict[str, Any]]:
             "measured: it stands in `inference`, and is in no sum."
         )
         yield said("inference_modelled", "info", text)
+
+
+def _told_later(rows: HostedRows) -> bool:
+    """Whether what is unknown is only the job's usage, which its provider has told since."""
+    unknown = [row for row in rows.usage if row["quantity"] is None]
+    told = any(row["meter"] == "train_token" for row in rows.usage)
+    return bool(rows.jobs) and told and [int(row["event_count"]) for row in unknown] == [1]
+
+
+def _job_notices(row: Row) -> Iterator[dict[str, Any]]:
+    """What was odd in the provider's words on the job."""
+    detail = json.loads(row["detail"])
+    if "unknown_status" in detail["flags"]:
+        word = printable(str(detail["provider_status"]), _WORD_CHARS)
+        text = (
+            f'The provider calls the job "{word}", a status that is not known here: it counts as'
+            " running, and its usage and energy are not booked yet. Look at the provider's own"
+            " page; a later version of meter may know the word."
+        )
+        yield said("unknown_status", "warning", text)
+    if "times_out_of_order" in detail["flags"]:
+        text = (
+            "The provider's times of the job contradict each other, such as an end before the"
+            " start: what could not be is left out, so its duration is less sure."
+        )
+        yield said("times_out_of_order", "warning", text)
 
 
 def _named(row: Row) -> str:

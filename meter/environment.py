@@ -135,6 +135,7 @@ class Environment:
         "listen",
         "nvidia_visible_devices",
         "project",
+        "push",
         "python_home",
         "replay",
         "run_id",
@@ -142,6 +143,7 @@ class Environment:
         "slurm_gpus",
         "socket",
         "socket_named",
+        "textfile",
         "uid",
         "variables",
         "zone",
@@ -158,6 +160,8 @@ class Environment:
         self.run_id = variables.get("METER_RUN_ID") or None
         self.launcher_pid = variables.get("METER_LAUNCHER_PID") or None
         self.project = variables.get("METER_PROJECT") or None
+        self.textfile = variables.get("METER_TEXTFILE") or None
+        self.push = variables.get("METER_PUSH") or None
         self.listen = variables.get("METER_LISTEN") or None
         self.zone = variables.get("METER_ZONE") or None
         self.simulate = variables.get("METER_SIMULATE") or None

@@ -54,6 +54,8 @@ _FACTORS = {
     "request_energy": "energy of a request's wait",
 }
 _SCALED = frozenset({"J", "g", "L"})
+_QUANTITY = frozenset({"value", "low", "high", "unit", "method"})
+_BOUND, _UNKNOWN = "upper_bound", "not_known"
 _SMALL_MONEY = Decimal("0.1")
 _MOST_ZEROS = 12
 _TINY = 0.1
@@ -111,8 +113,67 @@ def decimal_of(value: object) -> Decimal:
         return Decimal(0)
 
 
+def only_bound(quantity: Quantity) -> bool:
+    """Whether a quantity of a hosted run has an upper bound alone: its value is no estimate.
+
+    Of own parts with such bounds, a CPU that several runs share, the value is what sums hold.
+    """
+    if quantity.get("method") != "assumed" or quantity["unit"] not in _SCALED:
+        return False
+    return float(quantity.get("low") or 0) <= 0 < float(quantity["value"])
+
+
+def readable(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The document as it is shown: what is only bound, or not known, of a hosted run says so.
+
+    Not known is that of a job that goes on, or that has no estimate: its zero is no figure.
+    """
+    hosted = document.get("hosted")
+    if not hosted:
+        return document
+    shown: dict[str, Any] = _bound_said(document)
+    if not (any(one["booked"] for one in hosted["estimates"]) and has_energy(document)):
+        energy = dict(shown["energy"])
+        for name in ("it", "facility"):
+            if energy.get(name) and not energy[name]["high"]:
+                energy[name] = {**energy[name], _UNKNOWN: True}
+        shown["energy"] = energy
+    return shown
+
+
+def has_energy(document: Mapping[str, Any]) -> bool:
+    """Whether a document tells of any IT energy, be it an upper bound alone."""
+    whole = document["energy"].get("it")
+    return bool(whole and whole["high"])
+
+
+def _bound_said(part: Any) -> Any:
+    if isinstance(part, Mapping):
+        said = {name: _bound_said(value) for name, value in part.items()}
+        return {**said, _BOUND: True} if part.keys() >= _QUANTITY and only_bound(part) else said
+    return [_bound_said(one) for one in part] if isinstance(part, list) else part
+
+
+def is_bound(quantity: Quantity) -> bool:
+    """Whether a quantity of a :func:`readable` document is told by its upper bound."""
+    return bool(quantity.get(_BOUND))
+
+
+def is_unknown(quantity: Quantity) -> bool:
+    """Whether a quantity of a :func:`readable` document is not known at all."""
+    return bool(quantity.get(_UNKNOWN))
+
+
 def figure(quantity: Quantity, like: Quantity | None = None) -> str:
-    """Value and unit: ``1.23 kWh``; in the unit of ``like``, unless that makes it tiny."""
+    """Value and unit: ``1.23 kWh``; in the unit of ``like``, unless that makes it tiny.
+
+    Of what is only bound from above ``at most 2.46 kWh``: its value is no estimate.
+    """
+    if is_unknown(quantity):
+        return "not known"
+    if is_bound(quantity):
+        high = {"value": quantity["high"], "unit": quantity["unit"]}
+        return f"at most {figure(high, like)}"
     divisor, unit = _scale(quantity, like)
     return f"{_shown(quantity, 'value', divisor)} {unit}"
 
@@ -122,13 +183,15 @@ def bounds(quantity: Quantity, like: Quantity | None = None) -> str:
     low, high = quantity.get("low"), quantity.get("high")
     if low is None or high is None or decimal_of(low) == decimal_of(high):
         return ""
+    if is_bound(quantity):  # as exact as the bound is shown
+        quantity = {**quantity, "value": high}
     divisor, _ = _scale(quantity, like)
     return f"{_shown(quantity, 'low', divisor)} to {_shown(quantity, 'high', divisor)}"
 
 
 def with_bounds(quantity: Quantity, like: Quantity | None = None) -> str:
-    """``1.23 kWh (1.17 to 1.29)``."""
-    between = bounds(quantity, like)
+    """``1.23 kWh (1.17 to 1.29)``; an upper bound stands alone."""
+    between = "" if is_bound(quantity) else bounds(quantity, like)
     return f"{figure(quantity, like)} ({between})" if between else figure(quantity, like)
 
 

@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+TELEMETRY = "otlp"
+"""Source of what telemetry counts and no answer's id names."""
+DETAILS_MISSING = "details_missing"
+"""Flag: something that belongs to the job could not be read, or the key may not read it."""
+
 
 class Meter(StrEnum):
     """What is counted and billed; of one event no token is in two of them."""
@@ -100,12 +105,14 @@ class UsageEntry(NamedTuple):
     """An event of usage as the ledger keeps it, but for the commit that brings it.
 
     ``sha256`` is over what the event says. ``heads`` are the canonical lines of its rows, one for
-    each meter, up to what the commit adds: its number and its instant.
+    each meter, up to what the commit adds: its number and its instant. ``also`` is the key under
+    which an earlier version kept the same, empty where there is none.
     """
 
     key: str  # digits
     sha256: str
     heads: tuple[str, ...]
+    also: str = ""
 
 
 class JobStatus(StrEnum):

@@ -10,7 +10,8 @@ from meter.factors.cells import NEXT
 from meter.factors.cloud_regions import left, regions_of_sites
 from meter.factors.factor_rows import BOOK, Known, factors_of_rows
 from meter.factors.price_rows import prices_of_rows
-from meter.factors.rows import Cell, Fault, Row, RowsError
+from meter.factors.rows import Cell, Row, RowsError
+from meter.faults import Fault
 from meter.ledger import books
 from meter.ledger.books import Asked
 from meter.ledger.learning import Learned, learn

@@ -27,6 +27,8 @@ STEPS = 10**12
 TRAINED_TOKENS = 10**13
 """Most tokens that a run may tell: what the ledger's counters hold."""
 LINGER_S = 86_400.0
+SHOWN_MIN = 15
+"""How long an ended run has its live series: many scrapes, also of a slow Prometheus."""
 BODY_BYTES = 1 << 20
 """Largest body of a request."""
 

@@ -577,7 +577,7 @@ class RunEstimate:
 
 @dataclass(frozen=True, slots=True)
 class LedgerBatch:
-    """What one commit writes, all or nothing."""
+    """What one commit writes: all or nothing, unless it is ``divisible``."""
 
     nodes: tuple[Node, ...] = ()
     sites: tuple[Site, ...] = ()
@@ -602,6 +602,7 @@ class LedgerBatch:
     charges: tuple[Charge, ...] = ()
     jobs: tuple[RunJob, ...] = ()
     hosted_energy: tuple[RunEstimate, ...] = ()
+    divisible: bool = False  # a row that cannot be written costs only itself
 
 
 class Outcome(StrEnum):

@@ -13,6 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from meter.hosted_facts import Meter
 from meter.units import US_PER_HOUR
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Reason(StrEnum):
     NEIGHBOURING_DAY = "neighbouring_day"
     WHOLE_DAY = "whole_day"
     UNPRICED = "unpriced"
+    UNCOUNTED = "uncounted"
     OTHER_CURRENCY = "other_currency"
     CREDIT = "credit"
     NOTHING_COMPUTED = "nothing_computed"
@@ -74,6 +76,7 @@ class Computed(NamedTuple):
     currency: str | None
     amount: Decimal | None
     quantity: Decimal | None = None
+    price_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,8 @@ class Row:
     charges: int = 0
     credits: int = 0
     reason: Reason = Reason.DIFFERS
-    missing: tuple[str, ...] = ()  # prices
+    missing: tuple[str, ...] = ()  # prices, of an unknown line a hint; of an uncounted one, models
+    price_ids: frozenset[str] = frozenset()  # that the computed amount stands on
 
     @property
     def difference(self) -> Decimal:
@@ -133,10 +137,14 @@ class Unpriced:
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """All rows in the order of their days, and usage without a price."""
+    """All rows in the order of their days, and usage without a price.
+
+    ``uncounted`` is usage that was told without its amount: no price could help.
+    """
 
     rows: tuple[Row, ...]
     unpriced: tuple[Unpriced, ...]
+    uncounted: tuple[Unpriced, ...] = ()
 
 
 def reconciled(
@@ -145,13 +153,15 @@ def reconciled(
     """Compare what was billed with what was computed."""
     lines = _Lines(billed, names)
     rows = _rows(billed, computed, lines)
-    unpriced = tuple(
+    without = [
         Unpriced(one.day_us, lines.of_usage(one), one.model, one.quantity)
         for one in computed
         if one.currency is None
-    )
-    _explain(rows, unpriced)
-    return Reconciliation(tuple(rows), unpriced)
+    ]
+    unpriced = tuple(one for one in without if one.line.meter != Meter.UNKNOWN)
+    uncounted = tuple(one for one in without if one.line.meter == Meter.UNKNOWN)
+    _explain(rows, _Others(rows, unpriced, uncounted))
+    return Reconciliation(tuple(rows), unpriced, uncounted)
 
 
 class _Lines:
@@ -197,6 +207,7 @@ def _rows(billed: Sequence[Billed], computed: Sequence[Computed], lines: _Lines)
         if use.currency is not None and use.amount is not None:
             row = _row_at(rows.setdefault((lines.of_usage(use), use.currency), []), use, lines)
             row.computed = (row.computed or _NOTHING) + use.amount
+            row.price_ids |= set(use.price_ids)
     found_rows = [row for of_line in rows.values() for row in of_line]
     return sorted(found_rows, key=lambda row: (row.start_us, row.end_us, _order(row)))
 
@@ -269,7 +280,7 @@ class _Sum:
         return agreement(self.billed, self.computed) is not None
 
 
-def _explain(rows: Sequence[Row], unpriced: Sequence[Unpriced]) -> None:
+def _explain(rows: Sequence[Row], others: _Others) -> None:
     """Give each row its reason, the narrowest first."""
     for row in rows:
         if row.billed is not None and row.computed is not None:
@@ -281,7 +292,6 @@ def _explain(rows: Sequence[Row], unpriced: Sequence[Unpriced]) -> None:
             if len(one.rows) > 1 and one.agrees():
                 _mark(one, Reason.WHOLE_DAY)
     _neighbours(rows, _payer)
-    others = _Others(rows, unpriced)
     for row in rows:
         if row.reason is Reason.DIFFERS:
             row.reason, row.missing = others.reason(row)
@@ -328,7 +338,9 @@ def _mark(one: _Sum, reason: Reason) -> None:
 class _Others:
     """What else was told of a row's line and payer: why a row agrees with nothing."""
 
-    def __init__(self, rows: Iterable[Row], unpriced: Iterable[Unpriced]) -> None:
+    def __init__(
+        self, rows: Iterable[Row], unpriced: Iterable[Unpriced], uncounted: Iterable[Unpriced]
+    ) -> None:
         self._of_line: dict[Line, list[Row]] = defaultdict(list)
         self._of_payer: dict[tuple[object, ...], list[Row]] = defaultdict(list)
         self._unpriced: dict[tuple[str, str], list[Unpriced]] = defaultdict(list)
@@ -337,12 +349,23 @@ class _Others:
             self._of_payer[_payer(row)].append(row)
         for one in unpriced:
             self._unpriced[one.line.provider, one.line.project].append(one)
+        self._uncounted: dict[tuple[str, str], list[Unpriced]] = defaultdict(list)
+        for one in uncounted:
+            self._uncounted[one.line.provider, one.line.project].append(one)
 
     def reason(self, row: Row) -> tuple[Reason, tuple[str, ...]]:
-        """The reason, and the prices that are missing."""
-        missing = self._missing(row)
-        if missing and row.difference > 0:
-            return Reason.UNPRICED, missing
+        """The reason, and the prices that are missing, or the models that were not counted.
+
+        What else was used explains no line of which nobody knows what it is: there a missing price
+        is a hint.
+        """
+        if row.difference > 0:
+            known = row.line.meter is not None
+            missing, uncounted = self._missing(row), self._not_counted(row)
+            if missing:
+                return (Reason.UNPRICED if known else Reason.LINE_ITEM_UNKNOWN), missing
+            if uncounted:
+                return (Reason.UNCOUNTED, uncounted) if known else (Reason.LINE_ITEM_UNKNOWN, ())
         beside = [one for one in self._of_line[row.line] if one.currency != row.currency]
         if row.computed is None:
             if row.credits == row.charges:
@@ -367,6 +390,15 @@ class _Others:
             for one in self._unpriced[row.line.provider, row.line.project]
             if row.start_us <= one.day_us < row.end_us
             and (row.line.meter is None or one.line == row.line)
+        }
+        return tuple(sorted(found))
+
+    def _not_counted(self, row: Row) -> tuple[str, ...]:
+        """Models of the line that were used in its days without saying how much."""
+        found = {
+            one.model
+            for one in self._uncounted[row.line.provider, row.line.project]
+            if row.start_us <= one.day_us < row.end_us and row.line.model in {None, one.line.model}
         }
         return tuple(sorted(found))
 

@@ -7,15 +7,17 @@ notice naming the nearest known one.
 from __future__ import annotations
 
 import os
+import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meter import environment as places
-from meter.config import Config
-from meter.errors import ConfigError
+from meter.config import PAGE_RUNS, Config
+from meter.errors import ConfigError, UsageError
 from meter.metering.activity import IdlePolicy
 from meter.model import Notice, Severity
+from meter.reserved import refuse
 from meter.settings_budgets import known_names, project_budgets
 from meter.settings_file import Document, read
 from meter.settings_intensity import intensity
@@ -33,6 +35,9 @@ __all__ = ["DEFAULT_LISTEN", "KEYS", "Key", "load", "load_leniently"]
 DEFAULT_LISTEN = "127.0.0.1:9850"
 _LAST_PORT = 65_535
 _DAYS = 30
+_PUBLIC_URL = re.compile(
+    r"https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?"
+)
 
 
 def load(
@@ -97,6 +102,8 @@ def _config(values: Values, environment: Mapping[str, str], uid: int) -> Config:
         socket=_socket(values) or Path(socket),
         lease_dir=path(values, "lease_dir") or Path(places.lease_dir(environment, uid)),
         listen=values.tried(partial(_listen, values), DEFAULT_LISTEN),
+        web_config=values.tried(partial(path, values, "web_config"), None),
+        public_url=values.tried(partial(_public_url, values), None),
         site_name=values.tried(partial(text, values, "site.name"), None) or "default",
         zone=values.tried(partial(_zone, values), None),
         zone_from=values.where("site.zone"),
@@ -108,18 +115,29 @@ def _config(values: Values, environment: Mapping[str, str], uid: int) -> Config:
         gpu_time=values.tried(partial(gpu_time, values), None),
         embodied=values.tried(partial(embodied, values), None),
         instruments=values.tried(partial(instruments, values), ()),
-        project=values.tried(partial(text, values, "project"), None),
+        project=values.tried(partial(_project, values), None),
         simulate=values.tried(partial(text, values, "simulate"), None),
         replay=values.tried(partial(path, values, "replay"), None),
         host=values.tried(partial(flag, values, "host", default=True), True),  # noqa: FBT003
         retention_days=values.tried(
             partial(whole, values, "retention_days", default=_DAYS, least=1), _DAYS
         ),
+        page_runs=values.tried(
+            partial(whole, values, "metrics.runs", default=PAGE_RUNS, least=0), PAGE_RUNS
+        ),
         idle=values.tried(partial(_idle, values), IdlePolicy.OWNER),
         job_map=values.tried(partial(path, values, "attribution.job_map"), None),
         budgets=values.tried(partial(project_budgets, values), ()),
         intensity=values.tried(partial(intensity, values), None),
     )
+
+
+def _project(values: Values) -> str | None:
+    found = text(values, "project")
+    try:
+        return None if found is None else refuse("the project", found)
+    except UsageError as error:
+        raise values.wrong("project", f"is wrong: {error.message}", error.remedy) from None
 
 
 def _socket(values: Values) -> Path | None:
@@ -129,6 +147,13 @@ def _socket(values: Values) -> Path | None:
             "socket", f"is longer than the {places.SOCKET_LIMIT_BYTES} bytes of a Unix socket path"
         )
     return found
+
+
+def _public_url(values: Values) -> str | None:
+    found = text(values, "public_url")
+    if found is not None and _PUBLIC_URL.fullmatch(found) is None:
+        raise values.wrong("public_url", "is no URL such as https://meter.example/gpu7")
+    return None if found is None else found.rstrip("/")
 
 
 def _listen(values: Values) -> str:

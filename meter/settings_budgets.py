@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from meter import budgets, currencies, limits
+from meter import budgets, currencies, reserved
 from meter.config import ProjectBudget
 from meter.errors import UsageError
 from meter.settings_values import shown
@@ -43,7 +43,7 @@ def known_names(found: object) -> list[str]:
 def _of_project(values: Values, project: str, table: object) -> tuple[ProjectBudget, ...]:
     name = f"{_NAME}.{project}"
     try:
-        limits.check_name("the project's name", project)
+        reserved.check_label("the project's name", project)
     except UsageError as error:
         raise values.wrong(name, f"cannot be: {error.message}", error.remedy) from None
     if not isinstance(table, dict) or set(table) != {_KEY}:

@@ -5,13 +5,17 @@ Exporters of the live state read this and nothing else. What is unknown or stale
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from decimal import Decimal
 
     from meter.model import Component, Counter, Method
+
+Series = tuple[str, tuple[str, ...]]
+"""A metric's name, and values of its labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +128,38 @@ class Health:
 
     version: str
     collectors: tuple[Collector, ...] = ()
-    gap_ns: tuple[tuple[str, int], ...] = ()  # by device
     dropped: tuple[tuple[str, int], ...] = ()  # samples, by reason
     series_dropped: int = 0
+    series_left_out: int = 0  # lately: nothing that is over
     store_write_failures: int = 0
     fresh: bool = True
     reason: str | None = None  # why it is not fresh
+
+
+@dataclass(frozen=True, slots=True)
+class Exemplar:
+    """The run whose booking raised a counter, by how much in the counter's unit, and when (UTC)."""
+
+    run_id: str
+    amount: Decimal
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How a browser reaches the agent; no address: the one at which Prometheus scrapes it."""
+
+    scheme: str = "http"
+    address: str = ""  # host, port and path
+
+    @classmethod
+    def of(cls, url: str) -> Reach:
+        """As somebody has told by a URL."""
+        scheme, _, address = url.partition("://")
+        return cls(scheme, address)
+
+
+AS_SCRAPED = Reach()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,3 +174,5 @@ class Snapshot:
     factors: tuple[FactorGauge, ...] = ()
     project_budgets: tuple[ProjectBudgetView, ...] = ()
     counters: tuple[Counter, ...] = ()
+    exemplars: Mapping[Series, Exemplar] = field(default_factory=dict)
+    reach: Reach = AS_SCRAPED

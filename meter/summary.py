@@ -34,7 +34,7 @@ def text(document: Mapping[str, Any], *, width: int = 80, ledger: Path | str | N
     Ends without a newline. ``ledger`` is named at the end, where it is known. What is wrong with
     the metering itself goes before any other notice, and before figures but the first.
     """
-    width = max(40, width)
+    document, width = figures.readable(document), max(40, width)
     kept = str(ledger) != IN_MEMORY
     head, foot = _header(document, width), _foot(document, width, ledger, kept=kept)
     room = _LINES - len(head) - len(foot)
@@ -125,6 +125,8 @@ def _label(document: Mapping[str, Any], quantity: Mapping[str, Any]) -> str:
 
 def _energy(document: Mapping[str, Any]) -> str:
     quantity = document["energy"]["it"]
+    if figures.is_unknown(quantity):
+        return figures.figure(quantity)
     if document.get("hosted"):
         return f"{figures.with_bounds(quantity)}, {_label(document, quantity)}"
     share = figures.measured_share(document)
@@ -167,7 +169,8 @@ def _carbon(document: Mapping[str, Any]) -> str:
     location = carbon.get("location")
     if not location:
         return ""
-    value, between = figures.figure(location), figures.bounds(location)
+    value = figures.figure(location)
+    between = "" if figures.is_bound(location) else figures.bounds(location)
     line = f"{value} CO2e{f' ({between})' if between else ''}, location-based"
     line += f", {_label(document, location)}"
     if market := carbon.get("market"):
@@ -219,10 +222,17 @@ def _rank(notice: Mapping[str, Any]) -> int:
 
 
 def _blocks(document: Mapping[str, Any], width: int) -> list[tuple[int, list[str]]]:
-    """Each notice's rank and lines, what matters most first."""
+    """Each notice's rank and lines, what matters most first: of devices, who used most."""
+    spent_j = {
+        device["id"]: float(device["energy"]["value"]) for device in document["energy"]["devices"]
+    }
     notices = sorted(
-        document.get("notices", ()), key=lambda n: (_rank(n), n.get("severity") != "warning")
-    )
+        document.get("notices", ()),
+        key=lambda n: (
+            _rank(n), n.get("severity") != "warning",
+            -spent_j.get(n.get("device"), 0.0), str(n.get("code")),
+        ),
+    )  # fmt: skip
     return [
         (_rank(n), _rows([("Note", figures.printable(n["text"], 4 * width))], width))
         for n in notices

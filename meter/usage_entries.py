@@ -27,8 +27,12 @@ if TYPE_CHECKING:
 
 AT_RECEIVED = "at_received"
 """Flag of an event that nobody told the time of."""
+AFTER_UNKNOWN = "after_unknown"
+"""Flag of an event that was told before without its amounts: what was told so counts no more."""
 _BETWEEN = "\x1f"
 _TABLE = '["usage_event","'  # what each line begins with, before the key
+_FLAGGED = '"[\\"'  # how a list of flags begins in a line
+_UNKNOWN = f'"{Meter.UNKNOWN.value}",null,'  # how a row without an amount has its meter
 _FIELDS = 14  # of an event, beside its quantities and what else was told
 _KEY_BYTES = 15  # of a hash: as much as 38 digits hold
 _METERS = MappingProxyType({meter: meter.value for meter in Meter})  # an enum is slow to write
@@ -74,6 +78,34 @@ def named(event: UsageEntry) -> tuple[str, str]:
     source, after = _decode(text, text.index(",", begin) + 1)
     event_id, _ = _decode(text, after + 1)
     return source, event_id
+
+
+def flags_of(event: UsageEntry) -> tuple[str, ...]:
+    """What was odd about an event; of most nothing was, which is seen without reading it."""
+    head = event.heads[0]
+    told = said_of(head)["flags"] if _FLAGGED in head else None
+    return tuple(json.loads(told)) if told else ()
+
+
+def tells_amounts(event: UsageEntry) -> bool:
+    """Whether an event tells how much of anything; a part of a stream often does not."""
+    head = event.heads[0]
+    if len(event.heads) > 1 or _UNKNOWN not in head:
+        return True
+    return bool(said_of(head)["meter"] != Meter.UNKNOWN)  # a model may be called unknown, too
+
+
+def after_unknown(event: UsageEntry) -> UsageEntry:
+    """The event, flagged as told before without its amounts; its hash leaves flags out."""
+    return event._replace(heads=tuple(_flagged(head) for head in event.heads))
+
+
+def _flagged(head: str) -> str:
+    cells = json.loads(f"{head}]")
+    place = _COLUMNS.index("flags") + 1
+    flags = json.loads(cells[place]) if cells[place] else []
+    cells[place] = _list(sorted({*flags, AFTER_UNKNOWN}))
+    return f"[{','.join(map(_written, cells))}"
 
 
 def line_of(head: str, seq: int, recorded: str) -> str:

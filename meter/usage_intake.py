@@ -11,7 +11,7 @@ from meter.errors import LedgerError, UsageError
 from meter.hosted.moments import told_us
 from meter.hosted.reading import BESIDE, Context, normalised, read
 from meter.model import Outcome
-from meter.usage_entries import entries, named, said_of
+from meter.usage_entries import entries, event_key, flags_of, named, said_of
 from meter.usage_records import Record
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from meter.hosted_facts import Usage, UsageEntry
     from meter.ledger import Ledger
+    from meter.ledger.reader import Reader
 
 INVALID = "invalid"
 UNUSED = "unused"
@@ -36,14 +37,16 @@ class Answer(NamedTuple):
     reason: str | None = None
     stored: Mapping[str, Any] | None = None
     given: Mapping[str, Any] | None = None
+    flags: tuple[str, ...] = ()  # what was odd about it
 
     def json(self) -> dict[str, Any]:
         """As JSON, without what is not said."""
+        flags = {"flags": list(self.flags)} if self.flags else {}
         if self.reason is None:
-            return {"status": self.outcome, "source": self.source, "id": self.id}
+            return {"status": self.outcome, "source": self.source, "id": self.id, **flags}
         said = {
             "status": self.outcome, "source": self.source, "id": self.id, "reason": self.reason,
-            "stored": self.stored, "given": self.given,
+            "stored": self.stored, "given": self.given, **flags,
         }  # fmt: skip
         return {name: value for name, value in said.items() if value is not None}
 
@@ -80,12 +83,23 @@ def _beside(told: Mapping[str, Any], now_us: int) -> Context:
 def take_usage(
     ledger: Ledger, told: Sequence[object], now_us: int, project: str | None = None
 ) -> list[Answer]:
-    """What became of each, in order; durable when this returns. Raises LedgerError."""
+    """What became of each, in order; durable when this returns. Raises LedgerError.
+
+    A UsageError among them is what is wrong with the text of one: it is answered like that.
+    """
     records = [_record(one, now_us, project) for one in told]
     return answers(ledger, records, await_taken(ledger, events_of(records)))
 
 
+def take_events(ledger: Ledger, usages: Iterable[Usage]) -> list[Answer]:
+    """What became of events that are read already, as ``take_usage``. Raises LedgerError."""
+    records = [Record(None, (one,)) for one in entries(usages)]
+    return answers(ledger, records, await_taken(ledger, events_of(records)))
+
+
 def _record(told: object, now_us: int, project: str | None) -> Record:
+    if isinstance(told, UsageError):
+        return Record(None, wrong=invalid(None, told).json())
     try:
         return Record(None, tuple(entries(usage_of(told, now_us, project))))
     except UsageError as error:
@@ -110,7 +124,9 @@ def _answers(record: Record, outcomes: Iterator[Outcome]) -> list[Answer]:
     if record.wrong is not None:
         wrong = record.wrong
         return [Answer(INVALID, wrong.get("source"), wrong.get("id"), wrong["reason"])]
-    return [Answer(next(outcomes), *named(event)) for event in record.entries]
+    return [
+        Answer(next(outcomes), *named(event), flags=flags_of(event)) for event in record.entries
+    ]
 
 
 def await_taken(ledger: Ledger, events: tuple[UsageEntry, ...]) -> tuple[Outcome, ...]:
@@ -155,16 +171,36 @@ def _show_conflicts(ledger: Ledger, found: list[list[Answer]], records: Sequence
         for index, event in enumerate(record.entries)
         if each[index].outcome == Outcome.CONFLICT
     ]
-    stored: dict[tuple[str, str], dict[str, Any]] = {}
     with ledger.reader() as reader:
-        asked = sorted({int(event.key) for _, _, event in places})
-        for row in reader.rows("report/usage_events", keys=asked):
-            _add(stored.setdefault((row["source"], row["event_id"]), {}), row)
+        stored = _stored(reader, {key for *_, one in places for key in (one.key, one.also) if key})
+        left = [one for *_, one in places if one.key not in stored and one.also not in stored]
+        spans = _spans(reader, left) if left else {}
+        stored |= _stored(reader, spans.values())
     reason = "the id stands for other content; what was stored first holds"
     for each, index, event in places:
+        keys = (event.also, event.key, spans.get(event.key, ""))
         each[index] = each[index]._replace(
-            reason=reason, stored=stored.get(named(event)), given=event_json(event)
+            reason=reason,
+            stored=next((stored[key] for key in keys if key in stored), None),
+            given=event_json(event),
         )
+
+
+def _stored(reader: Reader, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Events of these keys that the ledger has."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in reader.rows("report/usage_events", keys=sorted(int(key) for key in keys)):
+        _add(found.setdefault(event_key(row["source"], row["event_id"]), {}), row)
+    return found
+
+
+def _spans(reader: Reader, events: Sequence[UsageEntry]) -> dict[str, str]:
+    """Keys of spans that an earlier version stored of these answers, by the answers' keys."""
+    sources, ids = zip(*(named(one) for one in events), strict=True)
+    return {
+        event_key(row["source"], row["answer_id"]): row["event_key"]
+        for row in reader.rows("recovery/spans_of_answers", sources=list(sources), ids=list(ids))
+    }
 
 
 def _add(shown: dict[str, Any], row: Mapping[str, Any]) -> None:

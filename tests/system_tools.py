@@ -20,7 +20,11 @@ PACKAGES = {
     "cc": ("gcc", "libc6-dev"),
     "ip": ("iproute2",),
     "nsenter": ("util-linux",),
+    "openssl": ("openssl",),
     "prometheus": ("prometheus",),
+    "prometheus-alertmanager": ("prometheus-alertmanager",),
+    "prometheus-node-exporter": ("prometheus-node-exporter",),
+    "prometheus-pushgateway": ("prometheus-pushgateway",),
     "promtool": ("prometheus",),
     "setpriv": ("util-linux",),
     "shellcheck": ("shellcheck",),
@@ -84,7 +88,7 @@ def python() -> int:
 def show() -> None:
     """List the programs of the table, found or missing."""
     for program in PACKAGES:
-        sys.stdout.write(f"{program:16} {shutil.which(program) or reason(program)}\n")
+        sys.stdout.write(f"{program:24} {shutil.which(program) or reason(program)}\n")
 
 
 def main(arguments: list[str]) -> int:

@@ -17,6 +17,7 @@ case ${job} in
 esac
 [ -d "${map}" ] || exit 0
 
+umask 022
 (
     flock -w 5 9 || exit 1
     for file in "${map}"/[0-9]*; do

@@ -72,6 +72,7 @@ def main() -> None:
                 f"{state.num_input_tokens_seen} tokens"
             )
     if torch.distributed.is_initialized():
+        torch.distributed.barrier()  # a rank that leaves early may keep the others in its end
         torch.distributed.destroy_process_group()
 
 

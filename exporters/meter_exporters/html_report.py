@@ -41,13 +41,14 @@ _METHODS = ("measured", "simulated", "sourced", "modelled", "assumed")
 
 def export(document: Mapping[str, Any], series: Sequence[Mapping[str, Any]]) -> bytes:
     """The report in UTF-8; an empty series leaves the charts out and says so."""
-    template = _environment().get_template("report.html.j2")
+    template = environment().get_template("report.html.j2")
     return template.render(_context(document, series)).encode("utf-8", "replace")
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Templates whose every text goes through autoescape."""
+    made = Environment(
         loader=PackageLoader("meter_exporters"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -55,7 +56,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_clean,
     )
-    environment.filters.update(
+    made.filters.update(
         figure=figures.figure,
         bounds=figures.bounds,
         duration=figures.duration,
@@ -69,7 +70,7 @@ def _environment() -> Environment:
         elapsed=lambda seconds: elapsed(float(f"{seconds:.2g}")),
         fixed="{:.1f}".format,
     )
-    return environment
+    return made
 
 
 def _clean(value: object) -> object:
@@ -79,7 +80,8 @@ def _clean(value: object) -> object:
     return value
 
 
-def _context(document: Mapping[str, Any], series: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _context(told: Mapping[str, Any], series: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    document = figures.readable(told)
     energy = document["energy"]
     devices = figures.devices(document)
     groups = charts.groups_of(devices)
@@ -106,10 +108,11 @@ def _context(document: Mapping[str, Any], series: Sequence[Mapping[str, Any]]) -
         "tile_columns": _columns(2 + len(document.get("cost", ())) + bool(energy.get("facility"))),
         "groups": {device: group for group in groups for device in group.device_ids},
         "charts": _charts(document, groups, series),
+        "only_bound": figures.is_bound(energy["it"]),
         "box": charts,
         "Markup": Markup,
         "version": __version__,
-        "fingerprint": _fingerprint(document),
+        "fingerprint": fingerprint(told),
         **_statement(document),
         **_marked(document),
     }
@@ -194,6 +197,8 @@ def _charts(
     groups: Sequence[charts.Group],
     series: Sequence[Mapping[str, Any]],
 ) -> list[charts.Chart]:
+    if figures.is_bound(document["energy"]["it"]):  # a curve of it would look like an estimate
+        return []
     start_us = _microseconds(document["run"]["started_at"])
     curves = charts.curves_of(series, start_us)
     shown = [group for group in groups if group.device_ids & curves.keys()]
@@ -241,7 +246,7 @@ def _changed(change: Mapping[str, Any], side: str) -> str:
     return figures.printable(value if isinstance(value, str) else json.dumps(value), _LONG)
 
 
-def _fingerprint(document: Mapping[str, Any]) -> str:
+def fingerprint(document: Mapping[str, Any]) -> str:
     """SHA-256 of the document in canonical JSON, as a statement has it, without the statement."""
     sealed = {key: value for key, value in document.items() if key != "statement"}
     canonical = json.dumps(sealed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

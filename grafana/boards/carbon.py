@@ -3,24 +3,25 @@
 from grafana.boards.parts import INSTANCE, JOB, PROJECT, Ask, Board, Look, Row, bars, figures, lines
 
 OF = 'project=~"$project"'
-EMITTED = f"meter_emissions_grams_total{{{OF}, basis="
+OWN = 'kind!~"hosted.*"'  # what is modelled of jobs at providers is on the board of hosted usage
+EMITTED = f"meter_emissions_grams_total{{{OF}, {OWN}, basis="
 
 RANGE = Row(
     "In this range",
     (
         figures(
             "Location-based",
-            "By the intensity of the grid, with the site's overhead where a PUE is set.",
-            "suffix:kg",
-            Ask(f'sum(increase({EMITTED}"location"}}[$__range])) / 1000', "location"),
-            look=Look(w=6, h=4, decimals=3),
+            "By the intensity of the grid, with the site's overhead where a PUE is set; 1 Mg is a tonne.",
+            "massg",
+            Ask(f'sum(increase({EMITTED}"location"}}[$__range]))', "location"),
+            look=Look(w=6, h=4),
         ),
         figures(
             "Market-based",
-            "By contracts about electricity; nothing where none is stated.",
-            "suffix:kg",
-            Ask(f'sum(increase({EMITTED}"market"}}[$__range])) / 1000', "market"),
-            look=Look(w=6, h=4, decimals=3),
+            "By contracts about electricity; nothing where none is stated; 1 Mg is a tonne.",
+            "massg",
+            Ask(f'sum(increase({EMITTED}"market"}}[$__range]))', "market"),
+            look=Look(w=6, h=4),
         ),
         figures(
             "Of it overhead",
@@ -37,7 +38,7 @@ RANGE = Row(
             "Location-based carbon over IT energy in the range: the grid's intensity, made worse by overhead.",
             "suffix:g/kWh",
             Ask(
-                f'sum(increase({EMITTED}"location"}}[$__range])) / (sum(increase(meter_energy_joules_total{{{OF}}}[$__range])) / 3.6e6)',
+                f'sum(increase({EMITTED}"location"}}[$__range])) / (sum(increase(meter_energy_joules_total{{{OF}, component!="hosted"}}[$__range])) / 3.6e6)',
                 "per kWh",
             ),
             look=Look(w=6, h=4, decimals=0, limits=((300, "yellow"), (600, "red"))),
@@ -71,7 +72,7 @@ COURSE = Row(
             "Location- and market-based so far",
             "Carbon since the ledger began, by both ways of counting; they are never added.",
             "massg",
-            Ask(f"sum by (basis) (meter_emissions_grams_total{{{OF}}})", "{{basis}}"),
+            Ask(f"sum by (basis) (meter_emissions_grams_total{{{OF}, {OWN}}})", "{{basis}}"),
         ),
         lines(
             "PUE in force",
@@ -94,7 +95,7 @@ WHOSE = Row(
                 f'topk(16, sum by (project) (increase({EMITTED}"location"}}[$__range])))',
                 "{{project}}",
             ),
-            look=Look(decimals=1),
+            look=Look(),
         ),
         bars(
             "Market-based by project",
@@ -104,7 +105,7 @@ WHOSE = Row(
                 f'topk(16, sum by (project) (increase({EMITTED}"market"}}[$__range])))',
                 "{{project}}",
             ),
-            look=Look(decimals=1),
+            look=Look(),
         ),
     ),
 )

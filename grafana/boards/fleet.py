@@ -3,6 +3,9 @@
 from grafana.boards.parts import (
     INSTANCE,
     JOB,
+    PROJECT,
+    REPORT_HOP,
+    RUN_HOP,
     Ask,
     Board,
     Column,
@@ -13,10 +16,12 @@ from grafana.boards.parts import (
     lines,
     listing,
 )
+from grafana.boards.questions import WITH_REACH, starts_and_ends
 
 GPU = "{{instance}} GPU {{gpu}}"
 WORKING = "(meter_gpu_utilization_ratio > bool 0.05)"
-HELD = "max by (job, instance, uuid) (meter_run_gpu_info)"
+OF_PROJECT = 'and on (job, instance, run) meter_run_info{project=~"$project"}'
+HELD = f"max by (job, instance, uuid) (meter_run_gpu_info {OF_PROJECT})"
 
 NOW = Row(
     "Now",
@@ -30,7 +35,7 @@ NOW = Row(
         ),
         figures(
             "Held",
-            "Part of the GPUs that a run holds.",
+            "Part of the GPUs that a run of the chosen projects holds.",
             "percentunit",
             Ask(f"(count({HELD}) or vector(0)) / count(meter_gpu_info)", "held"),
             look=Look(w=4, h=4, decimals=0, high=1),
@@ -57,7 +62,7 @@ NOW = Row(
             "Power of all GPUs.",
             "watt",
             Ask("sum(instance:meter_gpu_power_watts:sum)", "power"),
-            look=Look(w=4, h=4, decimals=0),
+            look=Look(w=4, h=4),
         ),
         figures(
             "Hottest",
@@ -90,7 +95,7 @@ COURSE = Row(
             "Part of the time in which a kernel ran on the GPU; it says nothing of how much of the GPU worked.",
             "percentunit",
             Ask("max by (instance, gpu, uuid) (meter_gpu_utilization_ratio)", GPU),
-            look=Look(high=1, decimals=0),
+            look=Look(high=1),
         ),
         lines(
             "Memory in use",
@@ -129,7 +134,7 @@ RANGE = Row(
                 "topk(16, sum by (instance, gpu, uuid) (increase(meter_gpu_energy_joules_total[$__range]))) / 3.6e6",
                 GPU,
             ),
-            look=Look(w=8, decimals=2),
+            look=Look(w=6, decimals=2),
         ),
         bars(
             "Mean utilisation by GPU",
@@ -139,17 +144,24 @@ RANGE = Row(
                 "sort(bottomk(16, max by (instance, gpu, uuid) (avg_over_time(meter_gpu_utilization_ratio[$__range]))))",
                 GPU,
             ),
-            look=Look(w=8, high=1, decimals=0),
+            look=Look(
+                w=6, high=1, decimals=0, first="red", limits=((0.2, "yellow"), (0.5, "green"))
+            ),
         ),
-        bars(
+        listing(
             "Gaps by device",
             "Time in the range for which nothing is known of a device's power.",
-            "s",
-            Ask(
-                "topk(16, sum by (instance, uuid) (increase(meter_energy_gap_seconds_total[$__range])))",
-                "{{instance}} {{uuid}}",
+            (("instance", "instance"), ("uuid", "device")),
+            (
+                Column(
+                    "topk(16, sum by (instance, uuid) (increase(meter_energy_gap_seconds_total[$__range])))",
+                    "unknown for",
+                    "s",
+                    limits=((30, "yellow"), (300, "red")),
+                    decimals=0,
+                ),
             ),
-            look=Look(w=8, decimals=0, limits=((30, "yellow"), (300, "red"))),
+            look=Look(w=12),
         ),
     ),
 )
@@ -161,7 +173,7 @@ WHO = Row(
             "GPUs",
             "Every GPU that tells its power, and how its energy is known at best.",
             (
-                ("instance", "instance"), ("gpu", "GPU"), ("name", "name"), ("method", "method"), ("simulated", "simulated"),
+                ("instance", "instance"), ("gpu", "GPU"), ("name", "model"), ("method", "method"), ("simulated", "simulated"),
                 ("driver_version", "driver"), ("pci_bus_id", "PCI bus"), ("uuid", "UUID"),
             ),
             (
@@ -171,20 +183,27 @@ WHO = Row(
                     "power", "watt", decimals=0,
                 ),
             ),
-            look=Look(w=14, h=9),
+            look=Look(w=24, h=9),
         ),
         listing(
             "Who holds them",
-            "Live runs and the GPUs that they hold.",
-            (("instance", "instance"), ("gpu", "GPU"), ("name", "name"), ("project", "project"), ("run", "run")),
+            "Live runs and the GPUs that they hold. The name leads to the run's dashboard, its id to its report at the agent.",
+            (
+                ("instance", "instance"), ("gpu", "GPU"), ("name", "name"), ("project", "project"),
+                ("run", "run"), ("job", "job"), ("scheme", "scheme"), ("at", "at"),
+            ),
             (
                 Column(
                     "max by (job, instance, run, gpu, uuid) (meter_run_gpu_info)"
-                    " * on (job, instance, run) group_left (name, project) meter_run_info",
-                    "holds",
+                    " * on (job, instance, run) group_left () meter_run_start_timestamp_seconds * 1000"
+                    ' * on (job, instance, run) group_left (name, project) meter_run_info{project=~"$project"}'
+                    f" {WITH_REACH}",
+                    "run began", "dateTimeFromNow",
                 ),
             ),
-            look=Look(w=10, h=9),
+            hops=(("name", RUN_HOP), ("run", REPORT_HOP)),
+            look=Look(w=24, h=7),
+            whose=5,
         ),
     ),
 )  # fmt: skip
@@ -194,5 +213,6 @@ BOARD = Board(
     title="meter: GPU fleet",
     text="Power, use, temperature and holders of every GPU.",
     rows=(NOW, COURSE, RANGE, WHO),
-    variables=(JOB, INSTANCE),
+    variables=(JOB, INSTANCE, PROJECT),
+    notes=starts_and_ends('project=~"$project"'),
 )

@@ -16,7 +16,9 @@ from grafana.boards.parts import (
 
 AGENTS = "{series} and on (job, instance) max_over_time(meter_build_info[$__range])"
 """Of all that Prometheus scrapes, the agents."""
-UP = AGENTS.format(series="up")
+UP = 'up{job=~"meter.*"}'
+"""The same set as the alert MeterAgentDown has: an agent is in it however long it is down."""
+DAY_S = 86_400
 
 NOW = Row(
     "Now",
@@ -30,14 +32,14 @@ NOW = Row(
         ),
         figures(
             "Agents down",
-            "Agents that it cannot scrape.",
+            "Agents that it cannot scrape: scrape jobs called meter, or that begin so.",
             "none",
-            Ask(f"count(({UP}) == 0) or vector(0)", "down"),
+            Ask(f"count({UP} == 0) or vector(0)", "down"),
             look=Look(w=4, h=4, limits=FAULT),
         ),
         figures(
             "Sources that fail",
-            "Sources that told something in the range and nothing when last asked, and NVML in any case. A host without RAPL has none to lose.",
+            "Sources that told something in the range and nothing when last asked, and NVML wherever there is a GPU, a driver, or was one. A host without RAPL has none to lose.",
             "none",
             Ask(
                 "count(meter_last_collect_success == 0 and (max_over_time(meter_last_collect_success[$__range]) == 1"
@@ -62,9 +64,9 @@ NOW = Row(
         ),
         figures(
             "Series left out",
-            "Projects, runs and models without a series of their own.",
+            "Series that have no room on a page now, and projects, runs and models of the last minutes without one of their own.",
             "none",
-            Ask("sum(meter_series_dropped_total)", "series"),
+            Ask("sum(meter_series_left_out)", "series"),
             look=Look(w=4, h=4, limits=FAULT),
         ),
     ),
@@ -78,7 +80,7 @@ COURSE = Row(
             "1 is up; a line that falls to 0 is an agent that could not be scraped.",
             "none",
             Ask(f"max by (job, instance) ({UP})", "{{instance}}"),
-            look=Look(high=1, decimals=0),
+            look=Look(high=1, decimals=0, first="red", limits=((1, "green"),)),
         ),
         lines(
             "Sources",
@@ -88,7 +90,7 @@ COURSE = Row(
                 "min by (instance, collector) (meter_last_collect_success)",
                 "{{instance}} {{collector}}",
             ),
-            look=Look(high=1, decimals=0),
+            look=Look(high=1, decimals=0, first="red", limits=((1, "green"),)),
         ),
         lines(
             "Gaps",
@@ -98,7 +100,7 @@ COURSE = Row(
                 "sum by (instance, uuid) (rate(meter_energy_gap_seconds_total[$__rate_interval]))",
                 "{{instance}} {{uuid}}",
             ),
-            look=Look(limits=((0.05, "yellow"), (0.5, "red"))),
+            look=Look(high=1, limits=((0.05, "yellow"), (0.5, "red"))),
         ),
         lines(
             "Readings and marks lost",
@@ -131,6 +133,23 @@ COURSE = Row(
             look=Look(limits=((7200, "yellow"), (21600, "red"))),
         ),
         lines(
+            "Age of model prices",
+            "Time since a source last told a price of a provider whose models are used; no line where none is used or none has a price.",
+            "suffix:d",
+            Ask(
+                f"(time() - max by (instance, provider) (meter_price_book_timestamp_seconds)) / {DAY_S}",
+                "{{instance}} {{provider}}",
+            ),
+            look=Look(decimals=0, limits=((90, "yellow"), (180, "red"))),
+        ),
+        lines(
+            "Series left out",
+            "Series that have no room on a page, and projects, runs and models without one of their own.",
+            "short",
+            Ask("max by (instance) (meter_series_left_out)", "{{instance}}"),
+            look=Look(limits=FAULT),
+        ),
+        lines(
             "Cost of a scrape",
             "How long Prometheus waits for an agent's page.",
             "s",
@@ -157,22 +176,8 @@ WHO = Row(
     "Which they are",
     (
         listing(
-            "Agents",
-            "Every agent and its version.",
-            (("job", "job"), ("instance", "instance"), ("version", "version")),
-            (Column("max by (job, instance, version) (meter_build_info)", "up"),),
-            look=Look(w=8, h=8),
-        ),
-        listing(
-            "Sources",
-            "Every source of an agent and whether it told something when it was last asked.",
-            (("instance", "instance"), ("collector", "source")),
-            (Column("min by (instance, collector) (meter_last_collect_success)", "tells"),),
-            look=Look(w=8, h=8),
-        ),
-        listing(
             "Alerts",
-            "What fires or is about to; docs/runbooks has a page for each.",
+            "What fires or is about to, the newest first; docs/runbooks has a page for each.",
             (
                 ("alertname", "alert"),
                 ("severity", "severity"),
@@ -181,11 +186,35 @@ WHO = Row(
             ),
             (
                 Column(
-                    'max by (alertname, severity, alertstate, instance) (ALERTS{alertname=~"Meter.+"})',
-                    "fires",
+                    'max by (alertname, severity, alertstate, instance) (ALERTS{alertname=~"Meter.+"})'
+                    " * on (alertname, severity, instance) group_left ()"
+                    ' max by (alertname, severity, instance) (ALERTS_FOR_STATE{alertname=~"Meter.+"}) * 1000',
+                    "since",
+                    "dateTimeFromNow",
                 ),
             ),
-            look=Look(w=8, h=8),
+            look=Look(w=24, h=8),
+            whose=3,
+        ),
+        listing(
+            "Agents",
+            "Every agent and its version.",
+            (("job", "job"), ("instance", "instance"), ("version", "version")),
+            (Column("max by (job, instance, version) (meter_build_info)", "up"),),
+            look=Look(w=12, h=7),
+        ),
+        listing(
+            "Sources",
+            "Every source of an agent and whether it told something when it was last asked.",
+            (("instance", "instance"), ("collector", "source")),
+            (
+                Column(
+                    "min by (instance, collector) (meter_last_collect_success)",
+                    "tells",
+                    limits=((0, "red"), (1, "green")),
+                ),
+            ),
+            look=Look(w=12, h=7),
         ),
     ),
 )

@@ -66,6 +66,32 @@ RANGE = Row(
     ),
 )
 
+MODELLED = Row(
+    "Energy and carbon of jobs, modelled",
+    (
+        figures(
+            "Energy of jobs",
+            "IT energy of fine-tuning jobs that became known in the range, as first estimated: never measured. Assumed is the middle below an upper bound.",
+            "kwatth",
+            Ask(
+                'sum by (method) (increase(meter_energy_joules_total{project=~"$project", component="hosted"}[$__range])) / 3.6e6',
+                "{{method}}",
+            ),
+            look=Look(w=12, h=4, decimals=2),
+        ),
+        figures(
+            "Carbon of jobs, location-based",
+            "Of the same jobs, with the facility; where the provider tells no region, by the world's mean.",
+            "massg",
+            Ask(
+                'sum(increase(meter_emissions_grams_total{project=~"$project", kind=~"hosted.*", basis="location"}[$__range]))',
+                "carbon",
+            ),
+            look=Look(w=12, h=4),
+        ),
+    ),
+)
+
 COURSE = Row(
     "Over time",
     (
@@ -76,6 +102,7 @@ COURSE = Row(
             Ask(
                 f"sum by (project, currency) (rate(meter_cost_total{{{HOSTED}}}[$__rate_interval])) * 3600",
                 "{{project}} {{currency}}",
+                exemplars=True,
             ),
             look=Look(decimals=2, stacked=True),
         ),
@@ -105,6 +132,7 @@ COURSE = Row(
             Ask(
                 f"sum by (token_type) (rate(meter_tokens_total{{{HOSTED}}}[$__rate_interval]))",
                 "{{token_type}}",
+                exemplars=True,
             ),
             look=Look(stacked=True),
         ),
@@ -151,7 +179,7 @@ BOARD = Board(
     uid="meter-hosted",
     title="meter: hosted usage",
     text="Tokens, money and hosting of provider APIs by project, provider and model.",
-    rows=(RANGE, COURSE, WHAT),
+    rows=(RANGE, MODELLED, COURSE, WHAT),
     variables=(JOB, INSTANCE, PROJECT),
     since="now-24h",
 )

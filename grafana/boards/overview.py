@@ -18,7 +18,7 @@ from grafana.boards.parts import (
     lines,
     listing,
 )
-from grafana.boards.questions import run_total
+from grafana.boards.questions import run_total, starts_and_ends
 
 ALIVE = 'meter_run_info{project=~"$project"} unless on (job, instance, run) meter_run_end_timestamp_seconds'
 
@@ -40,27 +40,27 @@ IN_RANGE = Row(
             "Energy of the projects in the range, of GPUs and hosts; (idle) and (unattributed) are projects here.",
             "kwatth",
             Ask(
-                'sum(increase(meter_energy_joules_total{project=~"$project"}[$__range])) / 3.6e6',
+                'sum(increase(meter_energy_joules_total{project=~"$project", component!="hosted"}[$__range])) / 3.6e6',
                 "energy",
             ),
-            look=Look(w=4, h=4, decimals=2),
+            look=Look(w=4, h=4),
         ),
         figures(
             "Carbon, location-based",
-            "Carbon dioxide equivalent by the grid's intensity, with the site's overhead, in the range.",
-            "suffix:kg",
+            "Carbon dioxide equivalent by the grid's intensity, with the site's overhead, in the range; 1 Mg is a tonne.",
+            "massg",
             Ask(
-                'sum(increase(meter_emissions_grams_total{project=~"$project", basis="location"}[$__range])) / 1000',
+                'sum(increase(meter_emissions_grams_total{project=~"$project", kind!~"hosted.*", basis="location"}[$__range]))',
                 "carbon",
             ),
-            look=Look(w=4, h=4, decimals=2),
+            look=Look(w=4, h=4),
         ),
         figures(
             "Power now",
             "Power of all GPUs when they were last looked at.",
             "watt",
             Ask("sum(meter_gpu_power_watts)", "power"),
-            look=Look(w=4, h=4, decimals=0),
+            look=Look(w=4, h=4),
         ),
         figures(
             "Live runs",
@@ -75,7 +75,7 @@ IN_RANGE = Row(
             "percentunit",
             Ask(
                 'sum(increase(meter_energy_joules_total{project="(idle)"}[$__range]))'
-                " / sum(increase(meter_energy_joules_total[$__range]))",
+                ' / sum(increase(meter_energy_joules_total{component!="hosted"}[$__range]))',
                 "idle",
             ),
             look=Look(w=3, h=4, decimals=0, high=1, limits=((0.3, "yellow"), (0.6, "red"))),
@@ -98,30 +98,30 @@ BY_PROJECT = Row(
         ),
         bars(
             "Energy by project",
-            "Energy of each project in the range; (idle) is what nobody held.",
+            "Energy of each project in the range, of GPUs and hosts; (idle) is what nobody held.",
             "kwatth",
             Ask(
-                'topk(12, sum by (project) (increase(meter_energy_joules_total{project=~"$project"}[$__range]))) / 3.6e6',
+                'topk(12, sum by (project) (increase(meter_energy_joules_total{project=~"$project", component!="hosted"}[$__range]))) / 3.6e6',
                 "{{project}}",
             ),
-            look=Look(w=8, decimals=2),
+            look=Look(w=8),
         ),
         bars(
             "Carbon by project",
-            "Location-based carbon of each project in the range.",
-            "suffix:kg",
+            "Location-based carbon of each project's own GPUs in the range; 1 Mg is a tonne.",
+            "massg",
             Ask(
-                'topk(12, sum by (project) (increase(meter_emissions_grams_total{project=~"$project", basis="location"}[$__range]))) / 1000',
+                'topk(12, sum by (project) (increase(meter_emissions_grams_total{project=~"$project", kind!~"hosted.*", basis="location"}[$__range])))',
                 "{{project}}",
             ),
-            look=Look(w=8, decimals=2),
+            look=Look(w=8),
         ),
         lines(
             "Power by project",
             "Energy of each project over time.",
             "watt",
             Ask(
-                'sum by (project) (rate(meter_energy_joules_total{project=~"$project"}[$__rate_interval]))',
+                'sum by (project) (rate(meter_energy_joules_total{project=~"$project", component!="hosted"}[$__rate_interval]))',
                 "{{project}}",
             ),
             look=Look(stacked=True),
@@ -133,6 +133,7 @@ BY_PROJECT = Row(
             Ask(
                 'sum by (project, currency) (rate(meter_cost_total{project=~"$project"}[$__rate_interval])) * 3600',
                 "{{project}} {{currency}}",
+                exemplars=True,
             ),
             look=Look(decimals=2, stacked=True),
         ),
@@ -150,7 +151,7 @@ BUDGETS = Row(
                 'sort_desc(max by (project, unit) (meter_project_budget_used_ratio{project=~"$project"}))',
                 "{{project}} {{unit}}",
             ),
-            look=Look(limits=BUDGET, high=1, decimals=0),
+            look=Look(h=7, limits=BUDGET, high=1, decimals=0),
         ),
         bars(
             "Live runs: part of their budget",
@@ -161,7 +162,7 @@ BUDGETS = Row(
                 ' * on (job, instance, run) group_left (name) meter_run_info{project=~"$project"}))',
                 "{{name}} {{run}} {{unit}}",
             ),
-            look=Look(limits=BUDGET, high=1, decimals=0),
+            look=Look(h=7, limits=BUDGET, high=1, decimals=0),
         ),
     ),
 )
@@ -178,34 +179,36 @@ TOP_RUNS = Row(
                 ("run", "run"),
                 ("instance", "instance"),
                 ("job", "job"),
+                ("scheme", "scheme"),
+                ("at", "at"),
             ),
             (
                 Column(
                     f"topk(20, {run_total('meter_run_energy_joules_total', 'name, project')}) / 3.6e6",
                     "energy",
                     "kwatth",
-                    decimals=3,
                 ),
                 Column(
-                    f"topk(20, {run_total('meter_run_emissions_grams_total', 'name, project', basis='location')}) / 1000",
+                    f"topk(20, {run_total('meter_run_emissions_grams_total', 'name, project', basis='location')})",
                     "carbon",
-                    "suffix:kg",
-                    decimals=3,
+                    "massg",
                 ),
             ),
             hops=(("name", RUN_HOP), ("run", REPORT_HOP)),
-            look=Look(w=12, h=10),
+            look=Look(w=24, h=9),
         ),
         listing(
             "Runs by money",
             "Whole runs that were seen in the range, the dearest first; a run has a row for each currency.",
             (
                 ("name", "name"),
+                ("currency", "currency"),
                 ("project", "project"),
                 ("run", "run"),
                 ("instance", "instance"),
                 ("job", "job"),
-                ("currency", "currency"),
+                ("scheme", "scheme"),
+                ("at", "at"),
             ),
             (
                 Column(
@@ -215,7 +218,7 @@ TOP_RUNS = Row(
                 ),
             ),
             hops=(("name", RUN_HOP), ("run", REPORT_HOP)),
-            look=Look(w=12, h=10),
+            look=Look(w=24, h=9),
         ),
     ),
 )
@@ -226,5 +229,6 @@ BOARD = Board(
     text="Energy, money and carbon by project, budgets, and the runs that weigh most.",
     rows=(IN_RANGE, BY_PROJECT, BUDGETS, TOP_RUNS),
     variables=(JOB, INSTANCE, PROJECT),
+    notes=starts_and_ends('project=~"$project"'),
     since="now-24h",
 )

@@ -23,6 +23,8 @@ from grafana_foundation_sdk.builders import (
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.common import (
     BarGaugeDisplayMode,
+    BarGaugeNamePlacement,
+    BarGaugeSizing,
     BigValueColorMode,
     BigValueGraphMode,
     BigValueTextMode,
@@ -63,7 +65,7 @@ FAULT: Limits = ((1e-9, RED),)
 """Anything above zero is a fault."""
 
 _SERIES = re.compile(
-    r"(?<![\w:])((?:[a-z_]+:)?meter_[\w:]+|up|scrape_\w+|ALERTS)\b(?![\w:(])(\{[^}]*\})?"
+    r"(?<![\w:])((?:[a-z_]+:)?meter_[\w:]+|up|scrape_\w+|ALERTS(?:_FOR_STATE)?)\b(?![\w:(])(\{[^}]*\})?"
 )
 _WORDS = re.compile(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)")
 
@@ -88,10 +90,11 @@ def scoped(expression: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A question to Prometheus and how its answers are called."""
+    """A question to Prometheus and how its answers are called; exemplars lead to runs."""
 
     expression: str
     legend: str = "__auto"
+    exemplars: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ class Look:
     """How a panel shows its figures: width of 24, height, limits, and what is usual."""
 
     w: int = 12
-    h: int = 8
+    h: int = 9
     limits: Limits = PLAIN
     decimals: int | None = None
     low: float | None = 0
@@ -107,16 +110,23 @@ class Look:
     stacked: bool = False
     none: str | None = None
     """Text in place of nothing, only where nothing is good news."""
+    first: str = GREEN
+    """The colour below all limits."""
+    calculated: tuple[str, ...] = ("lastNotNull", "max")
+    """What the legend tells of each line."""
 
 
-def _thresholds(limits: Limits) -> dashboard.ThresholdsConfig:
-    steps = [Threshold(value=None, color=GREEN), *(Threshold(value, c) for value, c in limits)]
+def _thresholds(look: Look) -> dashboard.ThresholdsConfig:
+    steps = [Threshold(value=None, color=look.first)]
+    steps += [Threshold(value, color) for value, color in look.limits]
     return dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps)
 
 
 def _target(ask: Ask, place: int, *, instant: bool, as_table: bool = False) -> Any:
     query = prometheus.Dataquery().datasource(SOURCE).expr(scoped(ask.expression))
     query = query.legend_format(ask.legend).ref_id(chr(ord("A") + place))
+    if ask.exemplars:
+        query = query.exemplar(True)
     if as_table:
         query = query.format(PromQueryFormat.TABLE)
     return query.instant() if instant else query.range()
@@ -125,7 +135,7 @@ def _target(ask: Ask, place: int, *, instant: bool, as_table: bool = False) -> A
 def _dressed(panel: Any, title: str, text: str, unit: str, look: Look) -> Any:
     panel = panel.title(title).description(text).datasource(SOURCE)
     panel = panel.unit("none" if unit == MONEY else unit)
-    panel = panel.span(look.w).height(look.h).thresholds(_thresholds(look.limits))
+    panel = panel.span(look.w).height(look.h).thresholds(_thresholds(look))
     if look.decimals is not None:
         panel = panel.decimals(look.decimals)
     if look.low is not None:
@@ -151,9 +161,8 @@ def lines(title: str, text: str, unit: str, *asks: Ask, look: Look = Look()) -> 
     panel = _dressed(timeseries.Panel(), title, text, unit, look)
     panel = panel.line_width(2).fill_opacity(25 if look.stacked else 8)
     legend = common.VizLegendOptions().display_mode(LegendDisplayMode.TABLE)
-    panel = panel.legend(
-        legend.placement(LegendPlacement.BOTTOM).show_legend(True).calcs(["lastNotNull", "max"])
-    )
+    legend = legend.placement(LegendPlacement.BOTTOM).show_legend(True)
+    panel = panel.legend(legend.calcs(list(look.calculated)))
     tip = common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING)
     panel = panel.tooltip(tip)
     if look.stacked:
@@ -181,7 +190,9 @@ def bars(title: str, text: str, unit: str, *asks: Ask, look: Look = Look()) -> A
     """Figures side by side, the longest first as the query orders them."""
     panel = _dressed(bargauge.Panel(), title, text, unit, look)
     panel = panel.reduce_options(_last()).orientation(VizOrientation.HORIZONTAL)
-    panel = panel.display_mode(BarGaugeDisplayMode.BASIC)
+    panel = panel.display_mode(BarGaugeDisplayMode.BASIC).sizing(BarGaugeSizing.MANUAL)
+    panel = panel.min_viz_height(38).max_viz_height(46).name_placement(BarGaugeNamePlacement.TOP)
+    panel = panel.text(common.VizTextDisplayOptions().title_size(14).value_size(18))
     for place, ask in enumerate(asks):
         panel = panel.with_target(_target(ask, place, instant=True))
     return panel
@@ -206,6 +217,19 @@ class Hop:
     url: str
 
 
+WIDTHS = {
+    "alert": 270, "currency": 90, "device": 365, "driver": 100, "GPU": 60, "method": 100,
+    "model": 205, "PCI bus": 150, "power": 90, "run": 275, "severity": 90, "simulated": 95,
+    "state": 90, "unknown for": 110, "UUID": 365,
+}  # fmt: skip
+"""Of columns, by their heads, in px: what is in them is not cut; the others share the rest."""
+UNSEEN = ("job", "scheme", "at")
+"""Columns that links take their parts from."""
+
+WHOSE = 2
+"""So many labels stand before a table's figures, unless it says otherwise."""
+
+
 def listing(
     title: str,
     text: str,
@@ -213,8 +237,13 @@ def listing(
     columns: Sequence[Column],
     hops: Sequence[tuple[str, Hop]] = (),
     look: Look = Look(w=24, h=9),
+    whose: int = WHOSE,
 ) -> Any:
-    """A table: labels as they are to be headed, then a column for each question."""
+    """A table of labels as they are to be headed, with a column for each question.
+
+    The columns come after the first labels, which say ``whose`` they are: the right end of a table
+    is seen by scrolling only.
+    """
     panel = _dressed(table.Panel(), title, text, "none", look).filterable(True)
     for place, column in enumerate(columns):
         ask = Ask(column.expression)
@@ -225,7 +254,8 @@ def listing(
     panel = panel.sort_by([common.TableSortByFieldState().display_name(columns[0].head).desc(True)])
     values = {(f"Value #{chr(ord('A') + n)}" if many else "Value"): c.head
               for n, c in enumerate(columns)}  # fmt: skip
-    order = [label for label, _ in labels] + list(values)
+    names = [label for label, _ in labels]
+    order = names[:whose] + list(values) + names[whose:]
     panel = panel.with_transformation(
         DataTransformerConfig(
             id_val="organize",
@@ -239,6 +269,13 @@ def listing(
     )
     for column in columns:
         panel = panel.override_by_name(column.head, _cells(column))
+    shown = [*(head for _, head in labels), *(column.head for column in columns)]
+    for head in [head for head in shown if head in WIDTHS]:
+        width = DynamicConfigValue("custom.width", WIDTHS[head])
+        panel = panel.override_by_name(head, [width])
+    for head in [head for _, head in labels if head in UNSEEN and hops]:
+        hidden = [DynamicConfigValue(f"custom.{name}", True) for name in ("hidden", "hideFrom.viz")]
+        panel = panel.override_by_name(head, hidden)
     for head, hop in hops:
         link = {"title": hop.title, "url": hop.url, "targetBlank": False}
         panel = panel.override_by_name(head, [DynamicConfigValue("links", [link])])
@@ -267,8 +304,9 @@ RUN_HOP = Hop(
     "&var-instance=${__data.fields.instance}&var-run=${__data.fields.run}&${__url_time_range}",
 )
 REPORT_HOP = Hop(
-    "The run's report",
-    "http://${__data.fields.instance}/v1/runs/${__data.fields.run}/report",
+    "The run's report at its agent",
+    # Grafana encodes what it fills in, and an IPv6 address without its brackets is none.
+    "${__data.fields.scheme}://${__data.fields.at:raw}/v1/runs/${__data.fields.run}/report",
 )
 
 
@@ -283,6 +321,7 @@ class Note:
     color: str = BLUE
     by_value: bool = False
     """Whether the value is the instant, in ms; else each stretch above zero is one."""
+    step: str = "15s"
 
     def plain(self) -> dict[str, Any]:
         """As Grafana keeps it for Prometheus, which the builder does not know."""
@@ -292,7 +331,7 @@ class Note:
             "expr": scoped(self.expression),
             "iconColor": self.color,
             "name": self.name,
-            "step": "15s",
+            "step": self.step,
             "tagKeys": "project",
             "textFormat": self.text,
             "titleFormat": self.title,
@@ -306,6 +345,7 @@ class Variable:
 
     name: str
     series: str
+    any_is_all: bool = True  # else all are the choices there are, which another variable narrows
 
     def built(self) -> dashboard.QueryVariable:
         """The variable, asked anew whenever the time range changes."""
@@ -314,16 +354,20 @@ class Variable:
             "refId": self.name,
         }
         made = dashboard.QueryVariable(self.name).label(self.name.title()).datasource(SOURCE)
-        made = made.query(query).multi(True).include_all(True).all_value(".+")
+        made = made.query(query).multi(True).include_all(True)
+        if self.any_is_all:
+            made = made.all_value(".+")
         return made.refresh(VariableRefresh.ON_TIME_RANGE_CHANGED).sort(
             VariableSort.ALPHABETICAL_ASC
         )
 
 
-JOB = Variable("job", "meter_build_info")
-INSTANCE = Variable("instance", 'meter_build_info{job=~"$job"}')
+TELLERS = '__name__=~"meter_build_info|meter_run_info|meter_energy_joules_total"'
+"""Agents, history, and runs told by a textfile or a gateway: each has one of these."""
+JOB = Variable("job", f"{{{TELLERS}}}")
+INSTANCE = Variable("instance", f'{{{TELLERS}, job=~"$job"}}')
 PROJECT = Variable("project", f'{{__name__=~"meter_(energy_joules|cost|tokens)_total", {SCOPE}}}')
-RUN = Variable("run", f'meter_run_info{{{SCOPE}, project=~"$project"}}')
+RUN = Variable("run", f'meter_run_info{{{SCOPE}, project=~"$project"}}', any_is_all=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from grafana.boards.parts import (
     BUDGET,
-    GREEN,
     INSTANCE,
     JOB,
     MONEY,
@@ -22,8 +21,9 @@ from grafana.boards.parts import (
     lines,
     listing,
 )
-from grafana.boards.questions import run_sum
+from grafana.boards.questions import WITH_REACH, run_sum, starts_and_ends
 
+LAST = ("lastNotNull",)
 HELD = 'on (job, instance, uuid) max by (job, instance, uuid) (meter_run_gpu_info{run=~"$run"})'
 HELD_ONCE = 'on (job, instance, uuid) max by (job, instance, uuid) (max_over_time(meter_run_gpu_info{run=~"$run"}[$__range]))'
 TRAINED = 'token_type="train"'
@@ -43,17 +43,19 @@ SUMMARY = Row(
                 ("simulated", "simulated"),
                 ("instance", "instance"),
                 ("job", "job"),
+                ("scheme", "scheme"),
+                ("at", "at"),
             ),
             (
                 Column(
                     f'max by (job, instance, run) (max_over_time(meter_run_start_timestamp_seconds{{run=~"$run"}}[$__range])) * 1000'
-                    f" * on (job, instance, run) group_left (name, project, simulated) {NAMED}",
+                    f" * on (job, instance, run) group_left (name, project, simulated) {NAMED} {WITH_REACH}",
                     "began",
                     "dateTimeAsIso",
                 ),
                 Column(
                     f'max by (job, instance, run) (max_over_time(meter_run_end_timestamp_seconds{{run=~"$run"}}[$__range])) * 1000'
-                    f" * on (job, instance, run) group_left (name, project, simulated) {NAMED}",
+                    f" * on (job, instance, run) group_left (name, project, simulated) {NAMED} {WITH_REACH}",
                     "ended",
                     "dateTimeAsIso",
                 ),
@@ -66,7 +68,7 @@ SUMMARY = Row(
             "Energy of the whole run, of GPUs and host.",
             "kwatth",
             Ask(f"{run_sum('meter_run_energy_joules_total')} / 3.6e6", "energy"),
-            look=Look(w=4, h=4, decimals=3),
+            look=Look(w=4, h=4),
         ),
         figures(
             "Money",
@@ -80,7 +82,7 @@ SUMMARY = Row(
             "Carbon of the whole run: location is by the grid's intensity, market by contracts, where there are any.",
             "massg",
             Ask(run_sum("meter_run_emissions_grams_total", "basis"), "{{basis}}"),
-            look=Look(w=4, h=4, decimals=1),
+            look=Look(w=4, h=4),
         ),
         figures(
             "Tokens",
@@ -97,7 +99,7 @@ SUMMARY = Row(
                 f"{run_sum('meter_run_energy_joules_total')} / {run_sum('meter_run_tokens_total', '', TRAINED)}",
                 "per token",
             ),
-            look=Look(w=4, h=4, decimals=3),
+            look=Look(w=4, h=4),
         ),
         figures(
             "GPUs idle",
@@ -168,7 +170,6 @@ COURSE = Row(
                 ' / (sum by (run) (rate(meter_run_tokens_total{run=~"$run", token_type="train"}[$__rate_interval])) > 0)',
                 "{{run}}",
             ),
-            look=Look(decimals=3),
         ),
         lines(
             "Power by phase",
@@ -200,7 +201,7 @@ AHEAD = Row(
             "Part of the run that is done, as its job told by its marks.",
             "percentunit",
             Ask('max by (run) (meter_run_done_ratio{run=~"$run"})', "{{run}}"),
-            look=Look(w=4, h=8, decimals=0, high=1),
+            look=Look(w=4, h=9, decimals=0, high=1),
         ),
         figures(
             "Ends",
@@ -210,7 +211,7 @@ AHEAD = Row(
                 'max by (run) (meter_run_forecast_end_timestamp_seconds{run=~"$run"}) * 1000',
                 "{{run}}",
             ),
-            look=Look(w=4, h=8, low=None),
+            look=Look(w=4, h=9, low=None),
         ),
         lines(
             "Energy: so far, and at the end by forecast",
@@ -224,7 +225,7 @@ AHEAD = Row(
                 'sum by (run) (meter_run_forecast_energy_joules{run=~"$run"}) / 3.6e6',
                 "{{run}} at its end",
             ),
-            look=Look(w=8),
+            look=Look(w=8, h=9),
         ),
         bars(
             "Part of the budget: now, and at the end by forecast",
@@ -254,17 +255,22 @@ SURE = Row(
                 f"{run_sum('meter_run_energy_joules_total', 'component, method')} / 3.6e6",
                 "{{component}} {{method}}",
             ),
-            look=Look(w=6, decimals=3),
+            look=Look(w=8, h=7),
         ),
-        bars(
+        listing(
             "Gaps",
             "Time in the range for which nothing is known of the power of a GPU that the run held.",
-            "s",
-            Ask(
-                f"sum by (instance, uuid) (increase(meter_energy_gap_seconds_total[$__range]) and {HELD_ONCE})",
-                "{{instance}} {{uuid}}",
+            (("instance", "instance"), ("uuid", "device")),
+            (
+                Column(
+                    f"sum by (instance, uuid) (increase(meter_energy_gap_seconds_total[$__range]) and {HELD_ONCE})",
+                    "unknown for",
+                    "s",
+                    limits=((5, "yellow"), (60, "red")),
+                    decimals=1,
+                ),
             ),
-            look=Look(w=6, limits=((5, "yellow"), (60, "red")), decimals=1),
+            look=Look(w=16, h=7),
         ),
         lines(
             "Grid intensity in force",
@@ -274,7 +280,7 @@ SURE = Row(
                 f"max by (zone, source) (meter_grid_intensity_grams_per_kwh {LIVING})",
                 "{{zone}}, {{source}}",
             ),
-            look=Look(w=4),
+            look=Look(w=12, h=7, calculated=LAST, limits=((300, "yellow"), (600, "red"))),
         ),
         lines(
             "Electricity price in force",
@@ -284,14 +290,16 @@ SURE = Row(
                 f"max by (site, source, currency) (meter_electricity_price_per_kwh {LIVING})",
                 "{{site}}, {{source}}, {{currency}}",
             ),
-            look=Look(w=4, decimals=3, low=None),
+            look=Look(w=6, h=7, decimals=3, low=None, calculated=LAST),
         ),
         lines(
             "PUE in force",
             "Facility energy over IT energy while the run lived.",
             "none",
             Ask(f"max by (site, source) (meter_pue_ratio {LIVING})", "{{site}}, {{source}}"),
-            look=Look(w=4, decimals=2, low=1, limits=((1.6, "yellow"), (2, "red"))),
+            look=Look(
+                w=6, h=7, decimals=2, low=1, calculated=LAST, limits=((1.6, "yellow"), (2, "red"))
+            ),
         ),
     ),
 )
@@ -303,21 +311,7 @@ BOARD = Board(
     rows=(SUMMARY, COURSE, AHEAD, SURE),
     variables=(JOB, INSTANCE, PROJECT, RUN),
     notes=(
-        Note(
-            "Starts",
-            'meter_run_start_timestamp_seconds{run=~"$run"} * 1000',
-            "{{run}} begins",
-            "{{instance}}",
-            color=GREEN,
-            by_value=True,
-        ),
-        Note(
-            "Ends",
-            'meter_run_end_timestamp_seconds{run=~"$run"} * 1000',
-            "{{run}} ends",
-            "{{instance}}",
-            by_value=True,
-        ),
+        *starts_and_ends('run=~"$run"', all_of_them=True),
         Note(
             "Phases",
             'sum by (run, phase) (rate(meter_run_phase_energy_joules_total{run=~"$run", phase!="(none)"}[$__rate_interval])) > 0',

@@ -60,7 +60,7 @@ class BillsDesk:
 
     def document(self, asked: Mapping[str, str]) -> dict[str, Any]:
         """What was billed beside what was computed. Raises UsageError, LedgerError."""
-        with self._ledger.reader() as reader:
+        with self._ledger.question() as reader:
             return bill_document_of(reader, Asked.of_query(asked, self._now_us()))
 
 

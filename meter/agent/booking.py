@@ -11,33 +11,37 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
-from meter.model import Component, Counter, Kind
+from meter.agent.exemplars import Exemplars
+from meter.model import Component, Counter, Kind, Method
+from meter.reserved import IDLE, NO_PHASE, OTHER, OWN, UNATTRIBUTED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from meter.factors.live import Booked
     from meter.metering.intervals import Part
-    from meter.model import Device, Method
+    from meter.model import Device
 
-IDLE = "(idle)"
-UNATTRIBUTED = "(unattributed)"
-OTHER = "(other)"
-OWN = "own"
-"""Provider of what runs on own or rented GPUs, in contrast to a hosted API's name."""
-
-NO_PHASE = "(none)"
 PHASES = "meter_run_phase_energy_joules_total"
 TOKENS, RUN_TOKENS = "meter_tokens_total", "meter_run_tokens_total"
 COST, RUN_COST = "meter_cost_total", "meter_run_cost_total"
+ENERGY, EMISSIONS = "meter_energy_joules_total", "meter_emissions_grams_total"
+GPU_ENERGY = "meter_gpu_energy_joules_total"
+GAP = "meter_energy_gap_seconds_total"
 TRAIN = "train"
 """Type of the tokens that a training has gone over."""
 
 MAX_PROJECTS = 200
 MAX_PHASES = 16
 """Of one run, with a name of their own."""
-MAX_RUNS = 500
+MAX_RUNS = 2_000
+"""With counters, of which the page shows some; 100,000 runs a day are a thousand at once."""
+MAX_REFUSED = 100_000
+"""So many that get no series are told apart; whoever comes after them is not counted."""
 _NO_PROJECT = {Kind.IDLE: IDLE, Kind.UNATTRIBUTED: UNATTRIBUTED}
+
+_NOTHING = Decimal(0)
+_NANO = -9
 
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -65,11 +69,23 @@ class _Sum:
     energy_mj: int = 0
     held_us: int = 0
 
+    def take(self, other: _Sum) -> None:
+        """Add another."""
+        self.energy_mj += other.energy_mj
+        self.held_us += other.held_us
+
+
+_Share = tuple[str, bool, Component, Method]
+"""Of a project: whether runs used it, or nobody that is known."""
+
 
 class Books:
     """Totals of every live counter."""
 
-    def __init__(self, restored: Iterable[Counter] = ()) -> None:
+    def __init__(
+        self, restored: Iterable[Counter] = (), now_us: Callable[[], int] | None = None
+    ) -> None:
+        self.exemplars = Exemplars(now_us)
         self._totals: dict[Key, Decimal] = {(c.name, c.labels): c.value for c in restored}
         self._owed: dict[Key, Decimal] = {}
         self._changed: set[Key] = set()
@@ -78,7 +94,9 @@ class Books:
         }
         self._runs: dict[str, set[Key]] = {}
         self._by_project: dict[str, set[Key]] = {}
-        self._refused: set[str] = set()
+        self._refused: set[int] = set()
+        self._lately: dict[int, int] = {}  # the same things, by the span they were last there in
+        self._span = 0
         for key in self._totals:
             self._index(key)
 
@@ -87,10 +105,22 @@ class Books:
         """Projects and runs that have no series of their own."""
         return len(self._refused)
 
+    @property
+    def left_out(self) -> int:
+        """Those of them that were there in this span or the one before."""
+        return len(self._lately)
+
+    def turn(self) -> None:
+        """Begin another span of what is left out lately."""
+        self._lately = {what: at for what, at in self._lately.items() if at == self._span}
+        self._span += 1
+
     def open(self, account: Account, devices: Iterable[Device], pricing: Pricing) -> None:
         """Show every series of a run at zero, so that rates see its first increase."""
         for device in devices:
-            self._energy(account, device.component, device.method, _Sum(), pricing)
+            share = (self.named(account.project), True, device.component, device.method)
+            self._of_project(share, _Sum(), pricing)
+            self._of_run(account, device.component, device.method, _Sum(), pricing)
 
     def forget(self, run_id: str) -> None:
         """Take a run's series off the page; the projects' keep what it added."""
@@ -109,7 +139,11 @@ class Books:
 
     def refuse(self, what: str) -> None:
         """Note something that gets no series of its own."""
-        self._refused.add(what)
+        number = hash(what)
+        if len(self._refused) < MAX_REFUSED:
+            self._refused.add(number)
+        if number in self._lately or len(self._lately) < MAX_REFUSED:
+            self._lately[number] = self._span
 
     def of_project(self, name: str) -> dict[Key, Decimal]:
         """The counters of a project."""
@@ -135,9 +169,19 @@ class Books:
                 owner.held_us += part.held_us
         for device_id, energy_mj in by_device.items():
             self._device(devices[device_id], energy_mj)
+        by_project: defaultdict[_Share, _Sum] = defaultdict(_Sum)
+        spent: defaultdict[tuple[Key, str], Decimal] = defaultdict(Decimal)
         for (kind, run_id, component, method), amount in by_owner.items():
             account = accounts.get(run_id or "", Account("", _NO_PROJECT.get(kind, OTHER)))
-            self._energy(account, component, method, amount, pricing)
+            project = self.named(account.project)
+            by_project[project, bool(account.run_id), component, method].take(amount)
+            for each in self._of_run(account, component, method, amount, pricing):
+                if not each.carbon:
+                    spent[_amount_of_project(project, each), account.run_id] += each.value
+        for (key, run), money in spent.items():
+            self.exemplars.note(key, run, money)
+        for share, amount in by_project.items():  # rates are exact: of a sum as of its parts
+            self._of_project(share, amount, pricing)
 
     def tokens(self, account: Account, total: int) -> None:
         """Note how many tokens a run says it has seen; less than before is no news."""
@@ -149,7 +193,9 @@ class Books:
         of_project = key_of(
             TOKENS, project=self.named(account.project), provider=OWN, model="", token_type=TRAIN
         )
-        self.add(of_project, max(total - before, Decimal(0)))
+        more = max(total - before, Decimal(0))
+        self.add(of_project, more)
+        self.exemplars.note(of_project, account.run_id, more)
 
     def steps(self, account: Account, done: int) -> None:
         """Note how many steps a run says it has done; less than before is no news."""
@@ -166,10 +212,19 @@ class Books:
             key = key_of(PHASES, run=account.run_id, phase=OTHER)
         self.add(key, energy_mj.scaleb(-3))
 
+    def gap(self, device_id: str, gap_ns: int) -> None:
+        """Add time of which nothing is known of a device's power; 0 shows the counter."""
+        self.add(key_of(GAP, uuid=device_id), Decimal(gap_ns).scaleb(_NANO))
+
     def phased_mj(self, run_id: str) -> Decimal:
         """Energy of a run that is booked to its phases."""
         found = (self._totals[key] for key in self._runs.get(run_id, ()) if key[0] == PHASES)
         return sum(found, Decimal(0)).scaleb(3)
+
+    @property
+    def has_gpus(self) -> bool:
+        """Whether a GPU was ever counted."""
+        return any(name == GPU_ENERGY for name, _ in self._totals)
 
     def changed(self) -> tuple[Counter, ...]:
         """The counters that changed since they were last asked for."""
@@ -189,37 +244,36 @@ class Books:
         joules = _joules(energy_mj)
         if device.component is Component.GPU:
             index = "" if device.index is None else str(device.index)
-            self.add(key_of("meter_gpu_energy_joules_total", gpu=index, uuid=device.id), joules)
+            self.add(key_of(GPU_ENERGY, gpu=index, uuid=device.id), joules)
             return
         labels = {"component": device.component.value, "method": device.method.value}
         self.add(key_of("meter_host_energy_joules_total", **labels), joules)
 
-    def _energy(
+    def _of_project(self, share: _Share, amount: _Sum, pricing: Pricing) -> None:
+        project, by_runs, component, method = share
+        labels = {"component": component.value, "method": method.value}
+        key = key_of(ENERGY, project=project, **labels)
+        self.add(key, _joules(amount.energy_mj))
+        for each in _amounts(component, amount, pricing, by_runs=by_runs):
+            self.add(_amount_of_project(project, each), each.value)
+
+    def _of_run(
         self,
         account: Account,
         component: Component,
         method: Method,
         amount: _Sum,
         pricing: Pricing,
-    ) -> None:
-        joules = _joules(amount.energy_mj)
-        labels = {"component": component.value, "method": method.value}
-        project = self.named(account.project)
-        self.add(key_of("meter_energy_joules_total", project=project, **labels), joules)
-        exposes = self.exposes(account)
-        if exposes:
-            self.add(key_of("meter_run_energy_joules_total", run=account.run_id, **labels), joules)
-        for each in self._amounts(account, component, amount, pricing):
-            self.add(_of_project(project, each), each.value)
-            if exposes:
-                self.add(_of_run(account.run_id, each), each.value)
-
-    def _amounts(
-        self, account: Account, component: Component, amount: _Sum, pricing: Pricing
     ) -> list[Booked]:
-        found = list(pricing.of_energy(amount.energy_mj))
-        if account.run_id and component is Component.GPU:
-            found += pricing.of_gpu_time(amount.held_us)
+        """Book what a run used; its money and carbon."""
+        if not self.exposes(account):
+            return []
+        labels = {"component": component.value, "method": method.value}
+        key = key_of("meter_run_energy_joules_total", run=account.run_id, **labels)
+        self.add(key, _joules(amount.energy_mj))
+        found = _amounts(component, amount, pricing, by_runs=True)
+        for each in found:
+            self.add(_amount_of_run(account.run_id, each), each.value)
         return found
 
     def named(self, name: str) -> str:
@@ -227,7 +281,7 @@ class Books:
         if name in self._projects:
             return name
         if len(self._projects) >= MAX_PROJECTS:
-            self._refused.add(f"project {name}")
+            self.refuse(f"project {name}")
             return OTHER
         self._projects.add(name)
         return name
@@ -237,7 +291,7 @@ class Books:
         if not account.run_id:
             return False
         if account.run_id not in self._runs and len(self._runs) >= MAX_RUNS:
-            self._refused.add(f"run {account.run_id}")
+            self.refuse(f"run {account.run_id}")
             return False
         return True
 
@@ -246,21 +300,21 @@ class Books:
 
         What a late change of hands takes back is held against later gains.
         """
-        owed = self._owed.pop(key, Decimal(0)) - amount
-        if owed > 0:
-            self._owed[key] = owed
-            amount = Decimal(0)
-        else:
-            amount = -owed
+        amount -= self._owed.pop(key, _NOTHING)
+        if amount < 0:
+            self._owed[key] = -amount
+            amount = _NOTHING
         if amount or key not in self._totals:
-            self._raise_to(key, self._totals.get(key, Decimal(0)) + amount)
+            self._raise_to(key, self._totals.get(key, _NOTHING) + amount)
 
     def _raise_to(self, key: Key, total: Decimal) -> None:
-        if key in self._totals and total <= self._totals[key]:
+        before = self._totals.get(key)
+        if before is None:
+            self._index(key)
+        elif total <= before:
             return
         self._totals[key] = total
         self._changed.add(key)
-        self._index(key)
 
     def _index(self, key: Key) -> None:
         for name, value in key[1]:
@@ -284,15 +338,22 @@ def _joules(energy_mj: int) -> Decimal:
     return Decimal(energy_mj).scaleb(-3)
 
 
-def _of_project(project: str, amount: Booked) -> Key:
+def _amounts(
+    component: Component, amount: _Sum, pricing: Pricing, *, by_runs: bool
+) -> list[Booked]:
+    found = list(pricing.of_energy(amount.energy_mj))
+    if by_runs and component is Component.GPU:
+        found += pricing.of_gpu_time(amount.held_us)
+    return found
+
+
+def _amount_of_project(project: str, amount: Booked) -> Key:
     if amount.carbon:
-        return key_of(
-            "meter_emissions_grams_total", project=project, kind=amount.kind, basis=amount.unit
-        )
+        return key_of(EMISSIONS, project=project, kind=amount.kind, basis=amount.unit)
     return key_of(COST, project=project, provider=OWN, kind=amount.kind, currency=amount.unit)
 
 
-def _of_run(run_id: str, amount: Booked) -> Key:
+def _amount_of_run(run_id: str, amount: Booked) -> Key:
     if amount.carbon:
         return key_of(
             "meter_run_emissions_grams_total", run=run_id, kind=amount.kind, basis=amount.unit

@@ -11,7 +11,7 @@ from meter.intake import rows_of_json, take_factors, take_prices
 from meter.ledger import books
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from meter.agent.shelf import Shelf
     from meter.ledger import Ledger
@@ -22,26 +22,34 @@ if TYPE_CHECKING:
 class BooksDesk:
     """Lists the books, and takes rows into them."""
 
-    def __init__(self, ledger: Ledger, shelf: Shelf, *, keeps: bool = True) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        shelf: Shelf,
+        on_prices: Callable[[], None] = lambda: None,
+        *,
+        keeps: bool = True,
+    ) -> None:
         self._ledger = ledger
         self._shelf = shelf
+        self._on_prices = on_prices
         self._keeps = keeps
         self._taking = threading.Lock()  # what is said of one thing at one instant is said once
 
     def factors(self, asked: Asked) -> list[dict[str, Any]]:
         """Rows of the factor book."""
-        with self._ledger.reader() as reader:
+        with self._ledger.question() as reader:
             return books.factors(reader, asked)
 
     def prices(self, asked: Asked) -> list[dict[str, Any]]:
         """Rows of the price book."""
-        with self._ledger.reader() as reader:
+        with self._ledger.question() as reader:
             return books.prices(reader, asked)
 
     def history(self, text: str) -> list[dict[str, Any]]:
         """Every row about the same thing as a factor. Raises NotFoundError."""
         try:
-            with self._ledger.reader() as reader:
+            with self._ledger.question() as reader:
                 return books.history(reader, text)
         except UsageError as error:
             raise NotFoundError(error.message, error.remedy) from None
@@ -62,6 +70,7 @@ class BooksDesk:
         self._require_keeping()
         with self._taking:
             learned = take_prices(self._ledger, rows_of_json(rows))
+        self._on_prices()
         return [price.id for price in learned.prices]
 
     def _require_keeping(self) -> None:

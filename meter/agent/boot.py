@@ -26,6 +26,7 @@ from meter.units import NS_PER_S
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from meter.agent.supervisor import PosixChild
     from meter.config import Config
@@ -150,11 +151,20 @@ def boot(options: Options, environment: Environment, ready: Ready) -> tuple[Boot
             {**environment.variables, "METER_SOCKET": options.socket}, environment.uid
         )
     settled = None if options.private else _settings(options, environment)
+    if settled is not None and settled.config.web_config is not None:
+        from meter.agent.web_config import read
+
+        read(settled.config.web_config)  # what is wrong with it is said before anything starts
     place = str(settled.config.socket) if settled else environment.socket
     environment.ensure_socket_dir()
     if options.private and (fault := not_own(place, environment.uid)):
         raise AgentError(fault, "start the one that all use with `meter agent`")
-    lock(place)
+    if settled is None:
+        lock(place)
+    else:
+        from meter.agent.handover import HANDED_S, Heir
+
+        lock(place, Heir(str(settled.config.home)).is_kept, HANDED_S)
     recipe = SamplerRecipe(environment, _wanted(settled) if settled else guess(environment))
     supervisor = Supervisor(recipe)
     supervisor.start(_now_ns())
@@ -215,16 +225,22 @@ def await_first_reading(booted: Booted, timeout_s: float = _FIRST_READING_S) -> 
     return found
 
 
-def lock(path: str) -> int:
-    """Lock the socket's place for as long as this process lives; AlreadyRunningError if it is."""
+def lock(
+    path: str, is_kept: Callable[[str], bool] | None = None, patience_s: float = _ENDING_S
+) -> int:
+    """Lock the socket's place for as long as this process lives; AlreadyRunningError if it is.
+
+    ``is_kept`` says whether who has it now keeps it: one that listens, unless it hands over.
+    """
+    is_kept = is_kept or _answered
     name = f"{path}.lock"
     try:
         fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise AgentError(f"cannot lock {path} ({error.strerror})", _remedy(name)) from None
-    deadline = time.monotonic() + _ENDING_S
+    deadline = time.monotonic() + patience_s
     while not _locked(fd):
-        if time.monotonic() >= deadline or _answered(path):
+        if time.monotonic() >= deadline or is_kept(path):
             os.close(fd)
             raise AlreadyRunningError(
                 f"an agent already listens at {path}", "use it, or name another with --socket"
@@ -260,7 +276,11 @@ def _settings(options: Options, environment: Environment) -> Settled:
     """The configuration; a private agent goes on without the keys that are wrong."""
     from meter import settings
 
-    flags = {"socket": options.socket, "listen": options.listen}
+    flags = {
+        "socket": options.socket,
+        "listen": options.listen,
+        "web_config": options.web_config,
+    }
     load = settings.load_leniently if options.private else settings.load
     return Settled(*load(environment.variables, flags))
 

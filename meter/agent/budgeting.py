@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from meter import budgets
-from meter.agent.booking import OWN
-from meter.model import Notice, Severity
+from meter.model import Component, Notice, Severity
+from meter.reserved import OWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -27,6 +27,8 @@ Said = tuple[str, str, Severity]
 EARLY = Decimal("0.8")
 _SPENT = Decimal(1)
 _J_PER_KWH = Decimal(3_600_000)
+_ENERGY = frozenset({"meter_energy_joules_total", "meter_run_energy_joules_total"})
+"""Not that of phases, which is told beside the run's and in it."""
 _LOCATION = frozenset({"electricity", "electricity_overhead"})
 
 
@@ -70,7 +72,9 @@ def used(totals: Mapping[Key, Decimal], unit: str) -> Decimal | None:
 def _part(key: Key, value: Decimal, unit: str) -> Decimal | None:
     name, labels = key[0], dict(key[1])
     if unit == budgets.ENERGY:
-        return value / _J_PER_KWH if name.endswith("_energy_joules_total") else None
+        if labels.get("component") == Component.HOSTED:
+            return None  # as with money below: a job may be told long after its month
+        return value / _J_PER_KWH if name in _ENERGY else None
     if unit == budgets.CARBON:
         counts = labels.get("basis") == "location" and labels.get("kind") in _LOCATION
         return value.scaleb(-3) if counts and name.endswith("_emissions_grams_total") else None

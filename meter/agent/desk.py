@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from meter.agent import views
+from meter.agent import history_file, views
 from meter.agent.addresses import ended_error
 from meter.agent.launchers import began_ns
 from meter.agent.problems import NotFoundError
@@ -18,8 +18,9 @@ from meter.agent.sharing import Shared
 from meter.config import Intensity
 from meter.errors import LedgerError, MeterError, UsageError
 from meter.factors.feeds import Point, about_of, factors_of_points
-from meter.ledger import Ledger, profiles, recovery, reports
+from meter.ledger import QUESTION_S, Ledger, profiles, recovery, reports, usage
 from meter.ledger.auditor import Auditor
+from meter.ledger.history import Asked
 from meter.ledger.sealing import seal
 from meter.ledger.synced import synced
 from meter.links import SOURCE_OF_ORIGIN
@@ -61,8 +62,6 @@ JUDGED_S = 3.0
 """How long a question waits until each sensor was read, or is known to be unreadable."""
 END_S = 6.0
 """How long the end of a run waits for its figures to be durable."""
-QUESTION_S = 60.0
-"""How long a question may keep all others from the ledger."""
 LEDGER_BEHIND = "ledger_behind"
 _DURABLE_S = 3.0
 _BROKEN_S = 0.5  # waited for a ledger that has just failed: the rest of the time helps nobody
@@ -97,7 +96,6 @@ class Desk:
         self._listed = threading.Event()
         self._ending = 0  # requests that wait for the end of a run to be durable
         self._ending_lock = threading.Lock()
-        self._reading = threading.Lock()
         self._cuts: dict[str, tuple[int, Future[None]]] = {}
         self._documents: Shared[dict[str, Any]] = Shared()  # all ranks ask in the same moment
         self._shown = Snapshot(self._now_ns(), Health(version, fresh=False))
@@ -110,7 +108,7 @@ class Desk:
             self._listed.set()
         self._shown = views.snapshot(
             self._metering,
-            self._shelf.rates(self._metering.clock.wall_us()),
+            self._shelf,
             self._ledger.health(),
             self._now_ns(),
             self._loop.supervisor.restarts,
@@ -138,7 +136,13 @@ class Desk:
         return self._with_feed(replace(shown, gpus=(), hosts=(), health=health))
 
     def _counted(self) -> Snapshot:
-        return replace(self._shown, counters=self._metering.committed)
+        metering, reach = self._metering, self._reception.house.reach
+        return replace(
+            self._shown,
+            counters=metering.committed,
+            exemplars=metering.exemplars,
+            reach=reach,
+        )
 
     def _with_feed(self, shown: Snapshot) -> Snapshot:
         return shown if self._feeding is None else views.with_feed(shown, self._feeding.view())
@@ -191,9 +195,8 @@ class Desk:
         return answer, False
 
     def _past(self, run: NewRun) -> dict[str, Attempt]:
-        """What the ledger has of an id that may have been used before."""
-        comes_again = run.resume or run.origin in SOURCE_OF_ORIGIN
-        return self._kept(run.id) if comes_again else {}
+        """What the ledger has of an id that may have been used before; we give none twice."""
+        return self._kept(run.id) if "id" in run.model_fields_set else {}
 
     def _kept(self, run_id: str) -> dict[str, Attempt]:
         """What the ledger has of an id, and of other attempts at it."""
@@ -254,14 +257,14 @@ class Desk:
 
     def _link_ended(self, run_id: str, link: NewLink) -> Future[None]:
         fresh = RunLink(run_id, link.source, link.id)
-        with self._reader() as reader:
+        with self._ledger.question() as reader:
             known = recovery.links(reader, run_id)
         batch = LedgerBatch() if fresh in known else LedgerBatch(links=(fresh,))
         return self._ledger.write(batch, urgent=True)
 
-    def scraped(self) -> None:
+    def scraped(self, scraper: str) -> None:
         """Somebody collects /metrics, and may come again for what has ended since."""
-        self._reception.scraped_ns = self._now_ns()
+        self._reception.scraped(self._now_ns(), scraper)
 
     def mark(self, run_id: str, mark: NewMark, peer_pid: int | None) -> dict[str, Any]:
         """Note an instant inside a run; raises NotFoundError, ConflictError, UsageError."""
@@ -317,20 +320,20 @@ class Desk:
 
     def used_between(self, from_us: int, to_us: int) -> dict[tuple[str, str], Decimal]:
         """What the ledger has of every project's use, by project and unit of budget."""
-        with self._reader() as reader:
+        with self._ledger.question() as reader:
             return reports.project_use(reader, from_us, to_us)
 
     def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
-        """The newest runs."""
-        with self._reader() as reader:
-            return reports.run_list(reader, limit=limit, project=project)
+        """The newest runs, each with what it cost."""
+        with self._ledger.question() as reader:
+            return usage.sides(reader, reader.newest_us(), limit=limit, project=project)
 
     def document(
         self, run_id: str, as_of_us: int | None = None, currency: str | None = None
     ) -> dict[str, Any]:
         """A run's document, the open minute of a live run included; or as known at an instant."""
         if as_of_us is not None:
-            with self._reader() as reader:
+            with self._ledger.question() as reader:
                 found = _find(reader, run_id)
                 return reports.run_document(reader, found, as_of_us=as_of_us, currency=currency)
         found = run_id if run_id in self._metering.runs else self._found(run_id)
@@ -341,11 +344,23 @@ class Desk:
         self, run_id: str, *, minutes: bool = False, as_of_us: int | None = None
     ) -> list[dict[str, Any]]:
         """A run's power over time; only minutes, or as known at an instant, where asked for."""
-        with self._reader() as reader:
+        with self._ledger.question() as reader:
             found = _find(reader, run_id)
             points = reports.run_series(reader, found, minutes=minutes, as_of_us=as_of_us)
         names = ("device_id", "at_us", "power_w", "energy_j")
         return [{name: getattr(point, name) for name in names} for point in points]
+
+    def history(
+        self, span_us: tuple[int, int], step_min: int, target: dict[str, str], *, runs: bool
+    ) -> history_file.Written:
+        """History as OpenMetrics in a file that is gone when it is closed, at its start.
+
+        Written whole before any of it is sent: a slow reader must not keep the ledger from others.
+        """
+        asked = Asked.of(*span_us, step_min, runs=runs)
+        folder = self._ledger.path.parent if self._reception.house.keeps else None
+        with self._ledger.question() as reader:
+            return history_file.written(reader, asked, target, folder, QUESTION_S)
 
     def seal(
         self, run: str, as_of_us: int | None, reason: str | None
@@ -357,14 +372,14 @@ class Desk:
         if not self._reception.house.keeps:
             raise LedgerError("the ledger is in memory: nothing is kept", "seal it elsewhere")
         run_id = self._found(run)
-        with self._reading:
+        with self._ledger.turn():
             sealed = seal(self._ledger, run_id, as_of_us=as_of_us, reason=reason)
         return sealed.json(), sealed.issued
 
     @contextlib.contextmanager
     def audit(self) -> Iterator[Auditor]:
         """An auditor of the ledger."""
-        with self._reader() as reader:
+        with self._ledger.question() as reader:
             yield Auditor(reader)
 
     def profile(self, run_id: str, as_of_us: int | None = None) -> dict[str, Any]:
@@ -372,14 +387,14 @@ class Desk:
         found = run_id if run_id in self._metering.runs else self._found(run_id)
         if as_of_us is None and found in self._metering.runs:
             _wait(self._cut(found), _DURABLE_S)
-        with self._reader() as reader:
+        with self._ledger.question() as reader:
             return profiles.run_profile(reader, found, as_of_us=as_of_us)
 
     def factor_rows(
         self, scopes: Sequence[str], span_us: tuple[int, int], as_of_us: int | None = None
     ) -> list[dict[str, Any]]:
         """Factor rows of some scopes that hold between two instants (UTC µs)."""
-        with self._reader() as reader:
+        with self._ledger.question() as reader:
             return profiles.factor_rows(reader, scopes, span_us, as_of_us=as_of_us)
 
     def sync(self, given: NewIntensity) -> dict[str, Any]:
@@ -392,7 +407,7 @@ class Desk:
         )
         points = [Point(p.from_us, p.to_us, p.value, p.state) for p in given.points]
         rows = factors_of_points(points, about, self._metering.site_id)
-        with self._reading:
+        with self._ledger.turn():
             found = synced(self._ledger, rows)
         self._shelf.take(found.factors)
         if self._feeding is not None:
@@ -424,14 +439,8 @@ class Desk:
             with self._ending_lock:
                 self._ending -= 1
 
-    @contextlib.contextmanager
-    def _reader(self) -> Iterator[Reader]:
-        """One question at a time: the memory that the ledger may use is no more than for one."""
-        with self._reading, self._ledger.reader() as reader, reader.within(QUESTION_S):
-            yield reader
-
     def _found(self, text: str) -> str:
-        with self._reader() as reader:
+        with self._ledger.question() as reader:
             return _find(reader, text)
 
     def _cut(self, run_id: str) -> Future[None]:
@@ -457,13 +466,13 @@ class Desk:
                 )
         document = unsaved(self._metering, run_id, self._shelf.factors())
         if document is None:
-            with self._reader() as reader:
+            with self._ledger.question() as reader:
                 document = reports.run_document(reader, run_id)
         document["notices"].append(_notice(LEDGER_BEHIND, self._behind()))
         return document
 
     def _read_document(self, run_id: str, currency: str | None) -> dict[str, Any]:
-        with self._reader() as reader:
+        with self._ledger.question() as reader:
             return reports.run_document(reader, run_id, currency=currency)
 
     def _behind(self) -> str:

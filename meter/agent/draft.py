@@ -71,4 +71,5 @@ class Draft:
             budgets=tuple(self.budgets),
             links=tuple(self.links),
             uses=tuple(self.uses),
+            divisible=True,
         )

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from meter.errors import LedgerError
+from meter import gpu_time
+from meter.agent.problems import NotFoundError
+from meter.errors import LedgerError, UsageError
 from meter.hosted.wire import hosting_of, job_of
 from meter.ledger import inference, usage
+from meter.ledger.reports import find_run
 from meter.limits import DEFAULT_PROJECT
 from meter.otlp_intake import OtlpIntake
 from meter.past.hosted_judging import judge_of
 from meter.past.hosted_taking import JobsTaken, JobsTold, open_jobs, take_jobs
+from meter.period import period_of
 from meter.usage_intake import take_usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from meter.ledger import Ledger
+    from meter.ledger.reader import Reader
     from meter.otlp_intake import Telemetry
+    from meter.period_document import Asked
     from meter.usage_intake import Answer
 
 
@@ -45,7 +52,8 @@ class HostedDesk:
 
     def known_jobs(self, provider: str) -> dict[str, list[str]]:
         """Ids of a provider's jobs that ran when last seen, and of those that have ended."""
-        running, settled = open_jobs(self._ledger, provider)
+        with self._ledger.turn():
+            running, settled = open_jobs(self._ledger, provider)
         return {"open": sorted(running), "settled": sorted(settled)}
 
     def take_jobs(
@@ -56,11 +64,12 @@ class HostedDesk:
         self._require_keeping()
         told = JobsTold(
             jobs=[job_of(one) for one in jobs],
-            project=project or self._project,
+            project=self._project,
             hosting=[hosting_of(one) for one in hosting],
             seen_us=self._now_us(),
+            asked=project,
         )
-        with self._taking, self._then_taken():
+        with self._taking, self._ledger.turn(), self._then_taken():
             return take_jobs(self._ledger, told, judge_of(self._ledger))
 
     def take_usage(self, told: Sequence[object]) -> list[Answer]:
@@ -83,18 +92,29 @@ class HostedDesk:
 
     def usage(self, asked: Mapping[str, str]) -> list[dict[str, Any]]:
         """Usage by project, model and meter, with its cost."""
-        with self._ledger.reader() as reader:
+        with self._ledger.question() as reader:
             return usage.listed(reader, asked)
 
     def inference(self, asked: Mapping[str, str]) -> list[dict[str, Any]]:
         """What requests are estimated to have used, by project and model."""
-        with self._ledger.reader() as reader:
+        with self._ledger.question() as reader:
             return inference.listed(reader, asked)
+
+    def gpu_time(self, asked: Mapping[str, str]) -> list[dict[str, Any]]:
+        """What GPU time of no job is estimated to have used, by project, model and GPU."""
+        with self._ledger.question() as reader:
+            return gpu_time.listed(reader, asked)
 
     def costs(self, asked: Mapping[str, str]) -> list[dict[str, Any]]:
         """Runs, own and hosted, side by side."""
-        with self._ledger.reader() as reader:
+        with self._ledger.question() as reader:
             return usage.costs(reader, asked)
+
+    def period(self, asked: Asked, as_of_us: int | None) -> dict[str, Any]:
+        """Runs of a project or a period side by side. Raises UsageError, LedgerError."""
+        with self._ledger.question() as reader, reader.snapshot():
+            found = replace(asked, runs=tuple(_found(reader, text) for text in asked.runs))
+            return period_of(reader, found, as_of_us)
 
     @contextmanager
     def _then_taken(self) -> Iterator[None]:
@@ -109,3 +129,11 @@ class HostedDesk:
             raise LedgerError(
                 "the ledger is in memory: nothing would be kept", "set METER_HOME elsewhere"
             )
+
+
+def _found(reader: Reader, text: str) -> str:
+    """The run that a text means. Raises NotFoundError."""
+    try:
+        return find_run(reader, text)
+    except UsageError as error:
+        raise NotFoundError(error.message, error.remedy) from None

@@ -13,10 +13,12 @@ from meter.agent.guard import Guard
 from meter.agent.http_audit import Auditing, add_audit
 from meter.agent.http_bills import LARGER_BILLS, add_bills
 from meter.agent.http_books import LARGER, add_books
+from meter.agent.http_history import Remembering, add_history
 from meter.agent.http_jobs import LARGER_JOBS, Jobs, add_jobs
 from meter.agent.http_marks import Marking, add_marks
 from meter.agent.http_otlp import LARGER_OTLP, Receiving, add_otlp
 from meter.agent.http_peer import over_unix, peer_pid
+from meter.agent.http_period import Periods, add_period
 from meter.agent.http_report import add_report
 from meter.agent.http_told import LARGER_TOLD, Archiving, add_told
 from meter.agent.http_usage import LARGER_USAGE, UsageTaking, add_usage
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from meter.agent.http_bills import Bills
     from meter.agent.http_books import Books
     from meter.agent.http_report import Export
+    from meter.agent.web_guard import Web
 
 _PROBLEM: dict[int | str, dict[str, Any]] = {
     "4XX": {
@@ -64,11 +67,13 @@ _LARGER = {
     **LARGER, **LARGER_TOLD, **LARGER_JOBS, **LARGER_USAGE, **LARGER_OTLP, **LARGER_BILLS,
 }  # fmt: skip
 _MOST_RUNS = 1_000
+_AGENT_CHARS = 200
+"""Of what a scraper calls itself."""
 _MOST_SCOPES = 100
 _CURRENCY = "^[A-Z]{3}$"
 
 
-class Desk(Auditing, Archiving, Marking, Protocol):
+class Desk(Auditing, Archiving, Marking, Remembering, Protocol):
     """What the routes ask; every method may block and is called from any thread."""
 
     def register(self, run: NewRun, peer_pid: int | None) -> tuple[dict[str, Any], bool]:
@@ -121,11 +126,11 @@ class Desk(Auditing, Archiving, Marking, Protocol):
     def degraded(self) -> str | None:
         """Why what is metered is not kept, None if it is."""
 
-    def scraped(self) -> None:
+    def scraped(self, scraper: str) -> None:
         """Note that somebody collects /metrics from outside."""
 
 
-class Hosted(Jobs, UsageTaking, Receiving, Protocol):
+class Hosted(Jobs, UsageTaking, Periods, Receiving, Protocol):
     """What the routes of hosted work ask."""
 
 
@@ -144,8 +149,9 @@ def build(
     hosted: Hosted | None = None,
     bills: Bills | None = None,
     report: Callable[[], Export] | None = None,
+    web: Web | None = None,
 ) -> ASGIApp:
-    """The app behind its guard; of what is not given, there are no routes."""
+    """The app behind its guards; of what is not given, there are no routes."""
     app = FastAPI(
         title="meter agent", version=__version__, docs_url=None, redoc_url=None, responses=_PROBLEM
     )
@@ -156,18 +162,25 @@ def build(
     _add_intensity(app, desk)
     _add_comparison(app, desk)
     add_audit(app, desk)
+    add_history(app, desk)
     _add_health(app, desk, page)
     if books is not None:
         add_books(app, books)
     if hosted is not None:
         add_jobs(app, hosted)
         add_usage(app, hosted)
+        add_period(app, hosted)
         add_otlp(app, hosted)
     if bills is not None:
         add_bills(app, bills)
     if report is not None:
         add_report(app, desk, report)
-    return Guard(app, hosts, larger=_LARGER)
+    if web is None:
+        return Guard(app, hosts, larger=_LARGER)
+    from meter.agent.web_guard import WebGuard  # noqa: PLC0415  most agents have none
+
+    guard = Guard(app, hosts, larger=_LARGER, any_host=web.config.asks_who)
+    return WebGuard(guard, web)
 
 
 def _add_runs(app: FastAPI, desk: Desk) -> None:
@@ -281,12 +294,14 @@ def _add_health(app: FastAPI, desk: Desk, page: Page) -> None:
             return JSONResponse({"status": "degraded", "reason": degraded, "version": __version__})
         return JSONResponse({"status": "ok", "version": __version__})
 
-    @app.get("/metrics")
+    @app.get("/metrics")  # for the OpenAPI document; a 405 tells the methods of one route
+    @app.api_route("/metrics", methods=["GET", "HEAD"], include_in_schema=False)
     def metrics(
         request: Request, names: Annotated[list[str] | None, Query(alias="name[]")] = None
     ) -> Response:
         """Give the live counters and gauges, as text or OpenMetrics."""
-        if not over_unix(request):
-            desk.scraped()
+        if request.method == "GET" and not over_unix(request):
+            host = request.client.host if request.client else ""
+            desk.scraped(f"{host} {request.headers.get('user-agent', '')[:_AGENT_CHARS]}")
         body, content_type = page.render(request.headers.get("accept"), names or ())
         return Response(body, headers={"Content-Type": content_type})

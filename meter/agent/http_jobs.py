@@ -8,7 +8,7 @@ from fastapi import Query
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from meter.agent.requests import Name  # noqa: TC001  FastAPI looks at it
+from meter.agent.requests import Label  # noqa: TC001  FastAPI looks at it
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ class ToldJobs(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     jobs: _Dicts = Field(default_factory=list)
     hosting: _Dicts = Field(default_factory=list)
-    project: Name | None = None
+    project: Label | None = None
 
 
 class Jobs(Protocol):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from meter.agent.requests import Name  # noqa: TC001  FastAPI looks at it
+from meter.agent.requests import Label  # noqa: TC001  FastAPI looks at it
 from meter.factors.rows import BYTES, ROWS
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class ToldRuns(BaseModel):
     source: Literal["codecarbon"]
     rows: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=ROWS)]
     timezone: Annotated[str, Field(max_length=64)] = "UTC"
-    project: Name | None = None
+    project: Label | None = None
 
 
 class Archiving(Protocol):

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from meter.agent.problems import problem
 from meter.errors import LimitError, UsageError
-from meter.hosted.jsonl import parse
+from meter.hosted.jsonl import parse_each
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,6 +57,9 @@ class UsageTaking(Protocol):
     def inference(self, asked: Mapping[str, str]) -> list[dict[str, Any]]:
         """What requests are estimated to have used."""
 
+    def gpu_time(self, asked: Mapping[str, str]) -> list[dict[str, Any]]:
+        """What GPU time of no job is estimated to have used."""
+
     def costs(self, asked: Mapping[str, str]) -> list[dict[str, Any]]:
         """Runs, own and hosted, side by side."""
 
@@ -89,6 +92,15 @@ def add_usage(app: FastAPI, desk: UsageTaking) -> None:
         """List modelled energy of requests by project and model, J between bounds, in no sum."""
         return JSONResponse({"inference": desk.inference(_given(since, to, project))})
 
+    @app.get("/v1/gpu_time")
+    def gpu_time(
+        since: Annotated[str | None, Query(alias="from", max_length=40)] = None,
+        to: Annotated[str | None, Query(max_length=40)] = None,
+        project: Annotated[str | None, Query(max_length=200)] = None,
+    ) -> Response:
+        """List modelled energy of GPU time of no job by project, model and type of GPU."""
+        return JSONResponse({"gpu_time": desk.gpu_time(_given(since, to, project))})
+
     @app.get("/v1/costs")
     def costs(
         limit: Annotated[int, Query(ge=1, le=1_000)] = 20,
@@ -105,7 +117,7 @@ def _given(since: str | None, to: str | None, project: str | None) -> dict[str, 
 
 
 def _taken(desk: UsageTaking, body: bytes, encoding: str) -> Response:
-    told = parse(unpacked(body, encoding))
+    told = parse_each(unpacked(body, encoding), MOST_EVENTS)
     if not isinstance(told, list):
         (answer,) = desk.take_usage([told])
         return _single(answer)

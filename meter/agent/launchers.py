@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _STARTTIME_FIELD = 22 - 3  # of /proc/PID/stat, counted behind the name
 
+_ENDED = "ZX"  # states
+
 
 @dataclass(frozen=True, slots=True)
 class Launcher:
@@ -40,8 +42,9 @@ class Launchers:
         self._runs: dict[str, dict[int, Launcher]] = {}
         self._fds: dict[tuple[str, int], int] = {}
         self._told: set[tuple[str, int]] = set()
-        self._adopted: dict[str, set[Launcher]] = {}
+        self._adopted: dict[str, dict[Launcher, int | None]] = {}  # with the launcher's PID
         self._worst: dict[str, Outcome] = {}
+        self._latest: dict[str, int] = {}
 
     def recall(self) -> dict[str, list[int]]:
         """Runs that may live on: with the launchers that still live, or with none to watch."""
@@ -50,6 +53,7 @@ class Launchers:
             noted = {run: [Launcher(*one) for one in row["launchers"]] for run, row in rows.items()}
             worst = {run: row["worst"] for run, row in rows.items() if row["worst"] is not None}
             self._worst = {run: Outcome(RunStatus(how), code) for run, (how, code) in worst.items()}
+            self._latest = {run: int(row.get("latest_ns", 0)) for run, row in rows.items()}
         except (OSError, ValueError, TypeError, AttributeError, KeyError):
             return {}
         found = {
@@ -75,16 +79,24 @@ class Launchers:
         self._runs.setdefault(run_id, {})
         self._save()
 
-    def leave(self, run_id: str, pid: int, outcome: Outcome) -> bool:
-        """A launcher's part has ended; True if others of the run are left."""
+    def leave(self, run_id: str, pid: int, outcome: Outcome, ended_ns: int) -> bool:
+        """A launcher's part has ended, CLOCK_BOOTTIME; True if others of the run are left."""
+        for job, launcher_pid in self._adopted.get(run_id, {}).items():
+            if launcher_pid == pid:  # watched in the launcher's place
+                self._drop(run_id, job.pid)
         self._drop(run_id, pid)
         self._worst[run_id] = outcome.after(self._worst.get(run_id))
+        self._latest[run_id] = self.ended_ns(run_id, ended_ns)
         self._save()
         return run_id in self._runs
 
     def outcome(self, run_id: str, last: Outcome) -> Outcome:
         """How a run ended whose last launcher ended so."""
         return last.after(self._worst.get(run_id))
+
+    def ended_ns(self, run_id: str, ended_ns: int) -> int:
+        """When a run ended of which a part ended then: with the last of its parts."""
+        return max(ended_ns, self._latest.get(run_id, 0))
 
     def forget(self, run_id: str) -> None:
         """The run is over."""
@@ -93,6 +105,7 @@ class Launchers:
         self._runs.pop(run_id, None)
         self._adopted.pop(run_id, None)
         self._worst.pop(run_id, None)
+        self._latest.pop(run_id, None)
         self._save()
 
     def filenos(self) -> list[int]:
@@ -114,11 +127,26 @@ class Launchers:
         self._told.update(fresh)
         return fresh
 
-    def adopt(self, run_id: str, pid: int) -> None:
-        """A process that a run's processes hang under, though nobody watches it."""
+    def adopt(self, run_id: str, pid: int, launcher_pid: int | None = None) -> None:
+        """A process that a run's processes hang under, though its launcher is watched instead."""
         start = _start_of(pid)
         if start is not None:
-            self._adopted.setdefault(run_id, set()).add(Launcher(pid, start))
+            self._adopted.setdefault(run_id, {})[Launcher(pid, start)] = launcher_pid
+
+    def hand_over(self, run_id: str, pid: int) -> bool:
+        """A launcher has gone: watch the job that outlives it instead; False if none does."""
+        left = False
+        for job, launcher_pid in self._adopted.get(run_id, {}).items():
+            if launcher_pid == pid and _start_of(job.pid) == job.start:
+                left = self.watch(run_id, job.pid) or left
+        if left:
+            self._drop(run_id, pid)
+            self._save()
+        return left
+
+    def outlived(self, run_id: str, pid: int) -> bool:
+        """Whether a process is a job that was watched in its launcher's place."""
+        return any(job.pid == pid for job in self._adopted.get(run_id, ()))
 
     def roots(self) -> list[Root]:
         """What processes of live runs hang under: their launchers, and what was adopted."""
@@ -152,6 +180,7 @@ class Launchers:
             run: {
                 "launchers": [(each.pid, each.start) for each in launchers.values()],
                 "worst": None if worst is None else (worst.status, worst.exit_code),
+                "latest_ns": self._latest.get(run, 0),
             }
             for run, launchers in self._runs.items()
             for worst in (self._worst.get(run),)
@@ -183,13 +212,39 @@ def began_ns(pid: int) -> int | None:
     return None if start is None else start * NS_PER_S // os.sysconf("SC_CLK_TCK")
 
 
+def ran(pid: int, at_ns: int) -> bool:
+    """Whether a process was there at an instant, as far as can be seen: PIDs come again."""
+    began = began_ns(pid)
+    return began is not None and began <= at_ns + NS_PER_S
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process is known to be no more; one that is hidden from us may live."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    fields = _stat_of(pid)
+    return bool(fields) and fields[0] in _ENDED
+
+
 def _start_of(pid: int) -> int | None:
+    fields = _stat_of(pid)
+    try:
+        return None if fields[0] in _ENDED else int(fields[_STARTTIME_FIELD])
+    except (ValueError, IndexError):
+        return None
+
+
+def _stat_of(pid: int) -> list[str]:
+    """What the kernel tells of a process from its state on; nothing if that cannot be seen."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        fields = text.rpartition(")")[2].split()
-        return None if fields[0] in "ZX" else int(fields[_STARTTIME_FIELD])
-    except (OSError, ValueError, IndexError):
-        return None
+    except OSError:
+        return []
+    return text.rpartition(")")[2].split()
 
 
 def readable(fds: Iterable[int]) -> set[int]:

@@ -58,6 +58,12 @@ class Leases:
         self._sign(fd)
         return LeaseAnswer(granted=True)
 
+    def release(self, device_id: str) -> None:
+        """Give a device back, if it is ours."""
+        fd = self._held.pop(device_id, None)
+        if fd is not None:
+            os.close(fd)
+
     def release_all(self) -> None:
         """Give every device back."""
         while self._held:

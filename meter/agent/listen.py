@@ -14,6 +14,7 @@ from meter.settings import DEFAULT_LISTEN
 
 if TYPE_CHECKING:
     from meter.agent.options import Options
+    from meter.agent.web_guard import Web
     from meter.config import Config
 
 SERVER = "meter"
@@ -34,6 +35,7 @@ class Listening(NamedTuple):
     sockets: list[socket.socket]
     notices: list[Notice]
     quiet: list[Notice]
+    web: Web | None = None
 
 
 def listen(config: Config, options: Options) -> Listening:
@@ -43,7 +45,10 @@ def listen(config: Config, options: Options) -> Listening:
     with none where the default port is merely held by another agent: nobody asked for that one.
     """
     try:
-        return Listening([_tcp(config.listen, allow_remote=options.allow_remote)], [], [])
+        web = _web(config)
+        guarded = web is not None and web.config.asks_who
+        remote = options.allow_remote or guarded
+        return Listening([_tcp(config.listen, allow_remote=remote)], [], [], web)
     except PortTakenError as error:
         if not options.private:
             raise
@@ -65,12 +70,21 @@ def is_agent(host: str, port: int, timeout_s: float = _PROBE_S) -> bool:
     return False
 
 
+def _web(config: Config) -> Web | None:
+    """The web configuration. Raises ConfigError: an address is never less guarded than asked."""
+    if config.web_config is None:
+        return None
+    from meter.agent.web_guard import Web  # noqa: PLC0415  most agents have none
+
+    return Web(config.web_config)
+
+
 def _tcp(listen: str, *, allow_remote: bool) -> socket.socket:
     host, port = address(listen)
     if not allow_remote and not is_loopback(host):
         raise UsageError(
             f"{listen} can be reached from other machines, and the agent asks for no password",
-            "listen on 127.0.0.1, or say --allow-remote",
+            "listen on 127.0.0.1, give --web-config with TLS and users, or say --allow-remote",
         )
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

@@ -54,6 +54,8 @@ class Loop:
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="meter-metering", daemon=True)
         self._next_flush_ns = 0
+        self._poll = select.poll()
+        self._fds: tuple[int, ...] = ()
 
     def start(self) -> None:
         """Begin."""
@@ -122,16 +124,22 @@ class Loop:
         wait_s = min(_BEAT_S, max(0, self._next_flush_ns - now_ns) / NS_PER_S)
         if self.metering.ending:
             wait_s = min(wait_s, _ENDING_S)
-        poll = select.poll()
-        poll.register(self._wake_read, select.POLLIN)
         sampler = self.supervisor.fileno()
         watched = self._watched()
-        for fd in (*watched, *([] if sampler is None else [sampler])):
-            poll.register(fd, select.POLLIN)
-        ready = poll.poll(int(wait_s * 1_000) + 1)
+        ready = self._polled(
+            (self._wake_read, *watched, *([] if sampler is None else [sampler]))
+        ).poll(int(wait_s * 1_000) + 1)
         if any(fd == self._wake_read for fd, _ in ready):
             os.read(self._wake_read, 4_096)
         return any(fd in watched for fd, _ in ready)
+
+    def _polled(self, fds: tuple[int, ...]) -> select.poll:
+        """What waits on these descriptors; on 64 jobs and more they seldom change."""
+        if fds != self._fds:
+            self._poll, self._fds = select.poll(), fds
+            for fd in fds:
+                self._poll.register(fd, select.POLLIN)
+        return self._poll
 
     def hear(self, lines: Iterable[bytes]) -> None:
         """Take what the sampler said."""

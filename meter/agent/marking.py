@@ -24,6 +24,8 @@ MOST_WAITING = 50_000
 """Marks of a run that may wait for their energy; about two seconds' worth are usual."""
 MOST_SOURCES = 4_096
 """Processes of a run that are told apart; beyond, the one that was new first is forgotten."""
+MOST_DROPPED = 10**9
+"""Marks of one reason that a source can have dropped: some hours of nothing but marks."""
 DROPPED_CODE = "marks_dropped"
 
 _SOME = 3
@@ -72,8 +74,9 @@ class Marks:
             self.waiting.append((at_ns, mark))
 
     def hear(self, source: Source, dropped: Mapping[str, int]) -> None:
-        """Note what a source says that it has dropped since it began."""
-        for reason, total in dropped.items():
+        """Note what a source says that it has dropped since it began, as far as that can be."""
+        for reason, told in dropped.items():
+            total = min(told, MOST_DROPPED)
             more = total - source.dropped.get(reason, 0)
             if more > 0:
                 source.dropped[reason] = total
@@ -82,6 +85,11 @@ class Marks:
     def drop(self, reason: str, count: int) -> None:
         """Count marks that are not kept."""
         self.dropped[reason] = self.dropped.get(reason, 0) + count
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits and no phase runs."""
+        return not self.waiting and self.phase is None
 
     @property
     def lost(self) -> int:

@@ -21,6 +21,7 @@ from meter.agent.draft import Draft
 from meter.agent.marking import Marks
 from meter.agent.recovery import Recovered, use_of
 from meter.agent.roll import Roll, unread_notice
+from meter.agent.runs import SHOWN_NS, is_shown
 from meter.agent.wishes import selection_of
 from meter.factors.bundled import embodied_for
 from meter.metering.activity import IdlePolicy
@@ -59,15 +60,18 @@ if TYPE_CHECKING:
     )
     from meter.sampling.curve import CurveStart
     from meter.sampling.identity import Selection
+    from meter.snapshot import Exemplar, Series
 
 LATE_NS = NS_PER_S
 """How late parts are booked."""
 SETTLE_NS = 3 * NS_PER_S // 2
 """How long the end of a run waits for its devices' curves."""
-SHOWN_NS = 300 * NS_PER_S
-"""How long an ended run stays on the page: several scrapes."""
+RETURN_NS = 5 * NS_PER_S
+"""The same where a counter has yet to tell of the time in which no agent ran."""
 LOOK_NS = 12 * NS_PER_S
 """How long a mark waits for the next look at who used a shared device, which splits the past."""
+LEFT_OUT_NS = 600 * NS_PER_S
+"""Who has no series is left out for this time after it was there, and twice as long at most."""
 FIRST_RUN_NS = 10 * NS_PER_S
 """How long a private agent waits with booking for the run that it was started for."""
 
@@ -97,6 +101,7 @@ class Place:
     notices: tuple[Notice, ...] = ()
     idle: IdlePolicy = IdlePolicy.OWNER
     job_map: JobMap | None = None
+    board: bool = True  # whether there is a GPU, or may be one
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +130,16 @@ class Metering:
         self.place = place
         self.clock = clock
         self.started_ns = clock.boot_ns()
-        self.roll = Roll(leases, recovered.starts)
+        self.roll = Roll(
+            leases,
+            recovered.starts,
+            private=place.private,
+            held={device_id for live in recovered.runs for device_id in live.shares},
+        )
         self.runs: dict[str, LiveRun] = {}
         self.ended: dict[str, tuple[LiveRun, int]] = {}
-        self.books = Books(recovered.counters)
+        self.shown = {live.run.id: live for live in recovered.shown}  # ended under an agent before
+        self.books = Books(recovered.counters, lambda: self.anchor.us(clock.boot_ns()))
         self.budgets = BudgetWatch(recovered.told)
         self.builder = IntervalBuilder(
             WallAnchor(self.started_ns, clock.wall_us()), idle=place.idle
@@ -138,6 +149,7 @@ class Metering:
         self._dropped_of_gone = 0
         self.idle_since_ns = self.started_ns
         self._committed: dict[Key, Decimal] = {}
+        self.exemplars: Mapping[Series, Exemplar] = {}  # of what is durable
         self.undurable: deque[tuple[Future[None], LedgerBatch]] = deque(maxlen=_UNDURABLE_KEPT)
         self._moved: list[Part] = []  # by a look; booked with what is settled next
         self._looked_ns: dict[str, int] = {}  # the last look at each device's processes
@@ -148,6 +160,7 @@ class Metering:
         self._pricing = pricing
         self._draft = Draft(nodes=[place.node], sites=[place.site], factors=list(place.factors))
         self._minute = self.anchor.minute(self.started_ns)
+        self._turned_ns = self.started_ns  # when the present span of what is left out began
         self._had_run = not place.private
         self._said: deque[tuple[str, str | None, str | None]] = deque(maxlen=_NOTICES_KEPT)
         self._take_up(recovered)
@@ -163,6 +176,18 @@ class Metering:
         return counters(self._committed)
 
     @property
+    def on_page(self) -> dict[str, LiveRun]:
+        """Runs that have series: those that live, then those that ended a short while ago."""
+        ended = {run_id: live for run_id, (live, _) in self.ended.items()}
+        return {**self.runs, **ended, **self.shown}
+
+    @property
+    def has_gpus(self) -> bool:
+        """Whether GPUs are to be metered here: one is there, or was in this ledger's time."""
+        seen = any(one.component is Component.GPU for one in self.roll.known.values())
+        return seen or self.place.board or self.books.has_gpus
+
+    @property
     def site_id(self) -> str:
         """Where is metered."""
         return self.place.site.id
@@ -176,15 +201,15 @@ class Metering:
             return
         self.heard_ns = now_ns
         self.dropped += frame.dropped
-        tracks = self.roll.tracks
         for reading in frame.readings:
-            track = tracks.get(reading.device_id)
-            if track is not None:
-                track.take(reading)
+            taker = self.roll.at(reading.device_id)
+            if taker is not None:
+                taker.take(reading)
         for fault in frame.faults:
-            track = tracks.get(fault.device_id or "")
-            if track is not None:
-                track.fault(fault)
+            taker = self.roll.at(fault.device_id)
+            if taker is not None:
+                taker.fault(fault)
+        tracks = self.roll.looked_at()
         for status in frame.statuses:
             track = tracks.get(status.device_id)
             if track is not None:
@@ -192,16 +217,19 @@ class Metering:
         for lock in frame.locks:
             self.roll.locks[lock.device_id] = lock
         uses, notices = self._attendance.take(frame, tracks, self.runs)
+        shared = self._shared() if uses else set()
         for device_id, use in uses:
-            self._weigh(device_id, use)
+            if device_id in self.roll.spares:
+                continue
+            self._weigh(device_id, use, shared=device_id in shared)
         for notice in notices:
             self.note(notice)
 
-    def _weigh(self, device_id: str, use: Use) -> None:
+    def _weigh(self, device_id: str, use: Use, *, shared: bool) -> None:
         """Take a look at who used a device; it tells how to split one that several runs hold."""
         self._moved += self.builder.weigh(device_id, use)
         self._looked_ns[device_id] = use.at_ns
-        if device_id in self._shared():
+        if shared:
             at_us = self.anchor.us(use.at_ns)
             self._draft.uses.append(DeviceUse(device_id, at_us, **asdict(use)))
 
@@ -209,6 +237,10 @@ class Metering:
         """Devices that several runs hold."""
         held = Counts(device_id for live in self.runs.values() for device_id in live.shares)
         return {device_id for device_id, runs in held.items() if runs > 1}
+
+    def _note_all(self, track: Track) -> None:
+        for notice in track.notices():
+            self.note(notice)
 
     def note(self, notice: Notice) -> None:
         """Keep a notice: of a device for the runs that hold it, else for its run or the node."""
@@ -248,11 +280,16 @@ class Metering:
             self._said.append(known)
             self._draft.notices.append(notice)
 
-    def _admit(self, devices: list[Device], notices: list[Notice]) -> None:
+    def _list(self, devices: list[Device]) -> None:
         self._draft.devices += devices
+        for device in devices:
+            self.books.gap(device.id, 0)
         now_us = self.clock.wall_us()
         for name in sorted({one.name for one in devices if one.component is Component.GPU}):
             self._draft.factors += embodied_for(name, now_us)
+
+    def _admit(self, devices: list[Device], notices: list[Notice]) -> None:
+        self._list(devices)
         for run in self.runs.values():
             if run.ending is None:
                 self.attach(run)
@@ -266,6 +303,7 @@ class Metering:
         self._had_run = self.hurry = True
         self.runs[live.run.id] = live
         self.ended.pop(live.run.id, None)
+        self.shown.pop(live.run.id, None)
         self._draft.runs.append(live.run)
         self._draft.budgets += live.budgets.values()
         self._draft.links += sorted(live.links, key=astuple)
@@ -289,13 +327,18 @@ class Metering:
     def attach(self, live: LiveRun, start_ns: int | None = None) -> None:
         """Give a run the devices that it asked for and does not hold yet; from its start on."""
         selection = self.selection(live)
+        begins_ns = live.run.started_ns if start_ns is None else start_ns
+        devices, notices = self.roll.claim((d for d, _ in selection.holds), begins_ns)
+        self._list(devices)
         metered = self.roll.tracks
         fresh = {
             device_id: share
             for device_id, share in selection.holds
             if device_id in metered and device_id not in live.shares
         }
-        self.hold(live, fresh, live.run.started_ns if start_ns is None else start_ns)
+        self.hold(live, fresh, begins_ns)
+        for notice in notices:
+            self.note(notice)
         leased = [d for d, _ in selection.holds if d in self.roll.elsewhere]
         for notice in (*selection.notices, *map(self.roll.notice_of, leased)):
             self.note(replace(notice, run_id=live.run.id))
@@ -314,8 +357,10 @@ class Metering:
         self._book(parts)
 
     def selection(self, live: LiveRun) -> Selection:
-        """The devices that a run asked for; all of the host's. Raises UsageError."""
-        return selection_of(live, tuple(self.roll.known.values()), self.place.job_map)
+        """The devices that a run asked for, leased for it; all of the host's. Raises UsageError."""
+        found = selection_of(live, tuple(self.roll.known.values()), self.place.job_map)
+        self.roll.reserve((device_id for device_id, _ in found.holds), self.clock.boot_ns())
+        return found
 
     def end(self, live: LiveRun, ending: Ending) -> Future[None]:
         """End a run; the future is done when its figures are settled and durable."""
@@ -350,7 +395,8 @@ class Metering:
     ) -> Future[None]:
         """Settle and write what is due; done when durable.
 
-        ``rows``: with a row of the 1 Hz table. ``cut``: write the open minute of this run too.
+        ``rows``: with a row of the 1 Hz table for every device, also those that stand still.
+        ``cut``: write the open minute of this run too.
         """
         now_ns = self.clock.boot_ns()
         devices, notices = self.roll.retry(now_ns)
@@ -358,8 +404,9 @@ class Metering:
             self._admit(devices, notices)
         for track in self.roll.tracks.values():
             track.advance(now_ns)
-            for notice in track.notices():
-                self.note(notice)
+            self._note_all(track)
+        for spare in self.roll.spares.values():
+            spare.advance(now_ns)
         for notice in self.roll.unread(now_ns):
             self.note(notice)
         self._settle(now_ns)
@@ -373,15 +420,15 @@ class Metering:
         if cut is not None:
             self._draft.intervals += self.builder.close(now_ns, run_id=cut)
         self._follow_wall(now_ns)
-        if rows:
-            self._draft.readings += self._rows(now_ns)
-        for run_id in [r for r, (_, at_ns) in self.ended.items() if now_ns - at_ns > SHOWN_NS]:
-            self._dropped_of_gone += marking.total_dropped([self.ended.pop(run_id)[0]])
-            self.books.forget(run_id)
-            self.builder.forget(run_id)
+        self._forget_old(now_ns)
+        if now_ns - self._turned_ns > LEFT_OUT_NS:
+            self._turned_ns = now_ns
+            self.books.turn()
         urgent = urgent or self.hurry or bool(finished)
         if not (rows or urgent):
             return self._written
+        self._draft.readings += self._rows(now_ns, every=rows)
+        self.roll.free({d for live in self.runs.values() for d in live.shares}, now_ns)
         return self._write(finished, urgent=urgent)
 
     def stop(self) -> Future[None]:
@@ -389,9 +436,10 @@ class Metering:
         now_ns = self.clock.boot_ns()
         for track in self.roll.tracks.values():
             track.finish(now_ns)
+            self._note_all(track)
             self._add(track.due(now_ns))
         self._mark_all()
-        finished = self._finish(now_ns + SETTLE_NS)
+        finished = self._finish(now_ns + RETURN_NS)
         self._draft.intervals += self.builder.close_all()
         self._draft.readings += self._rows(now_ns)
         return self._write(finished, urgent=True)
@@ -410,7 +458,10 @@ class Metering:
             if ending is None:
                 continue
             tracks = [self.roll.tracks[d] for d in live.shares if d in self.roll.tracks]
-            late = now_ns - ending.told_ns >= SETTLE_NS
+            owing = any(self.roll.owes(device_id, now_ns) for device_id in live.shares)
+            late = now_ns - ending.told_ns >= (RETURN_NS if owing else SETTLE_NS)
+            if owing and not late:
+                continue
             for track in tracks:
                 self._add(track.reaching(ending.ended_ns))
             open_tracks = [t for t in tracks if _behind(t, ending.ended_ns)]
@@ -420,6 +471,7 @@ class Metering:
                 if track.measured and track.looked_ns is None:
                     self.note(unread_notice(track.device))
                 track.finish(ending.ended_ns)
+                self._note_all(track)  # now: in a moment the run is not there any more
                 self._add(track.reaching(ending.ended_ns))
             self._mark(live, ending.ended_ns)
             if (dropped := marking.dropped_notice(live)) is not None:
@@ -436,6 +488,16 @@ class Metering:
             self.idle_since_ns = now_ns
         return finished
 
+    def _forget_old(self, now_ns: int) -> None:
+        """Take runs off the page that ended long enough ago."""
+        for run_id in [r for r, (_, at_ns) in self.ended.items() if now_ns - at_ns > SHOWN_NS]:
+            self._dropped_of_gone += marking.total_dropped([self.ended.pop(run_id)[0]])
+            self.books.forget(run_id)
+            self.builder.forget(run_id)
+        for run_id in [r for r, live in self.shown.items() if not is_shown(live, now_ns)]:
+            del self.shown[run_id]
+            self.books.forget(run_id)
+
     def _add(self, segments: Iterable[Segment]) -> None:
         parts, self._moved = [*self._moved, *self.builder.add(*segments)], []
         if parts:
@@ -447,7 +509,7 @@ class Metering:
             return
         lives = {part.run_id: self._live(part.run_id) for part in parts if part.run_id is not None}
         accounts = {run_id: live.account for run_id, live in lives.items() if live is not None}
-        self.books.book(parts, self.roll.devices, accounts, self._rates())
+        self.books.book(parts, self.roll.known, accounts, self._rates())
 
     def _live(self, run_id: str) -> LiveRun | None:
         """A run that lives, or is still shown."""
@@ -459,8 +521,9 @@ class Metering:
 
     def _mark_all(self) -> None:
         """Fill in the marks that every device of their run has come past."""
-        shared = self._shared()
-        for live in self.runs.values():
+        telling = [live for live in self.runs.values() if not live.marks.idle]
+        shared = self._shared() if telling else set()
+        for live in telling:
             tracks = [self.roll.tracks[d] for d in live.shares if d in self.roll.tracks]
             sure = [self._sure_ns(track, shared=track.device.id in shared) for track in tracks]
             known = [at_ns for at_ns in sure if at_ns is not None]
@@ -496,28 +559,36 @@ class Metering:
         for run_id in [None, *self.runs]:
             self._draft.notices.append(Notice("clock_stepped", text, run_id=run_id, at_us=wall_us))
 
-    def _rows(self, now_ns: int) -> list[RawReading]:
+    def _rows(self, now_ns: int, *, every: bool = True) -> list[RawReading]:
+        """Where each device stands, or each that has moved on.
+
+        No counter is written without: an agent that comes back would book the difference again.
+        """
         now_us = self.anchor.us(now_ns)
-        return [row for track in self.roll.tracks.values() for row in track.rows(now_ns, now_us)]
+        tracks = [track for track in self.roll.tracks.values() if every or track.untold]
+        return [row for track in tracks for row in track.rows(now_ns, now_us)]
 
     def _write(self, finished: list[LiveRun], *, urgent: bool) -> Future[None]:
         for split in self.builder.drain_splits():
             if split.run_id != NOBODY:
                 self._say(notice_of(split, self.roll.known.get(split.device_id)))
+        for track in self.roll.tracks.values():  # in one batch with the row that is beyond it
+            if gap_ns := track.new_gap_ns():
+                self.books.gap(track.device.id, gap_ns)
         draft, self._draft = self._draft, Draft()
         self.hurry = False
         draft.counters += self.books.changed()
         draft.intervals = [each for each in draft.intervals if each.run_id != NOBODY]
         if draft.empty and not urgent:
             return self._written
-        shown = self.books.totals()
+        shown, exemplars = self.books.totals(), self.books.exemplars.all()
         batch = draft.batch(self.site_id)
         future = self._written = self._store.write(batch, urgent=urgent)
         self.undurable.append((future, batch))
 
         def durable(done: Future[None]) -> None:
             if done.exception() is None:
-                self._committed = shown
+                self._committed, self.exemplars = shown, exemplars
             for live in finished:
                 _pass_on(done, live.ending)
 
@@ -550,7 +621,7 @@ class Metering:
             self.builder.add(segment)  # its parts are in the counters already
         for counter in recovered.counters:
             of_run = dict(counter.labels).get("run", "")
-            if of_run not in self.runs:
+            if of_run not in self.runs and of_run not in self.shown:
                 self.books.forget(of_run)
         self._committed = self.books.totals()
 

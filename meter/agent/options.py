@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from meter.errors import UsageError
 
-_VALUED = ("--socket", "--listen", "--ready-fd")
+_VALUED = ("--socket", "--listen", "--web-config", "--ready-fd")
 _LOOPBACK = ("localhost", "::1", "[::1]")
 
 
 class Options:
     """What the command line says; None is "not given"."""
 
-    __slots__ = ("allow_remote", "listen", "private", "ready_fd", "socket")
+    __slots__ = ("allow_remote", "listen", "private", "ready_fd", "socket", "web_config")
 
     def __init__(
         self,
@@ -21,12 +21,14 @@ class Options:
         listen: str | None = None,
         ready_fd: int | None = None,
         allow_remote: bool = False,
+        web_config: str | None = None,
     ) -> None:
         self.private = private
         self.socket = socket
         self.listen = listen
         self.ready_fd = ready_fd
         self.allow_remote = allow_remote
+        self.web_config = web_config
 
 
 def parse(arguments: list[str]) -> Options:
@@ -51,6 +53,7 @@ def parse(arguments: list[str]) -> Options:
         listen=given.get("--listen"),
         ready_fd=None if ready is None else int(ready),
         allow_remote=flags["--allow-remote"],
+        web_config=given.get("--web-config"),
     )
 
 

@@ -18,7 +18,8 @@ from meter.errors import (
     ReportError,
     UsageError,
 )
-from meter.factors.rows import SHOWN, RowsError
+from meter.factors.rows import RowsError
+from meter.faults import SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 from meter.agent import budgeting, clocks
 from meter.agent.addresses import Addresses
 from meter.agent.askers import Askers
-from meter.agent.launchers import same_namespace, watched_pid
+from meter.agent.launchers import has_ended, ran, same_namespace, watched_pid
 from meter.agent.mark_intake import MarkIntake
 from meter.agent.requests import NewLink
 from meter.agent.runs import Ending, LiveRun, Outcome, Wanted, attempt_id
+from meter.agent.scrapers import Scrapers
 from meter.errors import AgentError, ConflictError
 from meter.limits import DEFAULT_PROJECT
 from meter.links import SOURCE_OF_ORIGIN
 from meter.model import Budget, Notice, Run, RunLink, RunStatus, Severity
+from meter.snapshot import AS_SCRAPED, Reach
 from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class House:
     project: str | None
     faults: tuple[Notice, ...] = ()  # what keeps it from metering as it should
     listens: tuple[str, ...] = ()  # TCP addresses, HOST:PORT
+    reach: Reach = AS_SCRAPED
     keeps: bool = True  # False: the ledger is in memory, and nothing will ever be durable
 
 
@@ -73,6 +76,8 @@ class Reception:
         self.askers = Askers()
         self.linger_ns: int | None = None
         self.scraped_ns: int | None = None  # when /metrics was last asked for over TCP
+        self._before_ns: int | None = None  # and when before that
+        self._scrapers = Scrapers()
 
     @property
     def listed(self) -> bool:
@@ -106,7 +111,9 @@ class Reception:
             new.cuda_device_order,
             new.nvidia_visible_devices,
         )
-        fresh = LiveRun(self._run(new), wanted, budgets=_budgets(new), links=_links(new))
+        fresh = LiveRun(
+            self._run(new), wanted, budgets=_budgets(new), links=_links_of(new.id, new.links)
+        )
         fresh.attached = new.attached is not None
         selection = self._metering.selection(fresh)  # refuses before anything is noted
         held = dict(selection.holds)
@@ -116,7 +123,8 @@ class Reception:
         roll, now_ns = self._metering.roll, self._metering.clock.boot_ns()
         absent = [*roll.absences(), *(n for n in roll.unread(now_ns) if n.device_id in held)]
         notices = [*self._metering.place.notices, *selection.notices, *absent]
-        faults = [*self.house.faults, *absent]
+        taken = [roll.notice_of(d) for d, _ in selection.holds if roll.is_gpu_elsewhere(d)]
+        faults = [*self.house.faults, *absent, *taken]
         return {
             "id": new.id,
             "notices": [{"code": n.code, "text": n.text} for n in notices],
@@ -158,11 +166,12 @@ class Reception:
         if live.ending is not None:
             return live.ending.done
         outcome = Outcome(RunStatus(end.status), end.exit_code)
-        if peer_pid is not None and self._launchers.leave(run_id, peer_pid, outcome):
-            return None
         ended_ns = end.ended_ns
         if "ended_ns" in end.model_fields_set:
             ended_ns += clocks.offset_of(end, peer_pid, ended_ns)
+        ended_ns = min(ended_ns, self._metering.clock.boot_ns())
+        if peer_pid is not None and self._launchers.leave(run_id, peer_pid, outcome, ended_ns):
+            return None
         return self._end(live, ended_ns, self._launchers.outcome(run_id, outcome))
 
     def link(self, run_id: str, new: NewLink, peer_pid: int | None = None) -> tuple[str, bool]:
@@ -185,8 +194,8 @@ class Reception:
     def look_after(self, now_ns: int) -> None:
         """End what launchers left behind."""
         self.askers.forget_ended()
-        for gone in self._launchers.gone():
-            self._vanished[gone] = now_ns
+        for run_id, pid in self._launchers.gone():
+            self._vanish(run_id, pid, now_ns)
         for (run_id, pid), at_ns in list(self._vanished.items()):
             live = self._metering.runs.get(run_id)
             if live is None or live.ending is not None:
@@ -208,8 +217,26 @@ class Reception:
             wait_ns = self._linger_ns(now_ns) if self.house.keeps else 0
         return now_ns - self._metering.idle_since_ns >= wait_ns
 
+    def scraped(self, now_ns: int, scraper: str = "") -> None:
+        """Somebody collects /metrics over TCP, and may come again."""
+        self._before_ns, self.scraped_ns = self.scraped_ns, now_ns
+        self._scrapers.note(scraper, now_ns)
+
+    @property
+    def scrape_gap_s(self) -> float:
+        """Time between scrapes of whoever scrapes most slowly, 0 where nobody does."""
+        return self._scrapers.gap_ns(self._metering.clock.boot_ns()) / NS_PER_S
+
+    @property
+    def _seen(self) -> bool:
+        """Whether who scrapes has seen twice how the last run ended: nothing more will come."""
+        before_ns = self._before_ns
+        return before_ns is not None and before_ns > self._metering.idle_since_ns
+
     def _linger_ns(self, now_ns: int) -> int:
         """How long it was asked to stay; where nobody said, long enough for who scrapes it."""
+        if self._seen:
+            return 0
         if self.linger_ns is not None:
             return self.linger_ns
         scraped = self.scraped_ns is not None and now_ns - self.scraped_ns <= SCRAPED_NS
@@ -299,10 +326,17 @@ class Reception:
             live, _ = self._metering.ended[new.id]
             if live.ending is not None and live.ending.status is RunStatus.ABANDONED:
                 live = None if new.resume else live
-        over = live is not None and live.ending is not None and not new.resume
-        if over or (live is None and _is_over(past.get(new.id)) and self._ended_before(new, past)):
+        over = live.ending is not None and not new.resume if live else self._used_up(new, past)
+        if over:
             raise ConflictError(f"the run {new.id} has ended", "give another METER_RUN_ID")
         return live
+
+    def _used_up(self, new: NewRun, past: Mapping[str, Attempt]) -> bool:
+        """Whether an id that no run here has is one of a run that was over before."""
+        known = past.get(new.id)
+        if not new.resume:
+            return known is not None and known.ended_us is not None
+        return _is_over(known) and self._ended_before(new, past)
 
     def _join(self, live: LiveRun, fresh: LiveRun) -> None:
         """Another launcher of the same run: its devices are added."""
@@ -319,14 +353,28 @@ class Reception:
 
     def _watch(self, new: NewRun, peer_pid: int | None) -> None:
         pid = watched_pid(new.launcher_pid, peer_pid)
-        if pid is None or not self._launchers.watch(new.id, pid):
-            self._launchers.note(new.id)
         job_pid = new.attached.pid if new.attached else new.job_pid
-        if job_pid is not None and peer_pid and same_namespace(peer_pid):
-            self._launchers.adopt(new.id, job_pid)
+        ours = peer_pid and (new.launcher_pid == peer_pid or same_namespace(peer_pid))
+        if job_pid is not None and ours and ran(job_pid, new.started_ns):
+            self._launchers.adopt(new.id, job_pid, pid)
+        if pid is not None and self._launchers.watch(new.id, pid):
+            return
+        if pid is None or not has_ended(pid):
+            self._launchers.note(new.id)
+        else:  # it was gone before its word was read
+            self._vanish(new.id, pid, self._metering.clock.boot_ns())
+
+    def _vanish(self, run_id: str, pid: int, at_ns: int) -> None:
+        """A launcher is gone: its job is watched instead, if that is known, or soon given up."""
+        if not self._launchers.hand_over(run_id, pid):
+            self._vanished[run_id, pid] = at_ns
+        elif run_id in self._metering.runs:
+            text = "The launcher vanished; the run goes on until its process ends."
+            self._metering.note(Notice("launcher_vanished", text, Severity.WARNING, run_id=run_id))
 
     def _end(self, live: LiveRun, ended_ns: int, outcome: Outcome) -> Future[None]:
         now_ns = self._metering.clock.boot_ns()
+        ended_ns = self._launchers.ended_ns(live.run.id, ended_ns)
         ended_ns = min(max(ended_ns, live.run.started_ns), now_ns)
         if live.attached and outcome.exit_code is None:
             text = (
@@ -339,28 +387,25 @@ class Reception:
 
     def _give_up(self, live: LiveRun, pid: int, at_ns: int) -> None:
         outcome = Outcome(RunStatus.ABANDONED)
-        if self._launchers.leave(live.run.id, pid, outcome):
+        where = "its process" if self._launchers.outlived(live.run.id, pid) else "it"
+        if self._launchers.leave(live.run.id, pid, outcome, at_ns):
             return
-        text = "The launcher vanished; the run ends where it did."
+        text = f"The launcher vanished; the run ends where {where} did."
         self._metering.note(Notice("run_abandoned", text, Severity.WARNING, run_id=live.run.id))
         self._end(live, at_ns, outcome)
 
 
 def _at_our_time(new: NewRun, offset_ns: int) -> NewRun:
-    """A registration with its start by this node's clock."""
+    """A registration with its start by this node's clock: after its boot, and not to come."""
     if "started_ns" not in new.model_fields_set:
         return new
-    started_ns = min(new.started_ns + offset_ns, new.received_ns)
+    started_ns = max(0, min(new.started_ns + offset_ns, new.received_ns))
     return new.model_copy(update={"started_ns": started_ns})
 
 
 def _is_over(known: Attempt | None) -> bool:
     """Whether a run was told to have ended; an abandoned one may go on."""
     return known is not None and known.status in (RunStatus.COMPLETED, RunStatus.FAILED)
-
-
-def _links(new: NewRun) -> set[RunLink]:
-    return _links_of(new.id, new.links)
 
 
 def _links_of(run_id: str, links: Iterable[NewLink]) -> set[RunLink]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from meter.agent.runs import LiveRun, Wanted
+from meter.agent.runs import SHOWN_NS, Ending, LiveRun, Wanted, is_shown
 from meter.ledger import recovery
 from meter.ledger.reports import run_document
 from meter.metering.activity import Use
@@ -13,9 +13,9 @@ from meter.metering.intervals import IntervalBuilder
 from meter.metering.point import Point
 from meter.metering.rebuild import segments_of
 from meter.metering.wall import WallAnchor
-from meter.model import Component, Device, Method
+from meter.model import Component, Device, Method, RunStatus
 from meter.sampling.curve import CurveStart
-from meter.units import MJ_PER_J
+from meter.units import MJ_PER_J, NS_PER_US
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _AS_HELD = Wanted(gpus="none")
 """A run taken up keeps what it holds: what it once asked for is not in the ledger."""
+_LABEL_NS = NS_PER_US
+"""By less the label of an instant is off: it and that of the row it is seen from are whole µs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Recovered:
     closed_ns: Mapping[str, int] = field(default_factory=dict)
     runs: tuple[LiveRun, ...] = ()
     abandoned: tuple[tuple[LiveRun, int], ...] = ()  # with the last instant known of them
+    shown: tuple[LiveRun, ...] = ()  # that ended a short while ago, those abandoned now with them
     written: Mapping[str, Point] = field(default_factory=dict)
     marks: Mapping[str, KnownMarks] = field(default_factory=dict)
     counters: tuple[Counter, ...] = ()
@@ -46,7 +49,9 @@ class Recovered:
     told: tuple[Told, ...] = ()  # notices on budgets
 
 
-def recover(reader: Reader, node: Node, alive: Mapping[str, list[int]]) -> Recovered:
+def recover(
+    reader: Reader, node: Node, alive: Mapping[str, list[int]], now: WallAnchor
+) -> Recovered:
     """Read the ledger; ``alive`` are the launchers that live, by run (empty: nobody to watch)."""
     counters = tuple(recovery.counters(reader))
     told = tuple(recovery.told_of_budgets(reader))
@@ -57,7 +62,11 @@ def recover(reader: Reader, node: Node, alive: Mapping[str, list[int]]) -> Recov
     same_boot = boot is not None and boot.boot_id == node.boot_id
     segments = _segments(reader)
     uses = recovery.recent_uses(reader)
-    until = {d: anchor.ns(us) for d, us in recovery.written_until(reader).items() if d in last}
+    until = {
+        device_id: _to_the_ns(device_id, anchor.ns(us), segments)
+        for device_id, us in recovery.written_until(reader).items()
+        if device_id in last
+    }
     runs, abandoned = [], []
     for run, holds in recovery.open_runs(reader, node.id):
         open_holds = [hold for hold in holds if hold.end_ns is None]
@@ -70,10 +79,15 @@ def recover(reader: Reader, node: Node, alive: Mapping[str, list[int]]) -> Recov
             runs.append(live)
         else:
             abandoned.append((live, _last_ns(live, last)))
+    shown = _shown(reader, node, abandoned, now, same_boot=same_boot)
     if not same_boot:
         intervals = _written_out(anchor, until, segments, abandoned, uses)
         return Recovered(
-            abandoned=tuple(abandoned), counters=counters, intervals=tuple(intervals), told=told
+            abandoned=tuple(abandoned),
+            shown=shown,
+            counters=counters,
+            intervals=tuple(intervals),
+            told=told,
         )
     devices = _devices(reader)
     return Recovered(
@@ -83,11 +97,43 @@ def recover(reader: Reader, node: Node, alive: Mapping[str, list[int]]) -> Recov
         closed_ns=until,
         runs=tuple(runs),
         abandoned=tuple(abandoned),
+        shown=shown,
         written={live.run.id: _written(reader, live.run.id) for live in runs},
         marks={live.run.id: recovery.marks(reader, live.run.id) for live in runs},
         counters=counters,
         told=told,
     )
+
+
+def _shown(
+    reader: Reader,
+    node: Node,
+    abandoned: Iterable[tuple[LiveRun, int]],
+    now: WallAnchor,
+    *,
+    same_boot: bool,
+) -> tuple[LiveRun, ...]:
+    """Runs that were on the last agent's page, and are to stay there for the rest of their time."""
+    since_us = max(0, now.us(now.boot_ns - SHOWN_NS))
+    ended = recovery.ended_runs(reader, node.id, since_us)
+    for live, last_ns in abandoned:
+        budgets, ended_us = list(live.budgets.values()), live.at_us(last_ns)
+        ended.append(recovery.Ended(live.run, budgets, RunStatus.ABANDONED, ended_us, None))
+    found = [_ended(one, now, same_boot=same_boot) for one in ended]
+    return tuple(live for live in found if is_shown(live, now.boot_ns))
+
+
+def _ended(known: recovery.Ended, now: WallAnchor, *, same_boot: bool) -> LiveRun:
+    """A run that is over; one of another boot is placed on this boot's clock by its label."""
+    run = known.run
+    lasted_ns = (known.ended_us - run.started_us) * NS_PER_US
+    if not same_boot:
+        run = replace(run, started_ns=now.ns(known.ended_us) - lasted_ns)
+    ended_ns = min(run.started_ns + lasted_ns, now.boot_ns)
+    ending = Ending(ended_ns, ended_ns, known.status, known.exit_code)
+    ending.done.set_result(None)
+    budgets = {one.unit: one for one in known.budgets}
+    return LiveRun(run, _AS_HELD, budgets=budgets, ending=ending)
 
 
 def _start(row: RawReading, device: Device | None) -> CurveStart:
@@ -114,6 +160,12 @@ def _segments(reader: Reader) -> list[Segment]:
         if device_id in devices
         for segment in segments_of(devices[device_id], rows)
     ]
+
+
+def _to_the_ns(device_id: str, at_ns: int, segments: Iterable[Segment]) -> int:
+    """Where intervals end: they say the µs, and a row that was written with them the instant."""
+    ends = (one.end_ns for one in segments if one.device_id == device_id)
+    return next((end_ns for end_ns in ends if abs(end_ns - at_ns) < _LABEL_NS), at_ns)
 
 
 def _last_ns(live: LiveRun, last: Mapping[str, RawReading]) -> int:

@@ -22,19 +22,28 @@ from pydantic import (
     model_validator,
 )
 
-from meter import budgets, currencies, limits, links
+from meter import budgets, currencies, limits, links, reserved
 from meter.errors import UsageError
 from meter.ids import new_id
 from meter.units import US_PER_HOUR, US_PER_QUARTER
 
 MARKS = 1_000
 """Most marks of one request."""
+MOST_NUMBER = 10**15
+"""Greatest number of a mark of one source: years of a mark each microsecond."""
 _BIGINT = 2**63 - 1
 
 
 def _checked_name(value: str) -> str:
     try:
         return limits.check_name("it", value)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
+def _checked_label(value: str) -> str:
+    try:
+        return reserved.check_label("it", value)
     except UsageError as error:
         raise ValueError(str(error)) from None
 
@@ -53,7 +62,14 @@ def _checked_foreign_id(value: str) -> str:
         raise ValueError(str(error)) from None
 
 
+def _rounded(places: int) -> AfterValidator:
+    """To so many places: a third has more digits than are kept."""
+    return AfterValidator(lambda value: round(value, places))
+
+
 Name = Annotated[str, AfterValidator(_checked_name)]
+Label = Annotated[str, AfterValidator(_checked_label)]
+"""A name that metrics show."""
 RunId = Annotated[str, AfterValidator(_checked_id)]
 
 
@@ -68,10 +84,20 @@ Told = Annotated[
     BeforeValidator(_no_boolean),
     AfterValidator(str),
 ]
-Instant = Annotated[int, Field(ge=0, le=_BIGINT)]
-Count = Annotated[int, Field(ge=0, le=_BIGINT)]
-Steps = Annotated[int, Field(ge=0, le=limits.STEPS)]
-Tokens = Annotated[int, Field(ge=0, le=limits.TRAINED_TOKENS)]
+
+
+def _whole(value: object) -> object:
+    if isinstance(value, str):
+        raise ValueError("a text is no number")  # noqa: TRY004 - pydantic takes no other
+    return _no_boolean(value)
+
+
+Instant = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=_BIGINT)]
+Count = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=_BIGINT)]
+_Number = BeforeValidator(_no_boolean)
+_Whole = BeforeValidator(_whole)
+Steps = Annotated[int, _Whole, Field(ge=0, le=limits.STEPS)]
+Tokens = Annotated[int, _Whole, Field(ge=0, le=limits.TRAINED_TOKENS)]
 
 
 def _boot_ns() -> int:
@@ -132,8 +158,8 @@ class NewRun(Sent):
     """A run that has begun; instants are CLOCK_BOOTTIME ns and UTC µs, now unless given."""
 
     id: RunId = Field(default_factory=new_id)
-    name: Name | None = None
-    project: Name | None = None
+    name: Label | None = None
+    project: Label | None = None
     tags: dict[str, str] = Field(default_factory=dict)
     started_ns: Instant = Field(default_factory=_boot_ns)
     started_us: Instant = Field(default_factory=_wall_us)
@@ -188,10 +214,19 @@ class NewMark(_Strict):
 
     at_ns: Instant | None = None
     step: Steps | None = None
-    epoch: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)] | None = None
-    phase: Name | Literal[""] | None = None  # an empty one ends the one before
+    epoch: Annotated[Decimal, _Number, Field(ge=0, lt=1_000_000), _rounded(6)] | None = (
+        None  # epoch and fraction may be decimal text, which rounds nothing
+    )
+    phase: Label | Literal[""] | None = None  # an empty one ends the one before
     tokens: Tokens | None = None
-    fraction: Annotated[Decimal, Field(ge=0, le=1, max_digits=18, decimal_places=9)] | None = None
+    fraction: Annotated[Decimal, _Number, Field(ge=0, le=1), _rounded(9)] | None = None
+
+    @model_validator(mode="after")
+    def _telling(self) -> NewMark:
+        told = (self.step, self.epoch, self.phase, self.tokens, self.fraction)
+        if all(one is None for one in told):
+            raise ValueError("a mark that says nothing: give step, epoch, phase, tokens, fraction")
+        return self
 
 
 ManyMarks = Annotated[
@@ -214,7 +249,9 @@ class NewMarks(Sent):
     """
 
     source: Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,64}$")]
-    first: Count
+    first: Annotated[
+        int, BeforeValidator(_whole), Field(ge=0, le=MOST_NUMBER - MARKS)
+    ]  # its last one is bounded too
     marks: ManyMarks
     dropped: Annotated[
         dict[Annotated[str, Field(pattern="^[a-z]{1,20}$")], Count], Field(max_length=16)
@@ -284,7 +321,7 @@ class NewPastRun(_Strict):
     ``"VALUE:LOW:HIGH"``.
     """
 
-    name: Name
+    name: Label
     gpu_hours: Told | None = None
     wall_hours: Told | None = None
     count: Told | None = None
@@ -298,7 +335,7 @@ class NewPastRun(_Strict):
     price: Told | None = None
     gpu_rate: Told | None = None
     currency: Told | None = None
-    project: Name | None = None
+    project: Label | None = None
     tags: dict[str, str] = Field(default_factory=dict)
     id: RunId | None = None
 

@@ -12,12 +12,17 @@ from meter.agent.marking import Marks
 from meter.ids import new_id
 from meter.links import SOURCE_OF_ORIGIN
 from meter.model import Hold, RunStatus
+from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from fractions import Fraction
 
     from meter.model import Budget, Run, RunLink
+
+
+SHOWN_NS = limits.SHOWN_MIN * 60 * NS_PER_S
+"""How long an ended run stays on the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,11 @@ class LiveRun:
     def at_us(self, at_ns: int) -> int:
         """UTC µs by the run's own start, so that a stepped clock changes no duration."""
         return self.run.started_us + (at_ns - self.run.started_ns) // 1_000
+
+
+def is_shown(live: LiveRun, now_ns: int) -> bool:
+    """Whether a run has series on the page: it lives, or ended a short while ago."""
+    return live.ending is None or now_ns - live.ending.ended_ns <= SHOWN_NS
 
 
 def attempt_id(run_id: str, taken: Collection[str]) -> str:

@@ -14,6 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from meter.agent.door import Peer
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator, Sequence
 
     from starlette.types import ASGIApp
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 REQUEST_S = 10.0
 """A request must have come in whole by then."""
+DRAIN_S = 30.0
+"""A client that does not read on for so long is let go, with what it has not read."""
+MOST_STALLED = 32
+"""Clients whose answers wait for them to read; one more is let go at once."""
 STOP_S = 2
 """How long open requests may take once we were asked to end."""
 
@@ -33,17 +38,22 @@ UNIX_STRANGER = "unix-stranger"
 
 _CONNECTIONS = 1_000
 _HEADER_BYTES = 16_384
+_UNREAD_BYTES = 16_384
+"""So much of an answer may wait before its client counts as one that does not read."""
 
 
 class DeadlineProtocol(H11Protocol):
     """HTTP/1.1 with a deadline for each request, and the PID of a client on this machine."""
 
     door: Door | None = None
+    stalled: set[DeadlineProtocol]
     _deadline: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the first request's deadline."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=_UNREAD_BYTES)
         peer = transport.get_extra_info("socket")
         if peer is not None and peer.family == socket.AF_UNIX:
             found = Peer.of(peer)
@@ -61,9 +71,31 @@ class DeadlineProtocol(H11Protocol):
             self._disarm()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadline."""
+        """Forget the deadlines."""
         self._disarm()
+        self._reads()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client does not read: it has some time for that, and few may be like it."""
+        super().pause_writing()
+        if len(self.stalled) >= MOST_STALLED:
+            self.transport.abort()
+            return
+        self.stalled.add(self)
+        if self._unread is None:
+            self._unread = self.loop.call_later(DRAIN_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._reads()
+        super().resume_writing()
+
+    def _reads(self) -> None:
+        self.stalled.discard(self)
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _arm(self) -> None:
         if self._deadline is None:
@@ -82,10 +114,12 @@ class DeadlineProtocol(H11Protocol):
 class Server(uvicorn.Server):
     """Serves until told to stop, by a signal or by ``stop``; then returns, whatever the signal."""
 
-    def __init__(self, app: ASGIApp, name: str, door: Door | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, name: str, door: Door | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
         config = uvicorn.Config(
             app,
-            http=type("Protocol", (DeadlineProtocol,), {"door": door}),
+            http=type("Protocol", (DeadlineProtocol,), {"door": door, "stalled": set()}),
             ws="none",
             lifespan="off",
             loop="asyncio",
@@ -100,6 +134,7 @@ class Server(uvicorn.Server):
             h11_max_incomplete_event_size=_HEADER_BYTES,
         )
         super().__init__(config)
+        self._tls = tls
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped: asyncio.Event | None = None
 
@@ -126,6 +161,23 @@ class Server(uvicorn.Server):
         if started is not None:
             self._loop.call_soon(started)
         await self._serve(sockets)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve on each socket; those of TCP with TLS, if there is any."""
+        given = sockets or []
+        plain = [one for one in given if self._tls is None or one.family == socket.AF_UNIX]
+        await super().startup(plain)
+        for one in given:
+            if one not in plain:
+                self.servers.append(
+                    await asyncio.get_running_loop().create_server(
+                        self._protocol, sock=one, ssl=self._tls, ssl_handshake_timeout=REQUEST_S
+                    )
+                )
+
+    def _protocol(self) -> asyncio.Protocol:
+        made = self.config.http_protocol_class
+        return made(config=self.config, server_state=self.server_state, app_state={})  # type: ignore[call-arg]
 
     async def main_loop(self) -> None:
         """Sleep until stopped: uvicorn's own loop wakes ten times a second for nothing we use."""

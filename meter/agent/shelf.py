@@ -1,4 +1,4 @@
-"""The books that an agent's live counters read: its site, its factors, the rates of now."""
+"""The books that an agent's live series read: its site, factors, rates of now, age of prices."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ class Shelf:
 
     def __init__(self, site: Site, factors: Iterable[Factor] = ()) -> None:
         self.site = site
+        self.price_dates: tuple[tuple[str, int], ...] = ()
+        """Of each provider that is used, the date (UTC µs) of its newest price; set as a whole."""
         self._lock = threading.Lock()
         self._factors: dict[str, Factor] = {}
         self._rates: Rates | None = None

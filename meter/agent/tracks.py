@@ -18,6 +18,8 @@ STALE_NS = 5 * NS_PER_S
 """What is older is not shown."""
 MUTE_NS = 3 * NS_PER_S // 2
 """A sensor that has told nothing for so long since it was found is not waited for."""
+KNOWN_MUTE_NS = 5 * NS_PER_S
+"""The same of one whose counter told something before our outage: it can speak."""
 
 
 class _Settled(NamedTuple):
@@ -27,6 +29,7 @@ class _Settled(NamedTuple):
     settled_ns: int
     curve_mj: int
     counter_mj: int | None
+    gap_ns: int
 
 
 class Track:
@@ -42,6 +45,7 @@ class Track:
         self.booked_ns: int | None = start.settled_ns if start else None
         self.booked_mj = start.curve_mj if start else 0
         self.counter_mj = start.counter_mj if start else None
+        self._told_ns = self.booked_ns  # of the newest row
         self.status: DeviceStatus | None = None
         self.power_mw: int | None = None
         self.looked_ns: int | None = None
@@ -49,6 +53,8 @@ class Track:
         self._found_ns: int | None = None
         self._began_ns: int | None = None
         self._held_ns: int | None = None
+        self._unread_ns = 0  # of which nothing was known before the first look
+        self._gap_ns = self._told_gap_ns = 0  # handed on, and told
         self._waiting: deque[_Settled] = deque()
 
     def take(self, reading: Reading) -> None:
@@ -64,6 +70,11 @@ class Track:
     def held_from(self, start_ns: int) -> None:
         """A run holds the device since then: what came before the first look is unknown to it."""
         self._held_ns = min(start_ns, self._held_ns or start_ns)
+
+    def found_as(self, other: Track) -> None:
+        """The sensor was found when the other track's was, and shows what that does."""
+        self._found_ns = other._found_ns
+        self.status = other.status
 
     def fault(self, fault: DeviceFault) -> None:
         """Tell the curve of a look that failed."""
@@ -85,6 +96,11 @@ class Track:
             self._queue(self.curve.finish(at_ns))
 
     @property
+    def untold(self) -> bool:
+        """Whether more is handed on than the newest row says."""
+        return self.booked_ns != self._told_ns
+
+    @property
     def measured(self) -> bool:
         """Whether it is a sensor that speaks, not a model."""
         return self.device.method is Method.MEASURED
@@ -92,7 +108,12 @@ class Track:
     def mute(self, now_ns: int) -> bool:
         """Whether its sensor was found but has told neither energy nor power ever since."""
         found_ns = now_ns if self._found_ns is None else self._found_ns
-        return self.measured and self.looked_ns is None and now_ns - found_ns >= MUTE_NS
+        patience_ns = KNOWN_MUTE_NS if self.curve.owes else MUTE_NS
+        return self.measured and self.looked_ns is None and now_ns - found_ns >= patience_ns
+
+    def owes(self, now_ns: int) -> bool:
+        """Whether its counter will tell of the time in which no agent ran, and has not yet."""
+        return self.curve.owes and not self.mute(now_ns)
 
     def due(self, until_ns: int) -> list[Segment]:
         """Segments that were settled by an instant of the curve, in order, each once."""
@@ -108,6 +129,11 @@ class Track:
             self._hand_on(found)
         return found
 
+    def new_gap_ns(self) -> int:
+        """Time of unknown power that was handed on since this was last asked for."""
+        told_ns, self._told_gap_ns = self._told_gap_ns, self._gap_ns
+        return self._gap_ns - told_ns
+
     def notices(self) -> list[Notice]:
         """What the curve has to say."""
         return self.curve.drain_notices()
@@ -121,6 +147,7 @@ class Track:
             began_us = now_us - (now_ns - self._began_ns) // NS_PER_US
             found.append(RawReading(self.device.id, began_us, self._began_ns, 0, self._began_ns))
             self._began_ns = None
+        self._told_ns = self.booked_ns
         status = self.fresh_status(now_ns)
         row = RawReading(
             device_id=self.device.id,
@@ -156,13 +183,18 @@ class Track:
         out = Output(self.device, start.curve_mj, start.settled_ns)
         out.unknown(until_ns)
         self._start = replace(start, settled_ns=until_ns)
-        self._waiting.append(_Settled(out.drain(), until_ns, start.curve_mj, self.counter_mj))
+        self._unread_ns += out.gap_ns
+        self._waiting.append(
+            _Settled(out.drain(), until_ns, start.curve_mj, self.counter_mj, self._unread_ns)
+        )
 
     def _queue(self, segments: list[Segment]) -> None:
         settled_ns = self.curve.settled_ns
         if segments and settled_ns is not None:
-            curve = self.curve
-            self._waiting.append(_Settled(segments, settled_ns, curve.curve_mj, curve.counter_mj))
+            curve, gap_ns = self.curve, self._unread_ns + self.curve.gap_ns
+            self._waiting.append(
+                _Settled(segments, settled_ns, curve.curve_mj, curve.counter_mj, gap_ns)
+            )
 
     def _hand_on(self, found: list[Segment]) -> None:
         settled = self._waiting.popleft()
@@ -175,3 +207,4 @@ class Track:
         self.booked_ns = settled.settled_ns
         self.booked_mj = settled.curve_mj
         self.counter_mj = settled.counter_mj
+        self._gap_ns = settled.gap_ns

@@ -1,41 +1,87 @@
-"""The thread that books hosted usage soon after it is stored; metering never waits for it."""
+"""The thread that books hosted work soon after it is stored; metering never waits for it."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 import traceback
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from meter.agent.hosted_books import HostedBooks, HostedSum, hosted_after
 from meter.agent.usage_books import UsageBooks, UsageSum
 from meter.errors import MeterError
+from meter.factors.cells import date_us
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Mapping
+
     from meter.agent.loop import Loop
+    from meter.agent.shelf import Shelf
     from meter.ledger import Ledger
+    from meter.ledger.reader import Reader
 
 SHOWN_S = 35.0
 """How long a new series shows zero: two scrapes of 15 s see it before its first amount."""
+LONGEST_S = 150.0
+"""How long it may, where it is scraped more slowly: two scrapes of a minute."""
+_SCRAPES = 2.2  # that see it
 _JOIN_S = 1.0  # usage of so long is booked together
 _AGAIN_S = 5.0
 
 
-def usage_after(ledger: Ledger, since_seq: int | None) -> tuple[list[UsageSum], int]:
-    """Usage that came with commits after one, and the number of the newest. Raises LedgerError."""
-    with ledger.reader() as reader, reader.snapshot():
-        last = reader.rows("recovery/last_commit")[0]
-        rows = reader.rows("report/usage_to_book", since_seq=since_seq, as_of=last["recorded_at"])
-    return [UsageSum.of(row) for row in rows], int(last["seq"])
+@dataclass(frozen=True, slots=True)
+class _News:
+    """What is not booked, and the number of the newest commit."""
+
+    usage: list[UsageSum]
+    hosted: list[HostedSum]
+    last: Mapping[str, Any]
+
+    @property
+    def seq(self) -> int:
+        """Number of the newest commit that is in it."""
+        return int(self.last["seq"])
+
+
+def _news(
+    reader: Reader, usage_seq: int | None, hosted_seq: int | None, until: Mapping[str, Any] | None
+) -> _News:
+    """What came after commits that are booked, until one that was announced, or the newest."""
+    last = until or reader.one("recovery/last_commit") or {"seq": 0, "recorded_at": 0}
+    as_of = last["recorded_at"]
+    rows = reader.rows("report/usage_to_book", since_seq=usage_seq, as_of=as_of)
+    hosted = hosted_after(reader, hosted_seq, as_of)
+    return _News([UsageSum.of(row) for row in rows], hosted, last)
+
+
+def price_dates(reader: Reader, providers: Container[str]) -> tuple[tuple[str, int], ...]:
+    """Of these providers, when (UTC µs) the newest of their prices was told by its source."""
+    dates = ((r["provider"], date_us(r["source_date"])) for r in reader.rows("report/price_dates"))
+    return tuple((name, at_us) for name, at_us in dates if at_us is not None and name in providers)
 
 
 class UsageBooking:
-    """Looks for usage that is not booked whenever it is woken, until stopped."""
+    """Looks for usage and jobs that are not booked whenever it is woken, until stopped."""
 
-    def __init__(self, ledger: Ledger, loop: Loop, *, shown_s: float = SHOWN_S) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        loop: Loop,
+        shelf: Shelf,
+        *,
+        shown_s: float = SHOWN_S,
+        gap_s: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """``gap_s`` tells the time between scrapes, 0 where nobody scrapes."""
         self._ledger = ledger
         self._loop = loop
+        self._shelf = shelf
         self._shown_s = shown_s
+        self._gap_s = gap_s
+        self._announced: Mapping[str, Any] | None = None  # the newest commit that was
         self._usage = UsageBooks(loop.metering.books)
+        self._hosted = HostedBooks(loop.metering.books)
         self._first = True
         self._woken = threading.Event()
         self._stopping = threading.Event()
@@ -47,7 +93,7 @@ class UsageBooking:
         self._thread.start()
 
     def wake(self) -> None:
-        """There is usage; from any thread."""
+        """There is usage, or a price; from any thread."""
         self._woken.set()
 
     def stop(self, timeout_s: float) -> None:
@@ -62,22 +108,30 @@ class UsageBooking:
 
         Raises MeterError.
         """
-        since = self._loop.ask(lambda: self._usage.seq)
-        with self._ledger.reader() as reader, reader.snapshot():
-            last = reader.one("recovery/last_commit") or {"seq": 0, "recorded_at": 0}
-            rows = reader.rows("report/usage_to_book", since_seq=since, as_of=last["recorded_at"])
-        sums, seq = [UsageSum.of(row) for row in rows], int(last["seq"])
-        waits = self._loop.ask(lambda: self._booked(sums, seq))
+        since = self._loop.ask(lambda: (self._usage.seq, self._hosted.seq))
+        with self._ledger.question() as reader, reader.snapshot():
+            news = _news(reader, *since, self._announced)
+        more = self._announced is not None  # what came while it waited has its turn
+        waits = self._loop.ask(lambda: self._booked(news))
+        with self._ledger.question() as reader:
+            self._shelf.price_dates = price_dates(reader, self._usage.providers)
         self._first = False
-        return self._shown_s if waits else None
+        if waits:
+            return max(self._shown_s, min(LONGEST_S, _SCRAPES * self._gap_s()))
+        return _JOIN_S if more else None
 
-    def _booked(self, sums: list[UsageSum], seq: int) -> bool:
+    def _booked(self, news: _News) -> bool:
         """Book, unless something must be shown at zero first: True then."""
-        living = self._loop.metering.runs
+        runs = self._loop.metering.on_page  # also one that ended before its usage is booked
         # what came while no agent ran is no increase of now
-        if not self._first and self._usage.announce(sums, living):
-            return True
-        self._usage.book(sums, living, seq)
+        if not self._first and self._announced is None:
+            new_usage = self._usage.announce(news.usage, runs)
+            if self._hosted.announce(news.hosted) or new_usage:
+                self._announced = news.last
+                return True
+        self._usage.book(news.usage, runs, news.seq)
+        self._hosted.book(news.hosted, news.seq)
+        self._announced = None
         return False
 
     def _work(self) -> None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from meter.agent.booking import (
     COST,
-    OTHER,
     RUN_COST,
     RUN_TOKENS,
     TOKENS,
@@ -23,6 +22,7 @@ from meter.agent.booking import (
     key_of,
 )
 from meter.hosted_facts import TOKEN_METERS, Meter
+from meter.reserved import OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
@@ -35,6 +35,8 @@ BOOKED_SEQ = key_of("meter_usage_booked_seq")
 """Counter that is kept and not shown: number of the commit up to which usage is booked."""
 MAX_MODELS = 100
 """Models of providers that have a name of their own."""
+MAX_PAIRS = 1_000
+"""Models that have one in a project, all projects together: a page has room for so many."""
 
 _NANO = -9
 _S_PER_HOUR = 3_600
@@ -72,9 +74,11 @@ class UsageBooks:
     def __init__(self, books: Books) -> None:
         self._books = books
         self._models: set[tuple[str, str]] = set()
+        self._pairs: set[tuple[str, str, str]] = set()
         for (name, _), labels in ((key, dict(key[1])) for key in books.totals()):
             if name in (TOKENS, UNPRICED, HOSTING) and labels["model"]:
                 self._models.add((labels["provider"], labels["model"]))
+                self._pairs.add((labels["project"], labels["provider"], labels["model"]))
 
     @property
     def seq(self) -> int | None:
@@ -82,33 +86,52 @@ class UsageBooks:
         found = self._books.total(BOOKED_SEQ)
         return None if found is None else int(found)
 
-    def announce(self, sums: Iterable[UsageSum], living: Container[str]) -> bool:
+    @property
+    def providers(self) -> set[str]:
+        """Who has a series of their own."""
+        return {provider for provider, _ in self._models}
+
+    def announce(self, sums: Iterable[UsageSum], runs: Container[str]) -> bool:
         """Show at zero what these will raise and is not shown yet; whether there was any.
 
+        ``runs`` are those that have series; usage of others counts for its project alone.
         A series that is first seen with its amount shows no increase.
         """
-        new = [key for key in self._amounts(sums, living) if self._books.total(key) is None]
+        new = [key for key in self._amounts(sums, runs) if self._books.total(key) is None]
         for key in new:
             self._books.add(key, Decimal(0))
         return bool(new)
 
-    def book(self, sums: Iterable[UsageSum], living: Container[str], seq: int) -> None:
+    def book(self, sums: Iterable[UsageSum], runs: Container[str], seq: int) -> None:
         """Add usage that came with commits up to ``seq``, and after those booked before."""
-        for key, amount in self._amounts(sums, living).items():
+        sums = list(sums)
+        for key, amount in self._amounts(sums, runs).items():
             self._books.add(key, amount)
+        self._note_runs(sums)
         self._books.add(BOOKED_SEQ, Decimal(seq - (self.seq or 0)))
 
-    def _amounts(self, sums: Iterable[UsageSum], living: Container[str]) -> dict[Key, Decimal]:
+    def _note_runs(self, sums: Iterable[UsageSum]) -> None:
+        """Of what projects paid and used, which run it was for; it may be over, or a job's."""
+        found: defaultdict[tuple[Key, str], Decimal] = defaultdict(Decimal)
+        for one in sums:
+            if one.run_id is not None:
+                for key, amount in self._of(one, ()):
+                    if key[0] in (COST, TOKENS):
+                        found[key, one.run_id] += amount
+        for (key, run), amount in found.items():
+            self._books.exemplars.note(key, run, amount)
+
+    def _amounts(self, sums: Iterable[UsageSum], runs: Container[str]) -> dict[Key, Decimal]:
         found: defaultdict[Key, Decimal] = defaultdict(Decimal)
         for one in sums:
-            for key, amount in self._of(one, living):
+            for key, amount in self._of(one, runs):
                 found[key] += amount
         return found
 
-    def _of(self, one: UsageSum, living: Container[str]) -> Iterable[tuple[Key, Decimal]]:
+    def _of(self, one: UsageSum, runs: Container[str]) -> Iterable[tuple[Key, Decimal]]:
         project = self._books.named(one.project)
-        provider, model = self._named(one.provider, one.model)
-        run_id = one.run_id if one.run_id in living else None
+        provider, model = self._named_in(project, one.provider, one.model)
+        run_id = one.run_id if one.run_id in runs else None
         if run_id is not None and not self._books.exposes(Account(run_id, one.project)):
             run_id = None
         if one.meter in TOKEN_METERS and one.quantity is not None:
@@ -128,6 +151,16 @@ class UsageBooks:
         elif one.quantity is not None:
             labels = {"project": project, "provider": provider, "model": model}
             yield key_of(UNPRICED, **labels), Decimal(one.events)
+
+    def _named_in(self, project: str, provider: str, model: str) -> tuple[str, str]:
+        named = self._named(provider, model)
+        if (project, *named) in self._pairs or named == (OTHER, OTHER):
+            return named
+        if len(self._pairs) >= MAX_PAIRS:
+            self._books.refuse(f"model {provider} {model} of {project}")
+            return OTHER, OTHER
+        self._pairs.add((project, *named))
+        return named
 
     def _named(self, provider: str, model: str) -> tuple[str, str]:
         if (provider, model) in self._models:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from meter.agent.metering import Metering
     from meter.agent.reception import House
     from meter.agent.runs import LiveRun
+    from meter.agent.shelf import Shelf
     from meter.agent.tracks import Track
     from meter.factors.live import Rates
     from meter.ledger import LedgerHealth
@@ -51,6 +53,8 @@ def freshness(heard_ns: int | None, now_ns: int, restarts: int) -> tuple[bool, s
     return False, f"the sampler has been silent for {silent_ns // NS_PER_S} s{again}"
 
 
+NVML = "nvml"
+"""The source of GPUs; it cannot fail where there never was one."""
 INTENSITY = "intensity"
 """The collector that live grid intensity is."""
 
@@ -86,7 +90,7 @@ def _iso(at_us: int) -> str:
 
 
 def snapshot(
-    metering: Metering, rates: Rates, ledger: LedgerHealth, now_ns: int, restarts: int
+    metering: Metering, shelf: Shelf, ledger: LedgerHealth, now_ns: int, restarts: int
 ) -> Snapshot:
     """The live state; counters as the ledger has them."""
     fresh, reason = freshness(metering.heard_ns, now_ns, restarts)
@@ -101,14 +105,15 @@ def snapshot(
             collectors=tuple(
                 Collector(name, success=why is None and fresh, reason=why or reason)
                 for name, why in metering.roll.sources
+                if why is None or name != NVML or metering.has_gpus
             ),
-            gap_ns=tuple((t.device.id, t.curve.gap_ns) for t in tracks.values()),
             dropped=(
                 ("ledger", ledger.dropped),
                 ("mark", metering.dropped_marks),
                 ("sampler", metering.dropped),
             ),
             series_dropped=metering.books.dropped,
+            series_left_out=metering.books.left_out,
             store_write_failures=ledger.failures,
             fresh=fresh,
             reason=reason,
@@ -116,7 +121,10 @@ def snapshot(
         gpus=tuple(_gpu(track, now_ns, driver) for track in sorted(gpus, key=_index)),
         hosts=tuple(_host(track, now_ns) for track in hosts),
         runs=tuple(_runs(metering)),
-        factors=tuple(_factors(metering, rates)),
+        factors=(
+            *_factors(metering, shelf.rates(metering.clock.wall_us())),
+            *_price_dates(shelf),
+        ),
         project_budgets=tuple(
             ProjectBudgetView(project, _budget(use)) for project, use in _project_uses(metering)
         ),
@@ -199,7 +207,7 @@ def _host(track: Track, now_ns: int) -> HostView:
 
 
 def _runs(metering: Metering) -> Iterator[RunView]:
-    for run in (*metering.runs.values(), *(run for run, _ in metering.ended.values())):
+    for run in metering.on_page.values():
         known, ending = run.run, run.ending
         yield RunView(
             known.id, known.name, known.project, known.started_us, known.simulated,
@@ -252,6 +260,12 @@ def _factors(metering: Metering, rates: Rates) -> Iterator[FactorGauge]:
             yield FactorGauge("meter_electricity_price_per_kwh", money, factor.value)
         elif factor.kind is FactorKind.PUE:
             yield FactorGauge("meter_pue_ratio", (("site", site), source), factor.value)
+
+
+def _price_dates(shelf: Shelf) -> Iterator[FactorGauge]:
+    for provider, at_us in shelf.price_dates:
+        at_s = Decimal(at_us) / US_PER_S
+        yield FactorGauge("meter_price_book_timestamp_seconds", (("provider", provider),), at_s)
 
 
 def _device(track: Track, now_ns: int, joules: dict[str, float]) -> dict[str, Any]:

@@ -50,8 +50,11 @@ from meter.factors import factors_of, site_of
 from meter.factors.feeds import access_of, feed_of
 from meter.ledger import Ledger, recovery
 from meter.ledger.learning import learn
+from meter.metering.wall import WallAnchor
 from meter.model import Node, Notice, Severity, Site
+from meter.sampling.bus import has_board
 from meter.settings_market import EXCLUDED
+from meter.snapshot import Reach
 from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
     from meter.agent.boot import Booted, Settled
     from meter.agent.http_report import Export
     from meter.agent.options import Options
+    from meter.agent.web_guard import Web
     from meter.config import Config
     from meter.factors.feeds import Feed
     from meter.model import Factor
@@ -109,7 +113,7 @@ def serve(booted: Booted, settled: Settled, lines: Sequence[bytes]) -> int:
         return 2 if isinstance(error, ConfigError | FactorError | UsageError) else 1
     booted.sockets.extend(listening.sockets)
     feed = _feed(config, booted.environment.variables, notices)
-    agent = Agent(booted, config, ledger, books, notices, listening.quiet, feed)
+    agent = Agent(booted, config, ledger, books, notices, listening.quiet, feed, listening.web)
     try:
         agent.run(lines)
     finally:
@@ -129,6 +133,7 @@ class Agent:
         notices: list[Notice],
         quiet: list[Notice],
         feed: Feed | None = None,
+        web: Web | None = None,
     ) -> None:
         self._booted = booted
         self._config = config
@@ -149,6 +154,7 @@ class Agent:
             told,
             config.idle,
             None if config.job_map is None else JobMap(config.job_map),
+            has_board(),
         )
         kin = Kin(self._launchers.roots)
         clock = Clock(_boot_ns, _wall_us)
@@ -158,11 +164,13 @@ class Agent:
             self._launchers.note(live.run.id)
             for pid in alive[live.run.id]:
                 self._launchers.watch(live.run.id, pid)
+        self._tls = None if web is None else web.context()
         house = House(
             ledger=str(ledger.path),
             project=config.project,
             faults=(*(n for n in notices if n.severity is Severity.WARNING), *quiet),
             listens=tuple(_shown(listening) for listening in booted.sockets[1:]),
+            reach=_reach(config, encrypted=self._tls is not None),
             keeps=ledger.path != IN_MEMORY,
         )
         self._reception = Reception(self._metering, self._launchers, house, kin)
@@ -185,15 +193,21 @@ class Agent:
         )
         if config.budgets:
             self._metering.budgets.months = Months(config.budgets, self._desk.used_between)
-        page = importlib.import_module(EXPOSITION).Exposition(self._desk.snapshot)
+        page = importlib.import_module(EXPOSITION).Exposition(
+            self._desk.snapshot, runs=config.page_runs
+        )
         host = config.listen.rpartition(":")[0].strip("[]")
         hosts = set(tcp_hosts(host, socket.gethostname()))
-        books_desk = BooksDesk(ledger, self._shelf, keeps=house.keeps)
-        self._usage = UsageBooking(ledger, self._loop)
+        if config.public_url is not None:
+            hosts.add(_host(config.public_url))
+        self._usage = UsageBooking(
+            ledger, self._loop, self._shelf, gap_s=lambda: self._reception.scrape_gap_s
+        )
+        books_desk = BooksDesk(ledger, self._shelf, self._usage.wake, keeps=house.keeps)
         hosted = HostedDesk(ledger, config.project, _wall_us, self._usage.wake, keeps=house.keeps)
         bills = BillsDesk(ledger, _wall_us, keeps=house.keeps)
-        app = http.build(self._desk, page, hosts, books_desk, hosted, bills, _report)
-        self._server = Server(app, SERVER, Door(str(config.socket), os.getuid()))
+        app = http.build(self._desk, page, hosts, books_desk, hosted, bills, _report, web)
+        self._server = Server(app, SERVER, Door(str(config.socket), os.getuid()), self._tls)
 
     def run(self, lines: Sequence[bytes]) -> None:
         """Serve until stopped."""
@@ -249,7 +263,8 @@ class Agent:
     def _announce(self) -> None:
         if not self._booted.options.private:
             places = [str(self._config.socket)]
-            places += [f"http://{where}" for where in self._reception.house.listens]
+            scheme = "http" if self._tls is None else "https"
+            places += [f"{scheme}://{where}" for where in self._reception.house.listens]
             sys.stderr.write(f"meter: agent {__version__} listens on {', '.join(places)}\n")
             sys.stderr.flush()
 
@@ -278,6 +293,18 @@ class Countdown:
     def seconds(self, most_s: float = float("inf")) -> float:
         """How long the next step may take."""
         return min(most_s, max(self._least_s, self._until - self._now()))
+
+
+def _reach(config: Config, *, encrypted: bool) -> Reach:
+    if config.public_url is not None:
+        return Reach.of(config.public_url)
+    return Reach("https" if encrypted else "http")
+
+
+def _host(url: str) -> str:
+    """The name that a proxy passes on, without port and path."""
+    host = Reach.of(url).address.partition("/")[0]
+    return host.partition("]")[0].strip("[") if host.startswith("[") else host.partition(":")[0]
 
 
 def _open_ledger(config: Config, notices: list[Notice], *, private: bool) -> Ledger:
@@ -357,7 +384,7 @@ def _recovered(
 ) -> Recovered:
     try:
         with ledger.reader() as reader:
-            return recover(reader, node, alive)
+            return recover(reader, node, alive, WallAnchor(_boot_ns(), _wall_us()))
     except MeterError as error:
         text = f"What the last agent left open cannot be taken up: {error}"
         notices.append(Notice("recovery_failed", text, Severity.WARNING))

@@ -45,6 +45,7 @@ COMMANDS: dict[str, Entry] = {
     "usage": Entry("meter.cli.usage", "Take usage of hosted models; list what it cost."),
     "jobs": Entry("meter.cli.jobs", "Book fine-tuning jobs of providers."),
     "bill": Entry("meter.cli.bill", "Import bills; compare them with what usage costs."),
+    "export": Entry("meter.cli.export", "Write history for Prometheus."),
     "grafana": Entry("meter.cli.grafana", "Write dashboards and alerts for your own Grafana."),
     "doctor": Entry("meter.cli.doctor", "Tell what can be measured here and what is missing."),
     "demo": Entry("meter.cli.demo", "See the whole path on simulated GPUs."),

@@ -9,8 +9,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from meter.cli import output
+from meter.cli import output, usage_faults
 from meter.cli.bill_text import shown
+from meter.cli.faulty import nothing_imported
 from meter.cli.reads import LEDGER_NAME, agent_reads, reads
 from meter.cli.session import (
     Session,
@@ -21,11 +22,12 @@ from meter.cli.session import (
     socket_option,
 )
 from meter.cli.writes import repeated
-from meter.errors import MeterError, UsageError
+from meter.errors import PartlyTakenError, UsageError
 from meter.hosted.bills.importing import FORMATS, bill_of
 from meter.hosted.bills.rows import BYTES, NOT_OVER, BillError
 from meter.hosted.bills.wanted import AUTO, Wanted
 from meter.instants import parse_us
+from meter.reserved import check_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from meter.hosted.bills.importing import Bill
 
 _COSTS = ("openai",)
+_CONFLICT = "conflict"
 
 
 def _projects_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -94,10 +97,11 @@ def import_command(
     """Import a bill, all of it or nothing.
 
     Pages of OpenAI's costs, Together's jobs, a FOCUS 1.2 table, or a table with the columns start,
-    end (the instant after the last), amount, currency and line_item. Fireworks' metrics have no
-    amounts: they are taken as usage. What is imported again with another amount is a correction.
+    end (the instant after the last), amount, currency and line_item. What is imported again with
+    another amount is a correction. Fireworks' metrics and OpenAI's count of tokens have no amounts:
+    they are taken as usage, and an event that is known otherwise is refused alone (exit 1).
     """
-    wanted = Wanted(_word(provider), form, project, _mapping(mapped), tuple(service))
+    wanted = Wanted(_word(provider), form, _label(project), _mapping(mapped), tuple(service))
     bill = _read(file, wanted)
     _take(session, bill, as_json=as_json)
 
@@ -143,7 +147,7 @@ def sync_command(
     from meter.hosted.access import access_of  # noqa: PLC0415 - only sync reaches the network
     from meter.hosted.costs import COSTS, PROVIDER, USAGE, synced  # noqa: PLC0415
 
-    wanted = Wanted(provider, project=project, projects=_mapping(mapped))
+    wanted = Wanted(provider, project=_label(project), projects=_mapping(mapped))
     since_us = None if since is None else parse_us(since, "--since")
     if since_us is not None and since_us > _now_us():
         raise UsageError("--since is still to come", "give a day that has begun")
@@ -189,34 +193,37 @@ def _read(file: IO[bytes], wanted: Wanted) -> Bill:
     try:
         return bill_of(file.read(BYTES + 1), wanted, _now_us())
     except BillError as error:
-        for line in error.told(name):
-            click.echo(f"meter: {line}", err=True)
-        count = len(error.faults)
-        faults = "1 fault" if count == 1 else f"{count:,} faults"
-        raise MeterError(
-            f"nothing of {name} was imported, it has {faults}", "correct the file, import it again"
-        ) from None
+        raise nothing_imported(error, name) from None
 
 
 def _take(session: Session, bill: Bill, *, as_json: bool) -> None:
-    def written(writes: Writes) -> tuple[list[str], list[str]]:
+    """Write a bill and say what became of it. Raises PartlyTakenError where usage differs."""
+
+    def written(writes: Writes) -> tuple[list[str], list[dict[str, Any]]]:
         return writes.charges(bill.charges), writes.usage(bill.usages)
 
     charges, usage = repeated(session.config, written)
-    counts, used = Counter(charges), Counter(usage)
+    counts, used = Counter(charges), Counter(one["status"] for one in usage)
+    faults = [one for one in usage if one["status"] == _CONFLICT]
     credit = sum(1 for one in bill.charges if one.amount < 0)
     late = sum(1 for one in bill.charges if NOT_OVER in one.flags)
     if as_json:
         names = ("stored", "duplicate", "corrected")
         told: dict[str, Any] = {"charges": {name: counts[name] for name in names}}
-        told |= {"credits": credit, "not_over": late, "usage": dict(used)}
+        told |= {"credits": credit, "not_over": late, "usage": dict(used), "faults": faults}
         output.print_json({**told, "notices": list(bill.notices)})
-        return
-    for notice in bill.notices:
-        for line in output.wrapped(f"meter: {notice}", "", hanging="  "):
-            click.echo(line, err=True)
-    for line in _said(counts, used, credit, late):
-        click.echo(line)
+    else:
+        for notice in bill.notices:
+            for line in output.wrapped(f"meter: {notice}", "", hanging="  "):
+                click.echo(line, err=True)
+        for line in _said(counts, used, credit, late):
+            click.echo(line)
+    usage_faults.say(faults, len(faults))
+    if faults:
+        raise PartlyTakenError(
+            f"not taken: {len(faults):,} of the events of usage, which are known otherwise",
+            "what was stored first holds; the others are stored",
+        )
 
 
 def _said(counts: Counter[str], used: Counter[str], credit: int, late: int) -> list[str]:
@@ -224,7 +231,7 @@ def _said(counts: Counter[str], used: Counter[str], credit: int, late: int) -> l
     if used:
         return [
             f"{used['stored']:,} new events of usage, {used['duplicate']:,} known already."
-            + (f" {used['conflict']:,} refused: known otherwise." if used["conflict"] else "")
+            + (f" {used[_CONFLICT]:,} refused: known otherwise." if used[_CONFLICT] else "")
         ]
     new, known, corrected = counts["stored"], counts["duplicate"], counts["corrected"]
     if not (new or corrected):
@@ -242,7 +249,11 @@ def _mapping(mapped: Sequence[str]) -> dict[str, str]:
     pairs = [one.partition("=") for one in mapped]
     if any(not (before and after) for before, _, after in pairs):
         raise UsageError("--map-project is ID=P", "write for example --map-project proj_1=chat")
-    return {before: after for before, _, after in pairs}
+    return {before: check_label("--map-project", after) for before, _, after in pairs}
+
+
+def _label(project: str | None) -> str | None:
+    return None if project is None else check_label("--project", project)
 
 
 def _word(provider: str) -> str:

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 _MOST = 200  # rows that people read
 _AGREE = frozenset({"exact", "rounding", "within"})
+_TELL = (
+    "Ask streams for their usage (OpenAI: stream_options.include_usage), fetch jobs again "
+    "(`meter jobs sync`), or take the provider's own count: `meter bill sync --usage`, "
+    "`meter usage record`."
+)
 _HEADS = ("DAY", "LINE", "BILLED", "COMPUTED", "DIFFERENCE", "WHY")
 
 
@@ -32,6 +37,7 @@ def shown(found: Mapping[str, Any], *, everything: bool = False) -> str:
         parts.append(_agreeing(len(rows) - len(told)))
     parts += [_totals(found["totals"])] if found["totals"] else []
     parts += [_unpriced(found["unpriced"])] if found["unpriced"] else []
+    parts += [_uncounted(found["uncounted"])] if found["uncounted"] else []
     parts += [_idle(found["idle"])] if found["idle"] else []
     return "\n\n".join(parts)
 
@@ -104,6 +110,15 @@ def _unpriced(unpriced: Sequence[Mapping[str, Any]]) -> str:
             for provider, model, meter in names[:_MOST]]  # fmt: skip
     head = "Usage without a price; add it with `meter prices import`:"
     return "\n".join([head, *(line for one in said for line in output.wrapped(one, "  "))])
+
+
+def _uncounted(uncounted: Sequence[Mapping[str, Any]]) -> str:
+    """Models that were used without saying how much, each once, and what can be done."""
+    names = sorted({(one["provider"], one["model"]) for one in uncounted})
+    said = [f"{printable(provider, 30)} {printable(model, 80)}" for provider, model in names]
+    head = "Used, but not told how much, so no price helps:"
+    lines = [line for one in said[:_MOST] for line in output.wrapped(one, "  ")]
+    return "\n".join([head, *lines, *output.wrapped(_TELL, "")])
 
 
 def _idle(idle: Sequence[Mapping[str, Any]]) -> str:

@@ -11,8 +11,8 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from meter.cli import output
+from meter.cli.faulty import nothing_imported
 from meter.cli.writes import Taken, repeated
-from meter.errors import FactorError
 from meter.factors.rows import BYTES, RowsError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def take(
 ) -> tuple[Sheet, Taken]:
     """Read a file and write its rows, all or none.
 
-    Every fault is a line on stderr. Raises FactorError where there are any.
+    Every fault is a line on stderr. Raises MeterError where there are any.
     """
     name = getattr(file, "name", "-")
     reader, wanted = read
@@ -66,19 +66,13 @@ def take_sheet(
 ) -> tuple[Sheet, Taken]:
     """Write the rows of a sheet, all or none; ``name`` is what faults are told of.
 
-    Every fault is a line on stderr. Raises FactorError where there are any.
+    Every fault is a line on stderr. Raises MeterError where there are any.
     """
     try:
         sheet = read()
         return sheet, repeated(config, lambda writes: write(writes, sheet.rows))
     except RowsError as error:
-        for line in error.told(name):
-            click.echo(f"meter: {line}", err=True)
-        count = len(error.faults[:20]) + error.more
-        faults = "1 fault" if count == 1 else f"{count:,} faults"
-        raise FactorError(
-            f"nothing of {name} was imported, it has {faults}", "correct the file, import it again"
-        ) from None
+        raise nothing_imported(error, name) from None
 
 
 def say(sheet: Sheet, taken: Taken, *, what: str, as_json: bool) -> None:

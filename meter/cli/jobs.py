@@ -4,35 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from meter import figures
 from meter.cli import output
 from meter.cli.session import Session, debug_option, example, json_option, socket_option
 from meter.cli.writes import AgentWrites, writes
 from meter.errors import PartlyTakenError, ProviderError, UsageError
 from meter.instants import parse_us
+from meter.units import US_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from meter.cli.writes import FileWrites
     from meter.config import Config
     from meter.hosted.access import Access
+    from meter.hosted.jobs.importing import ImportFault
     from meter.hosted.jobs.provider import Provider
     from meter.hosted.sync import Cursor, Known
     from meter.hosted_facts import HostedJob, Hosting
 
-    Asked = tuple[Provider, Access, int | None]
 
 PATH = "/v1/jobs"
 PROVIDERS = ("openai", "azure", "together", "fireworks", "vertex", "mistral", "bedrock")
 _PART = 200
 _SHOWN = 5
 _NO_SUCH_PAGE = frozenset({400, 404, 410, 422})
+_AGAIN_DAYS = 7
+_MOST_DAYS = 3_660
+_DAY_US = 86_400 * US_PER_S
 _HOSTING = {"azure": "meter.hosted.jobs.azure", "fireworks": "meter.hosted.jobs.fireworks"}
 
 _provider_option = click.option(
@@ -42,7 +47,20 @@ _provider_option = click.option(
     metavar="P",
     help=f"One of {', '.join(PROVIDERS)}.",
 )
-_project_option = click.option("--project", metavar="P", help="Project that pays.")
+_project_option = click.option(
+    "--project", metavar="P", help="Project that pays, also if a job names one."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a sync asks for; ended jobs that are known are asked for again so many days."""
+
+    provider: Provider
+    access: Access
+    since_us: int | None
+    again_days: int
+    hosting: bool = False  # deployments alone
 
 
 @dataclass
@@ -53,10 +71,12 @@ class Told:
     updated: list[str] = field(default_factory=list)
     known: int = 0
     hosting_days: int = 0
+    without_hours: int = 0  # deployments that are billed by their tokens alone
     changed: list[str] = field(default_factory=list)
     again: list[str] = field(default_factory=list)  # estimated again
     faults: list[str] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)  # booked, without all that belongs to them
+    odd: list[str] = field(default_factory=list)  # booked, though the provider's words are odd
 
     def add(self, answer: dict[str, Any]) -> None:
         """Add an agent's answer."""
@@ -119,18 +139,34 @@ def _read(
             )
         read = import_module(_HOSTING[provider]).hosting
         found, faults = hostings_of(text, read)
-        told.faults += [f"{one.what} {one.place}: {one.message}" for one in faults]
-        return (), found
+        told.faults += map(_fault_text, faults)
+        told.without_hours += found.count(None)
+        return (), [one for one in found if one is not None]
     jobs, faults = jobs_of(text, provider_of(provider), _now_us())
-    told.faults += [f"{one.what} {one.place}: {one.message}" for one in faults]
+    told.faults += map(_fault_text, faults)
     return jobs, ()
+
+
+def _fault_text(one: ImportFault) -> str:
+    """Where an entry stands, its id if it has one, and what is wrong."""
+    named = f"{figures.printable(one.name, 80)}: " if one.name else ""
+    return f"{one.what} {one.place}: {named}{one.message}"
 
 
 @jobs_command.command(
     "sync", epilog=example("meter jobs sync --provider together --since 2026-01-01")
 )
 @_provider_option
+@click.option("--hosting", is_flag=True, help="Fetch deployments, not jobs (azure, fireworks).")
 @click.option("--since", metavar="D", help="Leave out jobs that ended before (UTC).")
+@click.option(
+    "--again",
+    type=click.IntRange(0, _MOST_DAYS),
+    default=_AGAIN_DAYS,
+    show_default=True,
+    metavar="DAYS",
+    help="Ask again for jobs that ended so many days ago at most, though they are known.",
+)
 @click.option(
     "--key-file", type=click.Path(dir_okay=False, path_type=Path), help="File of the key."
 )
@@ -141,22 +177,30 @@ def _read(
 @debug_option
 @click.pass_obj
 def sync_command(
-    session: Session, /, *, provider: str, since: str | None, key_file: Path | None,
-    base_url: str | None, project: str | None, as_json: bool,
+    session: Session, /, *, provider: str, hosting: bool, since: str | None, again: int,
+    project: str | None, as_json: bool, **reach: Any,
 ) -> None:  # fmt: skip
-    """Fetch jobs from their provider; what was fetched before is asked for no more.
+    """Fetch jobs from their provider, and what it tells late of those that have just ended.
+
+    What ended longer ago and is known is asked for no more: `--again` says how long.
 
     The key is taken from the provider's usual variable, or a file. Each page is booked as it
     comes: after an error the same command goes on where it was.
+
+    Azure's deployments are listed by its management plane, which takes a token of its own
+    (AZURE_MANAGEMENT_TOKEN): `--hosting` asks there. Fireworks' come with its jobs.
     """
     from meter.hosted.access import access_of  # noqa: PLC0415 - httpx is imported when needed
+    from meter.hosted.jobs.registry import hosting_provider  # noqa: PLC0415
     from meter.hosted.jobs.registry import provider as provider_of  # noqa: PLC0415
 
-    wanted = provider_of(provider)
-    access = access_of(wanted, session.environment.variables, key_file=key_file, base_url=base_url)
+    wanted = hosting_provider(provider) if hosting else provider_of(provider)
+    if hosting and since is not None:
+        raise UsageError("--since is of jobs", "leave it out: hours that are known count once")
+    access = access_of(wanted, session.environment.variables, **reach)
     since_us = None if since is None else parse_us(since, "--since")
     told = Told()
-    asked = wanted, access, since_us
+    asked = Asked(wanted, access, since_us, again, hosting)
     with writes(session.config) as target:
         _sync(target, asked, _Place(session.config, asked), project, told)
     _say(told, as_json=as_json)
@@ -178,33 +222,39 @@ def _sync(
 def _go_on(
     target: AgentWrites | FileWrites, asked: Asked, place: _Place, project: str | None, told: Told
 ) -> None:
-    from meter.hosted.sync import sync  # noqa: PLC0415
+    from meter.hosted.sync import NOTHING_KNOWN, sync  # noqa: PLC0415
 
-    provider, access, since_us = asked
-    known = _known(target, provider.name)
-    with output.counting(f"jobs of {provider.title}") as show:
-        for page in sync(provider, access, since_us, _now_us, place.cursor(), known=known):
+    provider, since_us = asked.provider, asked.since_us
+    known = NOTHING_KNOWN if asked.hosting else _known(target, provider.name)
+    if asked.again_days:
+        known = replace(known, again_us=_now_us() - asked.again_days * _DAY_US)
+    what = "deployments" if asked.hosting else "jobs"
+    deployments = 0
+    with output.counting(f"{what} of {provider.title}") as show:
+        for page in sync(provider, asked.access, since_us, _now_us, place.cursor(), known=known):
             _take(target, page.jobs, page.hosting, project, told)
-            booked = {job.id for job in page.jobs}
+            told.without_hours += page.without_hours
             for one in page.faults:
-                where = told.incomplete if one.where in booked else told.faults
+                where = told.incomplete if one.beside else told.faults
                 where.append(f"{one.where}: {one.message}")
             place.keep(page.cursor)
-            show(len(told.new) + len(told.updated) + told.known)
+            deployments += len(page.hosting) + page.without_hours
+            show(deployments if asked.hosting else len(told.new) + len(told.updated) + told.known)
 
 
 class _Place:
     """Where an interrupted sync goes on: a file of the meter's home, without any key.
 
-    It is of one question: to another address, or with another ``since``, it says nothing.
+    It is of one question: to another address, or of another time, it says nothing.
     """
 
     def __init__(self, config: Config, asked: Asked) -> None:
-        provider, access, since_us = asked
-        words = repr((provider.name, access.base_url, sorted(access.places.items()), since_us))
+        name, access = asked.provider.name, asked.access
+        places = sorted(access.places.items())
+        words = repr((name, access.base_url, places, asked.since_us, asked.again_days))
         self._question = hashlib.sha256(words.encode()).hexdigest()
-        self._provider = provider.name
-        self._path = config.home / f"jobs-{provider.name}.cursor"
+        self._provider = name
+        self._path = config.home / f"jobs-{name}.cursor"
 
     def cursor(self) -> Cursor | None:
         """Where the last one stopped, None where it came to its end."""
@@ -246,6 +296,7 @@ def _take(
     project: str | None,
     told: Told,
 ) -> None:
+    told.odd += [line for job in jobs for line in _oddities(job)]
     if isinstance(target, AgentWrites):
         from meter.hosted.wire import hosting_json, job_json  # noqa: PLC0415
 
@@ -263,9 +314,21 @@ def _take(
     from meter.past.hosted_judging import judge_of  # noqa: PLC0415
     from meter.past.hosted_taking import JobsTold, take_jobs  # noqa: PLC0415
 
-    pays = project or target.config.project or DEFAULT_PROJECT
-    given = JobsTold(jobs, pays, hosting, _now_us())
+    pays = target.config.project or DEFAULT_PROJECT
+    given = JobsTold(jobs, pays, hosting, _now_us(), asked=project)
     told.add(answer(take_jobs(target.ledger, given, judge_of(target.ledger))))
+
+
+def _oddities(job: HostedJob) -> Iterator[str]:
+    """What is odd in the provider's words on a job."""
+    from meter.hosted.jobs.billing import TIMES_OUT_OF_ORDER, UNKNOWN_STATUS  # noqa: PLC0415
+
+    named = figures.printable(job.id, 80)
+    if UNKNOWN_STATUS in job.flags:
+        word = figures.printable(job.provider_status, 60)
+        yield f'{named}: its status "{word}" is not known here: it counts as running'
+    if TIMES_OUT_OF_ORDER in job.flags:
+        yield f"{named}: its times contradict each other: its duration is less sure"
 
 
 def _say(told: Told, *, as_json: bool) -> None:
@@ -281,6 +344,15 @@ def _say(told: Told, *, as_json: bool) -> None:
         click.echo(f"meter: booked, but not all that belongs to it could be read: {one}", err=True)
     if len(told.incomplete) > _SHOWN:
         click.echo(f"meter: and {len(told.incomplete) - _SHOWN} more like it", err=True)
+    for one in told.odd[:_SHOWN]:
+        click.echo(f"meter: {one}", err=True)
+    if len(told.odd) > _SHOWN:
+        click.echo(f"meter: and {len(told.odd) - _SHOWN} more like it; --json lists all", err=True)
+    if told.without_hours:
+        click.echo(
+            f"meter: {told.without_hours:,} deployment(s) of plain models have no hours: they are"
+            " billed by their tokens", err=True,
+        )  # fmt: skip
     for run in told.changed:
         click.echo(f"meter: the provider tells other quantities of {run} than before", err=True)
     if told.faults:

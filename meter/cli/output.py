@@ -11,7 +11,7 @@ import textwrap
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -19,7 +19,7 @@ from meter.errors import ReportError
 from meter.figures import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _GAP = "  "
 _QUIET_S, _AGAIN_S = 2.0, 0.2
@@ -43,10 +43,12 @@ def table(
     right: Sequence[int] = (),
     wrap: int | Sequence[int] | None = None,
     columns: int | None = None,
+    least: int = _LEAST,
 ) -> str:
     """A plain table; the columns ``wrap`` take the room that is left, the rest is as it is.
 
-    Of several columns the first ones give way first, each down to a least width.
+    Of several columns the first ones give way first, each down to a least width; those after the
+    first down to ``least``.
     """
     wraps = () if wrap is None else (wrap,) if isinstance(wrap, int) else tuple(wrap)
     columns = columns or width()
@@ -54,8 +56,8 @@ def table(
     sizes = [max(len(row[i]) for row in [list(heads), *clean]) for i in range(len(heads))]
     for column in wraps:
         others = sum(sizes) - sizes[column] + len(_GAP) * (len(heads) - 1)
-        least = _LEAST if column == wraps[0] else min(_LEAST, sizes[column])
-        sizes[column] = max(least, min(sizes[column], columns - others))
+        floor = _LEAST if column == wraps[0] else min(least, sizes[column])
+        sizes[column] = max(floor, min(sizes[column], columns - others))
     lines = [_row(heads, sizes, right), _GAP.join("-" * size for size in sizes)]
     for row in clean:
         cells = [_wrapped(cell, sizes[i]) if i in wraps else [cell] for i, cell in enumerate(row)]
@@ -89,8 +91,13 @@ def _row(cells: Sequence[str], sizes: Sequence[int], right: Sequence[int]) -> st
 
 
 @contextmanager
-def counting(what: str) -> Iterator[Callable[[int], None]]:
-    """Shows on a terminal how many have been done, once it takes more than a moment."""
+def counting(
+    what: str, share: Callable[[], float | None] = lambda: None
+) -> Iterator[Callable[[int], None]]:
+    """Shows on a terminal how many have been done, once it takes more than a moment.
+
+    ``share`` is how much of the whole that is, None where the whole is not known.
+    """
     began_s = shown_s = time.monotonic()
     shown = False
 
@@ -99,17 +106,37 @@ def counting(what: str) -> Iterator[Callable[[int], None]]:
         now_s = time.monotonic()
         if sys.stderr.isatty() and now_s - began_s >= _QUIET_S and now_s - shown_s >= _AGAIN_S:
             shown_s, shown = now_s, True
-            click.echo(f"\r{done:,} {what}", nl=False, err=True)
+            part = share()
+            of_all = "" if part is None else f", {min(1.0, part):4.0%}"
+            click.echo(f"\r{done:,} {what}{of_all}", nl=False, err=True)
 
     try:
         yield show
     finally:
         if shown:
-            click.echo("\r" + " " * (len(what) + 16) + "\r", nl=False, err=True)
+            click.echo("\r" + " " * (len(what) + 22) + "\r", nl=False, err=True)
+
+
+def share_read(file: IO[bytes]) -> Callable[[], float | None]:
+    """How much of a file was read, whoever reads it and however it is packed; None of a pipe."""
+
+    def share() -> float | None:
+        try:
+            size = os.fstat(file.fileno()).st_size
+            return os.lseek(file.fileno(), 0, os.SEEK_CUR) / size if size else None
+        except OSError:
+            return None
+
+    return share
 
 
 def write_file(path: Path, content: bytes) -> None:
     """Replace a file at once: readers see the old content or the new. Raises ReportError."""
+    write_blocks(path, (content,))
+
+
+def write_blocks(path: Path, blocks: Iterable[bytes]) -> None:
+    """Like :func:`write_file`, with content that comes block by block."""
     folder = path.absolute().parent
     temporary: str | None = None
     try:
@@ -117,7 +144,8 @@ def write_file(path: Path, content: bytes) -> None:
             raise ReportError(f"{path} is a folder", "name a file in it")
         fd, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=folder)
         with os.fdopen(fd, "wb") as file:
-            file.write(content)
+            for block in blocks:
+                file.write(block)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o666 & ~_umask())

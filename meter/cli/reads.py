@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import importlib
 import time
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
+from meter.cli.download import Download
 from meter.errors import AgentError, LedgerError, LedgerLockedError, UsageError
 from meter.instants import instant, parse_us
 from meter.launch.client import NoAgentError, problem_text, request
 from meter.summary import IN_MEMORY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from meter.config import Config
     from meter.ledger import Reader
+    from meter.period_document import Asked
 
 T = TypeVar("T")
+Tell = Callable[[str], None]
 
 LEDGER_NAME = "ledger.duckdb"
 _TIMEOUT_S = 30.0
+_HISTORY_S = 90.0
+_LEFT_OUT = b"meter-runs-left-out"
+HISTORY = "meter_exporters.openmetrics"
+"""Writes history; found by name, because the meter does not depend on its exporters."""
 _NOT_FOUND = 404
 CLOSING_S = 5.0
 """A private agent closes its ledger within this time of its last run."""
@@ -46,7 +55,7 @@ class Reads(Protocol):
         """Whether what is read is kept."""
 
     def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
-        """The newest runs."""
+        """The newest runs, each with what it cost."""
 
     def document(
         self, run: str, as_of: str | None = None, currency: str | None = None
@@ -68,13 +77,22 @@ class Reads(Protocol):
         """Factor rows of some scopes that hold between two instants (UTC µs)."""
 
     def listed(self, book: str, asked: Mapping[str, str]) -> list[dict[str, Any]]:
-        """Rows of factors, prices, usage or inference; ``asked`` as in a query of /v1/factors."""
+        """Rows of a book, of usage or of estimates; ``asked`` as in a query of /v1/factors."""
 
     def history(self, factor: str) -> list[dict[str, Any]]:
         """A factor and each row about the same thing, newest first."""
 
     def bill(self, asked: Mapping[str, str]) -> dict[str, Any]:
         """What was billed beside what was computed; ``asked`` as in a query of /v1/bills."""
+
+    def period(self, asked: Asked, as_of: str | None = None) -> dict[str, Any]:
+        """Runs side by side, of a project or a period, or those that are named."""
+
+    def openmetrics(self, asked: Mapping[str, str], tell: Tell) -> Iterator[bytes]:
+        """History as OpenMetrics, block by block; ``asked`` as in a query of /v1/history.
+
+        ``tell`` gets what is to be said of what is left out, before the first block.
+        """
 
 
 class AgentReads:
@@ -146,6 +164,27 @@ class AgentReads:
         """What was billed beside what was computed."""
         return self._get(f"/v1/bills?{urlencode(asked)}")
 
+    def period(self, asked: Asked, as_of: str | None = None) -> dict[str, Any]:
+        """Runs side by side."""
+        given = {
+            "run": list(asked.runs), "project": asked.project, "from": asked.from_,
+            "to": asked.to, "as_of": as_of,
+        }  # fmt: skip
+        query = urlencode({name: word for name, word in given.items() if word}, doseq=True)
+        return self._get(f"/v1/period?{query}")
+
+    def openmetrics(self, asked: Mapping[str, str], tell: Tell) -> Iterator[bytes]:
+        """History as OpenMetrics."""
+        from meter.ledger.history import left_out_text  # noqa: PLC0415
+
+        path = f"/v1/history?{urlencode(asked)}"
+        with closing(Download(self._socket, path, timeout_s=_HISTORY_S)) as download:
+            for number, block in enumerate(download.blocks()):
+                left_out = int(download.fields.get(_LEFT_OUT, b"0"))
+                if left_out and not number:
+                    tell(left_out_text(left_out))
+                yield block
+
     def _get(self, path: str) -> dict[str, Any]:
         status, answer = request(self._socket, "GET", path, timeout_s=_TIMEOUT_S)
         if status == _NOT_FOUND:
@@ -168,9 +207,10 @@ class FileReads:
 
     def runs(self, limit: int, project: str | None) -> list[dict[str, Any]]:
         """The newest runs."""
-        from meter.ledger import reports  # noqa: PLC0415 - DuckDB is imported when needed
+        from meter.ledger import usage  # noqa: PLC0415 - DuckDB is imported when needed
 
-        return [dict(row) for row in reports.run_list(self._reader, limit=limit, project=project)]
+        asked = {"limit": str(limit), **({"project": project} if project else {})}
+        return usage.costs(self._reader, asked)
 
     def document(
         self, run: str, as_of: str | None = None, currency: str | None = None
@@ -211,9 +251,13 @@ class FileReads:
 
     def listed(self, book: str, asked: Mapping[str, str]) -> list[dict[str, Any]]:
         """Rows of factors, prices or usage."""
+        from meter import gpu_time  # noqa: PLC0415
         from meter.ledger import books, inference, usage  # noqa: PLC0415
 
-        lists = {"usage": usage.listed, "costs": usage.costs, "inference": inference.listed}
+        lists = {
+            "usage": usage.listed, "costs": usage.costs, "inference": inference.listed,
+            "gpu_time": gpu_time.listed,
+        }  # fmt: skip
         if book in lists:
             return lists[book](self._reader, asked)
         listing = books.factors if book == "factors" else books.prices
@@ -231,6 +275,27 @@ class FileReads:
 
         now_us = time.time_ns() // 1_000
         return billing.bill_document_of(self._reader, billing.Asked.of_query(asked, now_us))
+
+    def period(self, asked: Asked, as_of: str | None = None) -> dict[str, Any]:
+        """Runs side by side."""
+        from meter.period import period_of  # noqa: PLC0415
+
+        return period_of(self._reader, asked, parse_us(as_of, "--as-of") if as_of else None)
+
+    def openmetrics(self, asked: Mapping[str, str], tell: Tell) -> Iterator[bytes]:
+        """History as OpenMetrics."""
+        from meter.ledger import history  # noqa: PLC0415
+
+        found = history.Asked.of(
+            parse_us(asked["from"], "--from"),
+            parse_us(asked["to"], "--to"),
+            int(asked["step"]),
+            runs=asked["runs"] == "true",
+        )
+        target = {name: asked[name] for name in ("job", "instance") if asked.get(name)}
+        write = importlib.import_module(HISTORY).history
+        bounds = history.Bounds(left_out=lambda count: tell(history.left_out_text(count)))
+        yield from write(history.samples(self._reader, found, bounds), target)
 
 
 def point_of(point: Any) -> dict[str, Any]:
@@ -299,6 +364,21 @@ class Handover:
     def bill(self, asked: Mapping[str, str]) -> dict[str, Any]:
         """What was billed beside what was computed."""
         return self._ask(lambda source: source.bill(asked))
+
+    def period(self, asked: Asked, as_of: str | None = None) -> dict[str, Any]:
+        """Runs side by side."""
+        return self._ask(lambda source: source.period(asked, as_of))
+
+    def openmetrics(self, asked: Mapping[str, str], tell: Tell) -> Iterator[bytes]:
+        """History as OpenMetrics; of an agent that went away before its first block, the file's."""
+
+        def begun(source: Reads) -> tuple[bytes, Iterator[bytes]]:
+            blocks = source.openmetrics(asked, tell)
+            return next(blocks), blocks
+
+        first, rest = self._ask(begun)
+        yield first
+        yield from rest
 
     def _ask(self, question: Callable[[Reads], T]) -> T:
         try:

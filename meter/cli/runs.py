@@ -6,12 +6,14 @@ from typing import Any
 
 import click
 
-from meter import figures
+from meter import figures, side_told
 from meter.cli import output
 from meter.cli.reads import keeping_nothing, reads
 from meter.cli.session import Session, debug_option, example, json_option, socket_option
 from meter.errors import UsageError
-from meter.side_by_side import OWN_GPUS
+
+_LEAST = 9
+"""Columns that an amount keeps: seven of them fit into 80."""
 
 
 class Runs(click.Group):
@@ -53,7 +55,9 @@ class Runs(click.Group):
     metavar="N",
     help="At most this many.",
 )
-@click.option("--costs", is_flag=True, help="Tokens, money, energy and carbon side by side.")
+@click.option(
+    "--costs", is_flag=True, help="Tokens, money, energy, carbon and break-even side by side."
+)
 @json_option
 @socket_option
 @debug_option
@@ -99,46 +103,32 @@ def _costs(session: Session, project: str | None, limit: int, *, as_json: bool) 
 
 
 def costs_text(found: list[dict[str, Any]], columns: int | None = None) -> str:
-    """Runs side by side as a table; carbon is location-based."""
+    """Runs side by side as a table, and what its columns are of; carbon is location-based."""
+    heads = ("RUN", "TOKENS", "MONEY", "PER 1M", "KWH", "GCO2E", "BREAK-EVEN")
     rows = [
         [
-            figures.printable(f"{row['where']}: {row['name']}", 60) + _evidence(row),
-            "" if row["trained_tokens"] is None else f"{row['trained_tokens']:,}",
-            ", ".join(_amount(one["value"], one["currency"]) for one in row["money"]),
-            ", ".join(_amount(one["value"], one["currency"]) for one in row["per_million_tokens"]),
-            _between(row["energy_kwh"]),
-            _between(row["carbon_g"]),
+            figures.printable(f"{row['where']}: {row['name']}", 60) + side_told.evidence(row),
+            side_told.tokens(row),
+            side_told.money(row),
+            side_told.per_million(row),
+            side_told.energy(row),
+            side_told.carbon(row),
+            side_told.break_even(row),
         ]
         for row in found
     ]
-    heads = ("RUN", "TOKENS", "MONEY", "PER 1M", "KWH", "GCO2E")
-    return output.table(heads, rows, right=(1, 2, 3), wrap=(0, 2, 4, 5), columns=columns)
-
-
-def _evidence(row: dict[str, Any]) -> str:
-    """What must not pass for measured."""
-    if row.get("simulated"):
-        return " (simulated)"
-    return "" if row["where"] == OWN_GPUS else " (modelled)"
-
-
-def _amount(value: str, currency: str) -> str:
-    return f"{figures.money(value)} {currency}"
-
-
-def _between(band: dict[str, float] | None) -> str:
-    if band is None:
-        return ""
-    low, high = (figures.number(band[name], 2) for name in ("low", "high"))
-    return low if low == high else f"{low} to {high}"
+    wraps = (0, 2, 3, 4, 5, 6)
+    table = output.table(heads, rows, right=(1,), wrap=wraps, columns=columns, least=_LEAST)
+    notes = [line for note in side_told.notes(found) for line in output.wrapped(note, "")]
+    return "\n".join([table, "", *notes])
 
 
 def text(runs: list[dict[str, Any]], columns: int | None = None) -> str:
     """Runs as a table."""
     length = _id_length([str(run["run_id"]) for run in runs])
     rows = [_row(run, length) for run in runs]
-    heads = ("RUN", "NAME", "PROJECT", "STARTED (UTC)", "STATUS", "ENERGY")
-    return output.table(heads, rows, right=(5,), wrap=1, columns=columns)
+    heads = ("RUN", "NAME", "START (UTC)", "STATUS", "IT ENERGY", "COST")
+    return output.table(heads, rows, right=(4, 5), wrap=(1, 5, 2), columns=columns)
 
 
 def _id_length(ids: list[str]) -> int:
@@ -149,15 +139,26 @@ def _id_length(ids: list[str]) -> int:
 
 def _row(run: dict[str, Any], id_length: int) -> list[str]:
     started = str(run.get("started_at") or "")
-    energy = {"value": run["energy_j"], "unit": "J"}
     name = figures.printable(run.get("name") or "", 60)
+    name += f" [{figures.printable(run.get('project') or '', 20)}]"
     if run.get("simulated"):
         name += " (simulated)"
     return [
         str(run["run_id"])[:id_length],
         name,
-        figures.printable(run.get("project") or "", 10),
         started[:16].replace("T", " "),
         str(run.get("status") or "")[:9],
-        figures.figure(energy) if energy["value"] or run.get("status") != "running" else "...",
+        _it_energy(run),
+        side_told.money(run, bounds=False),
     ]
+
+
+def _it_energy(run: dict[str, Any]) -> str:
+    """The energy so far; an upper bound is written as one, what nobody can say as not known."""
+    if not run["energy_j"] and run.get("status") == "running":
+        return "..."
+    if run["energy_j"] is None:
+        return "not known"
+    if run.get("only_bound"):
+        return f"<= {figures.figure({'value': run['high_j'], 'unit': 'J'})}"
+    return figures.figure({"value": run["energy_j"], "unit": "J"})

@@ -46,7 +46,7 @@ def show_command(
 
 def text(document: dict[str, Any], ledger: object = None, columns: int | None = None) -> str:
     """The summary, then devices, ids of others, factors and all notices."""
-    columns = columns or output.width()
+    columns, document = columns or output.width(), dict(figures.readable(document))
     parts = [summary.text(document, width=columns, ledger=str(ledger) if ledger else None)]
     if document["energy"]["devices"]:
         parts.append(_devices(document, columns))

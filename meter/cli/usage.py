@@ -10,11 +10,12 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from meter import figures
-from meter.cli import output, usage_energy
+from meter.cli import output, usage_energy, usage_faults
 from meter.cli.reads import reads
 from meter.cli.session import Session, debug_option, example, json_option, socket_option
 from meter.cli.writes import AgentWrites, writes
 from meter.errors import PartlyTakenError, UsageError
+from meter.launch.client import Encoded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +57,10 @@ def import_command(
 
     told = usage_import.Told()
     said = {name: word for name, word in beside.items() if word is not None}
-    with writes(session.config) as target, output.counting("events") as show:
+    with (
+        writes(session.config) as target,
+        output.counting("events", output.share_read(file)) as show,
+    ):
         if isinstance(target, AgentWrites):
             parts = usage_import.by_agent(file, said, partial(_take, target), told)
         else:
@@ -80,6 +84,9 @@ def import_command(
 @click.option("--run", metavar="RUN", help="Run that it belongs to.")
 @click.option("--region", metavar="R", help="Where it ran, as the provider calls it.")
 @click.option("--service-tier", metavar="T", help="As prices have it: batch.")
+@click.option("--training", metavar="T", help="Of a training, as prices have it: rft.")
+@click.option("--adapter", metavar="A", help="Of a training, as prices have it: lora.")
+@click.option("--parameters-b", metavar="N", help="Size of the base model in billions.")
 @json_option
 @socket_option
 @debug_option
@@ -94,11 +101,12 @@ def record_command(session: Session, /, *, id_: str, as_json: bool, **said: str 
     }
     with writes(session.config) as target:
         (answer,) = _take(target, [event])
-    if said["at"] is None and _differs(answer) == ["at"]:
+    if said["at"] is None and usage_faults.differs(answer) == ["at"]:
         answer = {**answer, "status": "duplicate"}  # told again, at another instant that is "now"
     if answer["status"] in {"conflict", "invalid"}:
         raise UsageError(
-            _reason(answer), "" if answer["status"] == "invalid" else "give another --id"
+            usage_faults.reason(answer),
+            "" if answer["status"] == "invalid" else "give another --id",
         )
     if as_json:
         output.print_json(answer)
@@ -109,7 +117,9 @@ def record_command(session: Session, /, *, id_: str, as_json: bool, **said: str 
 
 def _take(target: AgentWrites | FileWrites, values: Sequence[object]) -> list[dict[str, Any]]:
     if isinstance(target, AgentWrites):
-        found: list[dict[str, Any]] = target.post(PATH, values)["results"]
+        from meter.hosted.jsonl import text_of  # noqa: PLC0415 - only where lines are read
+
+        found: list[dict[str, Any]] = target.post(PATH, Encoded(text_of(values)))["results"]
         return found
     from meter.usage_intake import take_usage  # noqa: PLC0415 - DuckDB is imported when needed
 
@@ -124,45 +134,11 @@ def _say(told: Told, *, as_json: bool) -> None:
     else:
         failed = f", {told.unused:,} that used nothing" if told.unused else ""
         click.echo(f"Usage: {told.stored:,} new, {told.duplicate:,} known already{failed}.")
-    for fault in told.faults[:_SHOWN]:
-        where = "" if fault["line"] is None else f"line {fault['line']:,}: "
-        click.echo(f"meter: not taken: {where}{_reason(fault)}", err=True)
-    if told.all_faults > _SHOWN:
-        more = told.all_faults - _SHOWN
-        kept = "all" if told.all_faults == len(told.faults) else "the first"
-        click.echo(f"meter: and {more:,} more; --json lists {kept}", err=True)
+    usage_faults.say(told.faults, told.all_faults)
     if told.all_faults:
         raise PartlyTakenError(
             f"not taken: {told.all_faults:,} of the lines", "mend them and import again"
         )
-
-
-def _reason(answer: dict[str, Any]) -> str:
-    """Why it was not taken; of a conflict what differs."""
-    reason = str(answer.get("reason") or "it is wrong")
-    stored, given = (_flat(answer.get(side) or {}) for side in ("stored", "given"))
-    if not (stored and given):
-        return reason
-    differs = [
-        f"{name} {stored.get(name)} is stored, {given.get(name)} is given"
-        for name in _differs(answer)
-    ]
-    return (
-        f"id {answer.get('id')} stands for other content: {'; '.join(differs) or 'details differ'}"
-    )
-
-
-def _differs(answer: dict[str, Any]) -> list[str]:
-    """In what the sides of a conflict differ."""
-    stored, given = (_flat(answer.get(side) or {}) for side in ("stored", "given"))
-    names = dict.fromkeys((*given, *stored))
-    return [name for name in names if given.get(name) != stored.get(name)]
-
-
-def _flat(side: dict[str, Any]) -> dict[str, Any]:
-    """A conflict's side with each meter by its name."""
-    plain = {name: value for name, value in side.items() if name != "quantities"}
-    return {**plain, **side.get("quantities", {})}
 
 
 @usage_command.command("list", epilog=example("meter usage list --from 2026-11-01 --project chat"))
@@ -177,18 +153,22 @@ def _flat(side: dict[str, Any]) -> dict[str, Any]:
 def list_command(session: Session, /, *, unpriced: bool, as_json: bool, **asked: Any) -> None:
     """List usage by project, model and meter, with its cost; the dearest first.
 
-    With `meter factors import --ecologits` also the energy that output tokens are estimated to
-    have used: modelled, in no sum.
+    GPU-seconds of no job have the energy that their GPUs are estimated to have used, and with
+    `meter factors import --ecologits` output tokens have theirs: modelled, in no sum.
     """
     query = {"from": asked["from_"], "to": asked["to"], "project": asked["project"]}
     given = {name: str(word) for name, word in query.items() if word is not None}
     with reads(session.config) as source:
         found = source.listed("usage", given)
-        energy = source.listed("inference", given)
+        spent = any(row["meter"] == "gpu_second" for row in found)
+        energy = usage_energy.Energy(
+            source.listed("inference", given), source.listed("gpu_time", given) if spent else ()
+        )
     if unpriced:
         found = [row for row in found if row["unpriced"]]
     if as_json:
-        output.print_json({"usage": found, "inference": energy})
+        told = {"inference": energy.inference, "gpu_time": list(energy.gpu_time)}
+        output.print_json({"usage": found, **told})
         return
     if not found:
         click.echo("No such usage. Bring some: meter usage import FILE")

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from meter.cli import usage_lines
 from meter.model import Outcome
-from meter.usage_intake import answers, durable, events_of
+from meter.usage_intake import INVALID, answers, durable, events_of
 from meter.usage_records import record_of
 
 if TYPE_CHECKING:
@@ -71,17 +71,20 @@ class Told:
 
 def by_agent(file: IO[bytes], said: Mapping[str, str], ask: Ask, told: Told) -> Generator[None]:
     """Ask an agent to take the lines of a file, some at once."""
-    for part in _parts(file, told):
+    lines = usage_lines.Lines(file)
+    for part in _parts(lines, told):
         values = [usage_lines.event(line.value, said) for line in part]
         for line, answer in zip(part, ask(values), strict=True):
             told.add(answer, line.number)
+            if answer["status"] == INVALID:
+                lines.vain(line)
         yield
 
 
-def _parts(file: IO[bytes], told: Told) -> Iterator[list[Line]]:
+def _parts(lines: usage_lines.Lines, told: Told) -> Iterator[list[Line]]:
     part: list[Line] = []
     size = 0
-    for line in usage_lines.lines_of(file):
+    for line in lines:
         if line.fault is not None:
             told.add_wrong({"reason": str(line.fault)}, line.number or None)
             continue

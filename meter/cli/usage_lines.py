@@ -18,7 +18,8 @@ import zlib
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
-from meter.errors import UsageError
+from meter.cli.unpacking import Unpacked
+from meter.errors import LimitError, UsageError
 from meter.hosted.jsonl import Line, lines
 from meter.hosted.reading import BESIDE
 from meter.usage_entries import entry
@@ -33,26 +34,65 @@ APART_BYTES = 4 << 20
 _GZIP = b"\x1f\x8b"
 _PIPE_BYTES = 1 << 20  # as much as may wait while the ledger is written
 _PIECE_BYTES = 1 << 16
+_OPENING_BYTES = 6  # a bracket alone, with the end of its line and a mark of the byte order
+_ONE_A_LINE = "write one object a line, as `jq -c .` does, and `jq -c '.[]'` with an array"
 _AT_ONCE = 200  # lines written to the pipe
 
 
-def lines_of(file: IO[bytes]) -> Iterator[Line]:
+class Lines:
     """The lines of a file, unpacked where it begins like gzip; the last may say why no more came.
 
-    That one has the number 0.
+    That one has the number 0. A gzip is read for as long as something comes of it: whoever takes
+    the lines tells by ``vain`` of which nothing did.
     """
-    try:
-        yield from lines(_unpacked(file))  # type: ignore[arg-type]
-    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        wrong = UsageError(f"the gzip is broken or cut off ({error})")
-        yield Line(0, 0, 0, fault=wrong)
+
+    def __init__(self, file: IO[bytes]) -> None:
+        peek = getattr(file, "peek", None)
+        packed = peek is not None and peek(2)[:2] == _GZIP
+        self._file = file
+        self._unpacked = Unpacked(file) if packed else None
+
+    def __iter__(self) -> Iterator[Line]:
+        if self._unpacked is None:
+            yield from _one_a_line(lines(self._file))  # type: ignore[arg-type]
+            return
+        try:
+            for line in _one_a_line(lines(self._unpacked)):  # type: ignore[arg-type]
+                if line.fault is None:
+                    self._unpacked.used(line.end - line.start)
+                yield line
+        except LimitError as error:
+            yield Line(0, 0, 0, fault=error)
+        except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+            wrong = UsageError(f"the gzip is broken or cut off ({error})")
+            yield Line(0, 0, 0, fault=wrong)
+
+    def vain(self, line: Line) -> None:
+        """Nothing came of a line, though it is JSON."""
+        if self._unpacked is not None:
+            self._unpacked.vain(line.end - line.start)
 
 
-def _unpacked(file: IO[bytes]) -> IO[bytes]:
-    peek = getattr(file, "peek", None)
-    if peek is not None and peek(2)[:2] == _GZIP:
-        return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
-    return file
+def _one_a_line(found: Iterator[Line]) -> Iterator[Line]:
+    """Lines; one fault alone where the file is a single JSON text, be it an array or indented."""
+    first = next(found, None)
+    if first is None:
+        return
+    if isinstance(first.value, list):
+        first = first._replace(value=None, fault=UsageError("an array is no event", _ONE_A_LINE))
+    if first.fault is None or first.end - first.start > _OPENING_BYTES:
+        yield first
+        yield from found
+        return
+    second = next(found, None)
+    if second is not None and second.fault is not None:
+        wrong = UsageError("the file is one JSON text over several lines", _ONE_A_LINE)
+        yield first._replace(fault=wrong)
+        return
+    yield first
+    if second is not None:
+        yield second
+        yield from found
 
 
 def event(value: object, said: Mapping[str, str]) -> object:
@@ -66,7 +106,8 @@ def event(value: object, said: Mapping[str, str]) -> object:
 
 def texts(file: IO[bytes], said: Mapping[str, str], project: str | None) -> Iterator[str]:
     """The records of a file as texts; ``project`` pays for what names none."""
-    for line in lines_of(file):
+    taken = Lines(file)
+    for line in taken:
         if line.fault is not None:
             yield wrong_text(line.number or None, {"reason": str(line.fault)})
             continue
@@ -74,6 +115,7 @@ def texts(file: IO[bytes], said: Mapping[str, str], project: str | None) -> Iter
         try:
             found = usage_of(told, time.time_ns() // 1_000, project)
         except UsageError as error:
+            taken.vain(line)
             yield wrong_text(line.number, invalid(told, error).json())
         else:
             yield events_text(line.number, map(entry, found))

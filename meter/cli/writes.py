@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from meter.cli.reads import CLOSING_S, LEDGER_NAME, held
 from meter.errors import AgentError, LedgerLockedError, UsageError
-from meter.factors.rows import Fault, RowsError
+from meter.factors.rows import RowsError
+from meter.faults import Fault
 from meter.launch.client import NoAgentError, problem_text, request
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ class Writes(Protocol):
     def charges(self, charges: Sequence[Charge]) -> list[str]:
         """Take charges in one commit; what became of each, as words of ``Outcome``."""
 
-    def usage(self, usages: Sequence[Usage]) -> list[str]:
-        """Take usage; what became of each event."""
+    def usage(self, usages: Sequence[Usage]) -> list[dict[str, Any]]:
+        """Take usage; what became of each event, of a conflict with both sides."""
 
 
 class AgentWrites:
@@ -84,26 +85,27 @@ class AgentWrites:
         """Take charges."""
         from meter.hosted.bills.wire import charge_json  # noqa: PLC0415 - only bills need it
 
-        return self._outcomes("/v1/charges", [charge_json(one) for one in charges])
+        told = [charge_json(one) for one in charges]
+        return [str(one["status"]) for one in self._results("/v1/charges", told)]
 
-    def usage(self, usages: Sequence[Usage]) -> list[str]:
+    def usage(self, usages: Sequence[Usage]) -> list[dict[str, Any]]:
         """Take usage, in parts that fit a request."""
         from meter.hosted.bills.wire import usage_json  # noqa: PLC0415
 
         events = [usage_json(one) for one in usages]
         parts = (events[n : n + _PART] for n in range(0, len(events), _PART))
-        return [word for part in parts for word in self._outcomes("/v1/usage", part)]
+        return [one for part in parts for one in self._results("/v1/usage", part)]
 
-    def _outcomes(self, path: str, told: Sequence[Mapping[str, Any]]) -> list[str]:
+    def _results(self, path: str, told: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """What became of each. Raises AgentError where the agent judges otherwise than we did."""
-        results = self.post(path, told).get("results", [])
-        found = [str(one.get("status")) for one in results]
-        if len(found) != len(told) or "invalid" in found:
+        results: list[dict[str, Any]] = self.post(path, told).get("results", [])
+        words = [one.get("status") for one in results]
+        if len(words) != len(told) or not all(words) or "invalid" in words:
             raise AgentError(
                 "the agent takes this otherwise than this command does",
                 "they are of different versions: start the agent again",
             )
-        return found
+        return results
 
     def post(self, path: str, body: object) -> dict[str, Any]:
         """The agent's answer. Raises UsageError where it refuses what was sent, AgentError."""
@@ -175,11 +177,11 @@ class FileWrites:
 
         return [one.value for one in take_charges(self.ledger, charges)]
 
-    def usage(self, usages: Sequence[Usage]) -> list[str]:
+    def usage(self, usages: Sequence[Usage]) -> list[dict[str, Any]]:
         """Take usage."""
-        from meter.billing import take_usage  # noqa: PLC0415
+        from meter.usage_intake import take_events  # noqa: PLC0415
 
-        return [one.value for one in take_usage(self.ledger, usages)]
+        return [one.json() for one in take_events(self.ledger, usages)]
 
 
 def _cells(rows: Sequence[Row]) -> list[dict[str, Any]]:

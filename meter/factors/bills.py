@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from meter.factors.cells import Cells
-from meter.factors.rows import Cell, Fault, Row, RowsError, Sheet, shown
+from meter.factors.rows import Cell, Row, RowsError, Sheet
 from meter.factors.tables import csv_rows
+from meter.faults import Fault, shown
 from meter.model import FactorKind
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from meter import currencies
 from meter.errors import UsageError
-from meter.factors.rows import Fault, shown
+from meter.faults import Fault, nearest, place_of, shown, unknown_column
 from meter.instants import parse_us
+from meter.tables import no_number, number_of
 from meter.units import US_PER_QUARTER
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from meter.factors.rows import Cell, Row
 
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?")
 _DIGITS = 40
 _DATED = re.compile(r"(\d{4})(-\d{2})?(-\d{2})?")
 _TEXT_CHARS = 300
@@ -78,13 +77,10 @@ class Cells:
         found = self.text(column, required=required)
         if found is None:
             return None
-        if len(found) <= _DIGITS and _NUMBER.fullmatch(found):
-            return Decimal(found)
-        if "," in found:
-            self.wrong(column, f"{shown(found)} has a comma: write 1234.56")
-        else:
-            self.wrong(column, f"{shown(found)} is no number")
-        return None
+        number = number_of(found, _DIGITS)
+        if number is None:
+            self.wrong(column, no_number(found))
+        return number
 
     def whole(self, column: str, least: int, most: int) -> int | None:
         """A whole number in a range."""
@@ -102,7 +98,7 @@ class Cells:
         words = list(known)
         if found is None or found in words:
             return found
-        self.wrong(column, f"{shown(found)} is none that is known{_nearest(found, words)}")
+        self.wrong(column, f"{shown(found)} is none that is known{nearest(found, words)}")
         return None
 
     def currency(self, column: str) -> str | None:
@@ -145,7 +141,7 @@ class Cells:
         found = self.text("source_date", required=True)
         if found is None:
             return None
-        at_us = _date_us(found)
+        at_us = date_us(found)
         if at_us is None:
             self.wrong("source_date", f"{shown(found)} is no date such as 2026 or 2026-03-01")
             return None
@@ -184,12 +180,8 @@ class Cells:
         return at_us
 
 
-def unknown_column(name: str, known: Iterable[str]) -> str:
-    """What is said of a column that is not known."""
-    return f"is no column that is known{_nearest(name, known)}"
-
-
-def _date_us(text: str) -> int | None:
+def date_us(text: str) -> int | None:
+    """The first instant (UTC µs) of a year, month or day; None if it is none."""
     match = _DATED.fullmatch(text)
     if match is None:
         return None
@@ -232,17 +224,7 @@ def duplicates(keys: Mapping[int, tuple[object, ...]], rows: Sequence[Row]) -> l
     for index, key in keys.items():
         before = first.setdefault(key, index)
         if before != index:
-            place = place_of(rows[before], before)
+            place = place_of(rows[before].line, before)
             reason = f"is about the same as {place}, and holds at the same time: keep one"
             faults.append(Fault(reason, index, rows[index].line))
     return faults
-
-
-def place_of(row: Row, index: int) -> str:
-    """Where another row is."""
-    return f"row {index + 1}" if row.line is None else f"line {row.line}"
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    close = get_close_matches(name.lower(), known, 1)
-    return f": did you mean {close[0]}?" if close else f": name one of {', '.join(sorted(known))}"

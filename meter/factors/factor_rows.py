@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 from meter import currencies
 from meter.errors import FactorError
 from meter.factors.books import HOURLY, IMPORTED_OWN, WORLD, WORLD_SCOPE, YEARLY
-from meter.factors.cells import NEXT, Cells, bounds, duplicates, place_of
+from meter.factors.cells import NEXT, Cells, bounds, duplicates
 from meter.factors.cloud_regions import PROVIDERS
 from meter.factors.market import RANKS
 from meter.factors.money_limits import beyond
 from meter.factors.row_windows import windows_of
-from meter.factors.rows import ROWS, Fault, Row, RowsError, refused, shown
+from meter.factors.rows import ROWS, Row, RowsError, refused
 from meter.factors.shared_times import SharedTimes
 from meter.factors.units import QUANTITIES, basis_of
 from meter.factors.zones import zone_of
+from meter.faults import Fault, place_of, shown
 from meter.instants import instant
 from meter.model import Factor, FactorKind, Method
 from meter.units import US_PER_HOUR
@@ -135,7 +136,7 @@ def _overlaps(factors: dict[int, Factor], rows: Sequence[Row]) -> list[Fault]:
             if at_us is not None:
                 when = f", such as at {instant(at_us)}" if first.windows or second.windows else ""
                 reason = (
-                    f"holds at the same time as {place_of(rows[one], one)}{when}: let one end "
+                    f"holds at the same time as {place_of(rows[one].line, one)}{when}: let one end "
                     "where the other begins, or give them different ranks"
                 )
                 column = rows[other].named("valid_from")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from meter.errors import UsageError
 from meter.factors.bills import HEADER as BILL_HEADER
 from meter.factors.bills import bill_rows
-from meter.factors.cells import unknown_column
 from meter.factors.cloud_regions import HEADER as CLOUD_HEADER
 from meter.factors.cloud_regions import cloud_region_rows
 from meter.factors.factor_rows import COLUMNS as FACTOR_COLUMNS
@@ -16,8 +15,9 @@ from meter.factors.factor_rows import EXPORTED
 from meter.factors.litellm_prices import is_litellm, litellm_rows
 from meter.factors.price_rows import COLUMNS as PRICE_COLUMNS
 from meter.factors.residual_mix import is_residual_mix, residual_mix_rows
-from meter.factors.rows import Fault, Row, RowsError, Sheet
+from meter.factors.rows import Row, RowsError, Sheet
 from meter.factors.tables import csv_rows, header_of, is_csv, text_of, yaml_rows
+from meter.faults import Fault, unknown_column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,7 +9,7 @@ from meter.factors.books import YEARLY
 from meter.factors.cells import Cells, bounds, duplicates
 from meter.factors.factor_rows import BOOK, EXPORTED, Known, nine
 from meter.factors.money_limits import money_limits
-from meter.factors.rows import ROWS, Fault, Row, RowsError, refused
+from meter.factors.rows import ROWS, Row, RowsError, refused
 from meter.hosted_facts import TOKEN_METERS, Adapter, Meter, Training
 from meter.model import Price
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from meter.factors.money_limits import MoneyLimits
+    from meter.faults import Fault
 
 COLUMNS = (
     "provider", "model", "meter", "per", "currency", "value", "low", "high", "region",

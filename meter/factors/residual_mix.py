@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from meter.factors.cells import NEXT, Cells
-from meter.factors.rows import Cell, Fault, Row, RowsError, Sheet, shown
+from meter.factors.rows import Cell, Row, RowsError, Sheet
 from meter.factors.tables import csv_rows
+from meter.faults import Fault, shown
 from meter.model import FactorKind
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from meter.errors import FactorError
-from meter.factors.rows import shown
+from meter.faults import shown
 from meter.windows import MINUTES_PER_DAY, QUARTER_MINUTES, LocalWindows, Span
 
 if TYPE_CHECKING:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from typing import TYPE_CHECKING
 
-from meter.factors.rows import BYTES, CELL_CHARS, ROWS, Cell, Fault, Row, RowsError, refused, shown
+from meter.factors.rows import CELL_CHARS, FORM, ROWS, Cell, Row, refused
+from meter.faults import shown
+from meter.tables import first_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable
 
     import yaml
 
@@ -23,20 +23,8 @@ _MAPPING = re.compile(r"\s*[\w\"']+\s*:(\s|$)")
 
 
 def text_of(content: bytes) -> str:
-    """A file's text, without the mark that some programs begin it with.
-
-    Raises RowsError for what is too large, or is no UTF-8.
-    """
-    if len(content) > BYTES:
-        raise refused(f"the file has {len(content):,} bytes; the limit is {BYTES:,}: split it")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise refused("is not UTF-8: save it as UTF-8 text", line) from None
-    if "\0" in text:
-        raise refused("is no text file", text[: text.index("\0")].count("\n") + 1)
-    return text
+    """A file's text. Raises RowsError for what is too large, or is no UTF-8."""
+    return FORM.text_of(content)
 
 
 def is_csv(text: str, suffix: str = "") -> bool:
@@ -46,7 +34,7 @@ def is_csv(text: str, suffix: str = "") -> bool:
     """
     if suffix.lower() in _SUFFIXES:
         return _SUFFIXES[suffix.lower()]
-    head = next((line for line in text.splitlines() if _says_something(line)), "")
+    head = first_line(text)
     if head.lstrip().startswith(("{", "[", "-")) or _MAPPING.match(head):
         return False
     return any(c in head for c in ",;\t")
@@ -54,71 +42,12 @@ def is_csv(text: str, suffix: str = "") -> bool:
 
 def header_of(text: str) -> tuple[int, list[str]]:
     """The line of a table's header, and the names of its columns."""
-    return next(_lines(text), (1, []))
+    return FORM.header_of(text)
 
 
 def csv_rows(text: str) -> list[Row]:
-    """A table's rows. Commas or semicolons part its cells; empty lines and ``#`` lines are none.
-
-    Raises RowsError for what is no table.
-    """
-    faults: list[Fault] = []
-    rows: list[Row] = []
-    names: list[str] = []
-    for line, cells in _lines(text):
-        if not names:
-            names = _names(cells, line)
-            continue
-        if len(rows) >= ROWS:
-            raise refused(f"has more than {ROWS:,} rows: split it", line)
-        if len(cells) != len(names):
-            reason = f"has {len(cells)} cells where the header has {len(names)}"
-            faults.append(Fault(reason, None, line))
-            continue
-        rows.append(Row(_cells(zip(names, cells, strict=True), line), line))
-    if faults:
-        raise RowsError(faults)
-    if not rows:
-        raise refused("has no rows")
-    return rows
-
-
-def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Each row with the line that it begins on."""
-    first = next((line for line in text.splitlines() if _says_something(line)), "")
-    delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    before = 0
-    try:
-        for cells in reader:
-            line, before = before + 1, reader.line_num
-            if any(cell.strip() for cell in cells) and not cells[0].startswith("#"):
-                yield line, [cell.strip() for cell in cells]
-    except csv.Error as error:
-        raise refused(f"is no CSV ({error})", before + 1) from None
-
-
-def _says_something(line: str) -> bool:
-    return bool(line.strip(" \t,;")) and not line.startswith("#")
-
-
-def _names(cells: Sequence[str], line: int) -> list[str]:
-    for index, name in enumerate(cells):
-        if not name:
-            raise refused(f"column {index + 1} has no name in the header", line)
-        if name in cells[:index]:
-            raise refused(f"the header has {shown(name)} twice", line)
-    return list(cells)
-
-
-def _cells(pairs: Iterator[tuple[str, str]], line: int) -> dict[str, Cell]:
-    found: dict[str, Cell] = {}
-    for name, cell in pairs:
-        if len(cell) > CELL_CHARS:
-            raise refused(f"has more than {CELL_CHARS:,} characters", line, name)
-        if cell:
-            found[name] = cell
-    return found
+    """A table's rows. Raises RowsError for what is no table."""
+    return [Row(cells, line) for line, cells in FORM.rows_of(text)]
 
 
 def yaml_rows(text: str, key: str) -> list[Row]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from meter.hosted.jobs.provider import Provider
 
 _KEY_CHARS = 8_192  # session tokens of clouds are long
-_PLACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+_PLACE = re.compile(r"[A-Za-z0-9_(][A-Za-z0-9._:()-]{0,127}")  # groups of Azure have brackets
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Z][A-Z0-9_]*)\s*=\s*(\S+)\s*")
 
 

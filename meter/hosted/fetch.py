@@ -10,7 +10,6 @@ import re
 import zlib
 from dataclasses import dataclass
 from datetime import UTC
-from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NoReturn, Self
 from urllib.parse import urlsplit
@@ -21,6 +20,7 @@ from meter import __version__
 from meter.errors import ProviderError, ProviderRefusedError
 from meter.hosted.access import checked_url, loopback
 from meter.hosted.jobs.provider import Question, Request, encoded
+from meter.hosted.json_numbers import parsed
 from meter.units import US_PER_S
 
 if TYPE_CHECKING:
@@ -232,16 +232,12 @@ def _parsed(body: bytes, said: str) -> dict[str, object]:
     if not body.strip():
         raise ProviderError(f"{said} answers nothing", _AGAIN)
     try:
-        found = json.loads(body, parse_float=Decimal, parse_constant=_no_number)
-    except (ValueError, ArithmeticError, RecursionError):
+        found = parsed(body)
+    except (ValueError, RecursionError):
         raise ProviderError(f"{said} answers no JSON, or half of it", _AGAIN) from None
     if not isinstance(found, dict):
         raise ProviderError(f"{said} answers no JSON object", _AGAIN)
     return found
-
-
-def _no_number(word: str) -> NoReturn:
-    raise ValueError(word)
 
 
 def _too_long(said: str) -> ProviderError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, NoReturn
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _BOM = b"\xef\xbb\xbf"
 _STRIDE = 1 << 16  # bytes read at once of a line that is only skipped
+_PARTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{},]', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,53 @@ def parse(text: bytes) -> object:
     if read.count("[") + read.count("{") > MOST_DEEP and _too_deep(value):
         raise fault(read)
     return value
+
+
+def parse_each(text: bytes, most: int) -> object:
+    """The value of a JSON text, of a list the fault in place of each member that has one.
+
+    A text without faults is read once. Raises UsageError as ``parse`` does for what is no list,
+    or whose members cannot be told apart, or for more than ``most`` members of a wrong one.
+    """
+    try:
+        return parse(text)
+    except UsageError:
+        members = _members(text, most)
+        if members is None:
+            raise
+        return [_parsed(one) for one in members]
+
+
+def _parsed(text: bytes) -> object:
+    try:
+        return parse(text)
+    except UsageError as error:
+        return error
+
+
+def _members(text: bytes, most: int) -> list[bytes] | None:
+    """The texts of a list's members, None where brackets or strings are not closed."""
+    text = text.removeprefix(_BOM).strip()
+    if not text.startswith(b"["):
+        return None
+    depth, begin = 0, 1
+    found: list[bytes] = []
+    for part in _PARTS.finditer(text):
+        sign = part[0]
+        if sign == b'"':
+            return None
+        if sign in b"[{":
+            depth += 1
+        elif sign in b"]}":
+            depth -= 1
+        if (sign == b"," and depth == 1) or not depth:
+            found.append(text[begin : part.start()].strip())
+            begin = part.end()
+            if len(found) > most:
+                raise UsageError(f"more than {most:,} events are too many", "send less at once")
+        if not depth:
+            return found if begin == len(text) else None
+    return None
 
 
 def lines(
@@ -123,6 +172,24 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) != len(pairs):
         raise ValueError("a key twice")
     return found
+
+
+def text_of(value: object) -> str:
+    """JSON of what was read: each number exactly as it was told, which ``json`` cannot write."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except TypeError:  # a Decimal is somewhere in it
+        return _text_of(value)
+
+
+def _text_of(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(k)}:{_text_of(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_text_of, value)) + "]"
+    if isinstance(value, Decimal):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _decimal(text: str) -> Decimal:

@@ -22,6 +22,7 @@ from meter.hosted_facts import (
     as_told,
 )
 from meter.limits import NAME_CHARS, check_name, check_run_id
+from meter.reserved import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,16 +122,21 @@ def _alike(*told: object) -> _Said:
 def _said(*told: object) -> _Said:
     source, provider, model, project, region, service_tier = told
     spelled = providers.spelled(_needed(provider, "provider"))
-    named = _needed_text(model, "model", NAME_CHARS)
+    named = refuse('"model"', _needed_text(model, "model", NAME_CHARS))
     return _Said(
         _text(source, "source", NAME_CHARS) or spelled,
         spelled,
         named,
         base_model(named),
-        _text(project, "project", NAME_CHARS),
+        _project(project),
         _lower(_text(region, "region", LABEL_CHARS)),
         _lower(_text(service_tier, "service_tier", LABEL_CHARS)),
     )
+
+
+def _project(told: object) -> str | None:
+    named = _text(told, "project", NAME_CHARS)
+    return None if named is None else refuse('"project"', named)
 
 
 _said_once = lru_cache(maxsize=1_024)(_said)

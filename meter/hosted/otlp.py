@@ -32,6 +32,7 @@ from meter.hosted.responses import fields
 from meter.hosted.tokens import UNKNOWN, USAGE_UNKNOWN, Split, Tokens, split
 from meter.hosted_facts import Usage, as_told
 from meter.limits import check_name
+from meter.usage_witness import UNIQUE_CHARS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,15 +129,19 @@ def _usage(span: Mapping[str, object], told: Attributes, now_us: int) -> Usage:
     provider, model = provider_and_model(told)
     counted = _split(told)
     at_us, flags = _at(span, now_us)
+    span_id, response_id = _id(span), fields.word(told.get(_RESPONSE_ID))
+    named = len(response_id or "") >= UNIQUE_CHARS and counted.quantities != (UNKNOWN,)
     extra = {
-        "response_id": fields.word(told.get(_RESPONSE_ID)),
+        "response_id": None if named else response_id,
+        "span": span_id if named else None,
         "operation": fields.word(told.get(OPERATION)),
         "reasoning_tokens": _count(told, _REASONING),
         **dict(counted.told),
     }
     return Usage(
-        source=SOURCE,
-        id=_id(span),
+        # As the answer itself is named, so that both count once.
+        source=provider if named else SOURCE,
+        id=response_id if named and response_id else span_id,
         at_us=at_us,
         provider=provider,
         model=model,

@@ -9,12 +9,14 @@ from meter.errors import UsageError
 from meter.hosted import numbers, providers
 from meter.hosted.normalised import LABEL_CHARS
 from meter.hosted.responses import fields
-from meter.limits import NAME_CHARS, check_name, check_run_id
+from meter.hosted_facts import TELEMETRY
+from meter.limits import check_name, check_run_id
+from meter.reserved import check_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-SOURCE: Final = "otlp"
+SOURCE: Final = TELEMETRY
 NS_PER_US: Final = 1_000
 PROVIDER: Final = ("gen_ai.provider.name", "gen_ai.system")
 MODEL: Final = ("gen_ai.response.model", "gen_ai.request.model")
@@ -59,7 +61,7 @@ def provider_and_model(found: Attributes) -> tuple[str, str]:
             f"no {PROVIDER[0] if provider is None else MODEL[0]} is told",
             "let the instrumentation set it",
         )
-    return providers.spelled(provider), check_name("the model", model, NAME_CHARS)
+    return providers.spelled(provider), check_label("the model", model)
 
 
 def tier(found: Attributes) -> str | None:
@@ -73,7 +75,7 @@ def tier(found: Attributes) -> str | None:
 def project(found: Attributes) -> str | None:
     """The project that the sender names in ``meter.project``."""
     told = text(found, PROJECT)
-    return told if told is None else check_name(PROJECT, told)
+    return told if told is None else check_label(PROJECT, told)
 
 
 def run(found: Attributes) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from meter.errors import UsageError
-from meter.limits import check_name
+from meter.reserved import check_provider
 
 _NAME_CHARS = 64
 _SPELLINGS = MappingProxyType({
@@ -61,5 +61,5 @@ def spelled(name: object) -> str:
     known = _SPELLINGS.get(name)
     if known is not None:
         return known
-    lower = check_name("the provider", name, _NAME_CHARS).strip().lower()
+    lower = check_provider("the provider", name, _NAME_CHARS).strip().lower()
     return _SPELLINGS.get(lower, lower)

@@ -10,10 +10,11 @@ from meter.errors import UsageError
 from meter.hosted import moments, providers
 from meter.hosted.models import base_model
 from meter.hosted.normalised import ID_CHARS, LABEL_CHARS, normalised
-from meter.hosted.responses import shapes
+from meter.hosted.responses import changes, shapes
 from meter.hosted.tokens import UNKNOWN, USAGE_UNKNOWN, Split, split
 from meter.hosted_facts import Usage, as_told
 from meter.limits import NAME_CHARS, check_name, check_run_id
+from meter.reserved import check_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,19 +57,21 @@ class Context:
 def read(raw: Mapping[str, object], context: Context) -> list[Usage]:
     """Usage of a raw response; empty for a line of a batch whose request failed.
 
+    A known field of another form than it is known to have is left out, and flagged.
     Raises UsageError for an unknown shape, another provider's, or a number that is none.
     """
     shape = shapes.find(raw)
     given = None if context.provider in {None, "litellm"} else providers.spelled(context.provider)
     if given is not None:
         shapes.check(shape, given)
-    return [_usage(answer, _provider(given, answer), context) for answer in shape.read(raw)]
+    answers = changes.read(raw, shape.read)
+    return [_usage(answer, _provider(given, answer), context) for answer in answers]
 
 
 def _usage(answer: Answer, provider: str, context: Context) -> Usage:
     counted = _split(answer)
     at_us, at_flags = _at(answer, context)
-    model = check_name("the model", answer.model or context.model or _no_model(), NAME_CHARS)
+    model = check_label("the model", answer.model or context.model or _no_model(), NAME_CHARS)
     tier = _label("service tier", answer.service_tier)
     tier = tier if tier and tier != "auto" else _label("service tier", context.service_tier)
     content = (provider, model, tier, at_us, counted.quantities, as_told(answer.told))
@@ -90,7 +93,7 @@ def _usage(answer: Answer, provider: str, context: Context) -> Usage:
         model=model,
         quantities=counted.quantities,
         base_model=base_model(model),
-        project=context.project and check_name("the project", context.project),
+        project=context.project and check_label("the project", context.project),
         run_id=context.run_id and check_run_id("the run", context.run_id),
         region=_label("region", answer.region or context.region),
         service_tier=tier,

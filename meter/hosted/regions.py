@@ -15,6 +15,7 @@ _CLOUDS = {
     "gemini": "gcp",
     "gcp": "gcp",
     "anthropic": "anthropic",
+    "fireworks": "fireworks",
 }
 """Whose names of regions a provider uses."""
 

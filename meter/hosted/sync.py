@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from meter.errors import ProviderError, UsageError
 from meter.hosted.fetch import Fetcher
 from meter.hosted.jobs.billing import flagged
+from meter.hosted.jobs.fields import entry_name
 from meter.hosted.jobs.provider import Question
+from meter.hosted_facts import DETAILS_MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,11 +21,10 @@ if TYPE_CHECKING:
     from meter.hosted.jobs.provider import Belonging, Listing, Provider, Query
     from meter.hosted_facts import HostedJob, Hosting
 
-DETAILS_MISSING = "details_missing"
-"""Something that belongs to the job could not be read, or the key may not read it."""
 _GONE = 404
 _KEPT_OUT = frozenset({403, _GONE})
 _CURSOR_CHARS = 8_192
+_PAGING = frozenset({"nextPageToken", "nextToken", "nextLink"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +46,27 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What could not be read: where it stands and what is wrong with it."""
+    """What could not be read: where it stands and what is wrong with it.
+
+    ``beside`` is of something that belongs to a job, which itself was read.
+    """
 
     where: str
     message: str
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the caller has: jobs that ran when last seen, and jobs in their final state."""
+    """What the caller has: jobs that ran when last seen, and jobs in their final state.
+
+    Of the settled ones those that ended at ``again_us`` or later are given once more: a provider
+    may tell of them what it did not know yet.
+    """
 
     open_ids: frozenset[str] = frozenset()
     settled_ids: frozenset[str] = frozenset()
+    again_us: int | None = None
 
 
 NOTHING_KNOWN = Known()
@@ -64,12 +74,16 @@ NOTHING_KNOWN = Known()
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one page told; ``cursor`` goes on after it, None when there is nothing more."""
+    """What one page told; ``cursor`` goes on after it, None when there is nothing more.
+
+    ``without_hours`` counts deployments that are billed by their tokens alone.
+    """
 
     jobs: tuple[HostedJob, ...]
     cursor: Cursor | None
     hosting: tuple[Hosting, ...] = ()
     faults: tuple[Fault, ...] = ()
+    without_hours: int = 0
 
 
 def cursor_of(text: str) -> Cursor:
@@ -100,8 +114,8 @@ def sync(
 
     ``since_us`` leaves out what ended before it; what still runs is never left out. Of ``known``
     the open jobs that are on no page are asked for one by one, the settled ones are not given
-    again. A job may be on two pages: a list moves on while it is read. After an error, ``resume``
-    with the last page's cursor.
+    again, but for those that have ended lately. A job may be on two pages: a list moves on while
+    it is read. After an error, ``resume`` with the last page's cursor.
 
     Raises ProviderError, ProviderRefusedError for 401 and 403, UsageError for a foreign cursor.
     """
@@ -127,8 +141,11 @@ class _Wanted:
         if job.id in self.known.open_ids or not job.status.ended:
             return True
         last_us = job.created_us if job.ended_us is None else job.ended_us
-        new = self.since_us is None or last_us >= self.since_us
-        return new and job.id not in self.known.settled_ids
+        if self.since_us is not None and last_us < self.since_us:
+            return False
+        again_us = self.known.again_us
+        lately = again_us is not None and last_us >= again_us
+        return lately or job.id not in self.known.settled_ids
 
 
 def _pages(asking: _Asking, wanted: _Wanted, begin: Cursor) -> Iterator[Page]:
@@ -212,7 +229,7 @@ class _Asking:
                 f"{self.provider.title} answers with a {listing.entries!r} that is no list",
                 f"check {self.provider.url_variable}",
             )
-        if listing.entries not in answer and set(answer) - {"nextPageToken", "nextToken"}:
+        if listing.entries not in answer and set(answer) - _PAGING:
             raise ProviderError(
                 f"{self.provider.title} answers without {listing.entries!r}",
                 f"check {self.provider.url_variable}",
@@ -230,7 +247,7 @@ class _Asking:
                 if wanted(job):
                     jobs.append(self._whole(job, faults))
             except UsageError as error:
-                faults.append(Fault(_name(entry, index), str(error)))
+                faults.append(Fault(_named(entry, index), str(error)))
         return Page(tuple(jobs), None, faults=tuple(faults))
 
     def _whole(self, job: HostedJob, faults: list[Fault]) -> HostedJob:
@@ -241,7 +258,7 @@ class _Asking:
             except (ProviderError, UsageError) as error:
                 if isinstance(error, ProviderError) and error.status not in _KEPT_OUT:
                     raise
-                faults.append(Fault(job.id, str(error)))
+                faults.append(Fault(job.id, str(error), beside=True))
                 job = flagged(job, DETAILS_MISSING)
         return job
 
@@ -257,22 +274,18 @@ class _Asking:
 
 
 def _hosting(
-    entries: list[object], read: Callable[[dict[str, object]], Hosting]
+    entries: list[object], read: Callable[[dict[str, object]], Hosting | None]
 ) -> Page:  # fmt: skip
-    found: list[Hosting] = []
+    found: list[Hosting | None] = []
     faults: list[Fault] = []
     for index, entry in enumerate(entries):
         try:
             found.append(read(entry))  # type: ignore[arg-type]
         except UsageError as error:
-            faults.append(Fault(_name(entry, index), str(error)))
-    return Page((), None, tuple(found), tuple(faults))
+            faults.append(Fault(_named(entry, index), str(error)))
+    billed = tuple(one for one in found if one is not None)
+    return Page((), None, billed, tuple(faults), found.count(None))
 
 
-def _name(entry: object, index: int) -> str:
-    """The id of an entry that cannot be read, if it has one that can be shown."""
-    for name in ("id", "name", "jobArn"):
-        found = entry.get(name) if isinstance(entry, dict) else None
-        if isinstance(found, str) and found.isprintable() and len(found) <= 200:
-            return found
-    return f"entry {index + 1}"
+def _named(entry: object, index: int) -> str:
+    return entry_name(entry) or f"entry {index + 1}"

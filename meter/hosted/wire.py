@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from meter.errors import UsageError
+from meter.hosted.bounds import check_hosting, check_job
 from meter.hosted_facts import (
     MOST,
     Adapter,
@@ -53,17 +54,21 @@ def job_of(said: Mapping[str, Any]) -> HostedJob:
         values["checkpoints"] = tuple(Checkpoint(**one) for one in values.get("checkpoints", ()))
         values["flags"] = tuple(str(flag) for flag in values.get("flags", ()))
         values["told"] = tuple((str(name), str(text)) for name, text in values.get("told", ()))
-        return HostedJob(**values)
+        job = HostedJob(**values)
+        check_job(job)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _none("job", error) from None
+    return job
 
 
 def hosting_of(said: Mapping[str, Any]) -> Hosting:
     """The deployment in :func:`hosting_json`'s form; raises UsageError where it is none."""
     try:
-        return Hosting(**{**said, "units": _number(said.get("units", "1"))})
+        hosting = Hosting(**{**said, "units": _number(said.get("units", "1"))})
+        check_hosting(hosting)
     except (KeyError, TypeError, ValueError) as error:
         raise _none("deployment", error) from None
+    return hosting
 
 
 def _none(what: str, error: Exception) -> UsageError:

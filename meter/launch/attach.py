@@ -25,6 +25,7 @@ from meter.launch.spawn import spawn_agent
 from meter.launch.spec import end_of
 from meter.launch.summary_file import SummaryFile
 from meter.launch.target import Target, Tree, has_ended
+from meter.launch.telling import take_variables
 from meter.launch.trust import trusted
 from meter.launch.watched import end_of_watched
 
@@ -112,6 +113,7 @@ class Attachment:
 
     def go(self) -> int:
         """Meter until the end, show; the exit code."""
+        self.notes += take_variables(self.options, Environment.of_process())
         file = None
         if self.options.summary_json is not None:
             file = SummaryFile(self.options.summary_json)

@@ -6,8 +6,9 @@ import time
 
 from meter.errors import AgentError
 from meter.launch.identity import identify
+from meter.launch.inside import launcher
 from meter.launch.link import ANSWER_S, Link, RefusedError
-from meter.launch.spec import registration
+from meter.launch.spec import project_fault, registration
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def link_for(
     ``agent`` is one that was started already.
     """
     identity = identify(environment.variables, nested_over=nested_over, tell=tell)
+    if fault := project_fault(options, environment):
+        tell(f"meter: {fault}; the run goes to the agent's own project")
     body = registration(options, environment, identity, pid)
     debug = (lambda line: tell(f"meter: {line}")) if options.debug else (lambda _: None)
     return Link(environment, body, tell=tell, debug=debug, spawn=spawn, agent=agent)
@@ -46,7 +49,7 @@ def added_variables(socket: str, run: str, launcher_pid: int) -> dict[str, str]:
     return {
         "METER_RUN_ID": run,
         "METER_SOCKET": socket,
-        "METER_LAUNCHER_PID": str(launcher_pid),
+        "METER_LAUNCHER_PID": launcher(launcher_pid).told(),
     }
 
 

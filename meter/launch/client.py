@@ -135,11 +135,21 @@ def _peer(connected: socket.socket) -> tuple[int, int]:
     return int(pid), int(uid)
 
 
+class Encoded(str):
+    """A body that is JSON already."""
+
+    __slots__ = ()
+
+
+def _json(body: object) -> str:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+
 def _request_bytes(method: str, path: str, body: object) -> bytes:
     lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close"]
     payload = b""
     if body is not None:
-        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+        text = body if isinstance(body, Encoded) else _json(body)
         payload = text.encode("utf-8", "backslashreplace")  # half a surrogate becomes its escape
         lines += ["Content-Type: application/json", f"Content-Length: {len(payload)}"]
     return os.fsencode("\r\n".join(lines)) + b"\r\n\r\n" + payload
@@ -155,6 +165,15 @@ def _head_of(received: bytes | bytearray) -> tuple[dict[bytes, bytes], int] | No
         name, _, value = line.partition(b":")
         fields[name.strip().lower()] = value.strip().lower()
     return fields, end + 4
+
+
+def read_head(received: bytes | bytearray) -> tuple[int, dict[bytes, bytes], int] | None:
+    """Status, header fields and where the body begins; None while the head is incomplete."""
+    head = _head_of(received)
+    words = received.split(b"\r\n", 1)[0].split()
+    if head is None or len(words) < 2 or not words[1].isdigit():
+        return None
+    return int(words[1]), *head
 
 
 def _complete(received: bytearray) -> bool:

@@ -37,6 +37,8 @@ _SENT = (
     "gpus",
     "summary_json",
     "linger_s",
+    "textfile",
+    "push",
     "budgets",
     "quiet",
     "strict",
@@ -68,8 +70,8 @@ def set_beside(
     for line in told.get("say", ()):
         say(line)
     if "error" in told:
-        if told.get("usage"):
-            raise RefusedError(told["error"], usage=True)
+        if told.get("flags"):
+            raise RefusedError(told["error"], usage=True, flags=True)
         raise AgentError(told["error"])
     return added_variables(told["socket"], told["run"], os.getpid()) if "run" in told else {}
 

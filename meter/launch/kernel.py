@@ -17,6 +17,7 @@ _PIDFD_GET_INFO = 0xC040FF0B  # _IOWR(0xFF, 11, 64 bytes)
 _PIDFD_INFO_EXIT = 1 << 3
 _INFO_BYTES = 64
 _EXIT_CODE_AT = 60
+_START_FIELD = 22 - 3  # of /proc/PID/stat, counted behind the name
 
 
 def prctl() -> Any:
@@ -66,6 +67,15 @@ def is_ancestor(pid: int, of: int | None = None) -> bool:
         except (OSError, ValueError, IndexError):
             return False
     return False
+
+
+def started(pid: int) -> int | None:
+    """Start of a process in clock ticks since boot; None where it does not run."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[_START_FIELD])
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def parents() -> dict[int, int]:

@@ -36,7 +36,9 @@ ANSWER_S = 10.0
 SETTLE_S = 10.0
 """The most that the agent may add to the end of a job."""
 RESPAWNS = 3
-"""How often an agent that died is replaced during one run."""
+"""How many agents started here that died young, one after the other, are replaced."""
+YOUNG_S = 30.0
+"""An agent that dies in this time after its start may never live: others are not counted."""
 _CONNECT_S = 1.0
 _JOINED_S = 0.02
 _LIVE_S = 10.0
@@ -48,18 +50,23 @@ _RETURN_S = 5.0
 _AGAIN_S = 0.05
 _NOT_FOUND = 404
 _UNAVAILABLE = 503
+_WRONG_WORDS = "UsageError"  # as a problem's code
 
 
 class RefusedError(MeterError):
     """The agent refuses the run.
 
-    ``usage`` says that the request is at fault, not the agent; ``again`` that it may not be
-    refused in a moment.
+    ``usage`` says that the request is at fault, not the agent; ``flags`` that it is what somebody
+    asked for by --gpus, the one refusal that keeps a job from running without --strict; ``again``
+    that it may not be refused in a moment.
     """
 
-    def __init__(self, message: str, *, usage: bool, again: bool = False) -> None:
+    def __init__(
+        self, message: str, *, usage: bool, flags: bool = False, again: bool = False
+    ) -> None:
         super().__init__(message)
         self.usage = usage
+        self.flags = flags
         self.again = again
 
 
@@ -92,10 +99,11 @@ class Link:
         self._debug = debug
         self._spawn = spawn
         self._agent = agent
+        self._agent_since_s = time.monotonic()
         self._begun = False
         self._exchange: Exchange | None = None
         self._pidfd = -1
-        self._respawns = 0
+        self._died_young = 0
 
     # -- before the job starts ------------------------------------------------------------
 
@@ -113,6 +121,7 @@ class Link:
                 if self._joined(deadline):
                     return
             self._agent = self._spawn(self._environment)
+            self._agent_since_s = time.monotonic()
         self._debug(f"started agent {self._agent.pid} at {self._environment.socket}")
         self._await_listening(deadline)
 
@@ -163,7 +172,9 @@ class Link:
         self._exchange = None
         if status >= 400:
             text = problem_text(status, answer)
-            raise RefusedError(text, usage=status < 500, again=status == _UNAVAILABLE)
+            flags = self.spec["gpus"] is not None and answer.get("code") == _WRONG_WORDS
+            again = status == _UNAVAILABLE
+            raise RefusedError(text, usage=status < 500, flags=flags, again=again)
         self.answer = answer
         if self._begun:  # the agent may have begun another attempt under an id of its own
             self.spec["id"] = answer.get("id") or self.spec["id"]
@@ -243,11 +254,12 @@ class Link:
         Where several users share an agent it is not ours to start: it may come back by itself.
         """
         shared = self._agent is None and not_own(self.socket, self._environment.uid)
+        young = self._agent is not None and time.monotonic() - self._agent_since_s < YOUNG_S
+        self._died_young = self._died_young + 1 if young else 0
         self._forget_agent()
-        if self._respawns >= RESPAWNS:
+        if self._died_young > RESPAWNS:
             raise AgentError(f"the agent died {RESPAWNS + 1} times", "see agent.log in METER_HOME")
-        self._respawns += 1
-        self._debug(f"the agent died; starting another ({self._respawns} of {RESPAWNS})")
+        self._debug(f"the agent is gone; looking for another ({self._died_young} died young)")
         self.spec["resume"] = True
         until = min(deadline, time.monotonic() + _RETURN_S)
         while shared and not self._joined(deadline) and time.monotonic() < until:
@@ -279,9 +291,9 @@ class Link:
     # -- at the end -----------------------------------------------------------------------
 
     def _settle(self, end: dict[str, Any]) -> None:
-        if self.failure is not None:
-            raise AgentError(self.failure)
         deadline = time.monotonic() + SETTLE_S
+        if self.failure is not None:
+            self._rejoin(self.failure, deadline)
         while self.document is None:
             try:
                 if self._agent is not None and not self._agent.listening:
@@ -298,6 +310,13 @@ class Link:
                 raise RefusedError(problem_text(status, answer), usage=False)
             else:
                 self.document = answer
+
+    def _rejoin(self, failure: str, deadline: float) -> None:
+        """Another agent may listen since we gave up: it can end the run; else we failed."""
+        self._forget_agent()
+        self.spec["resume"] = True
+        if not self._joined(deadline):
+            raise AgentError(failure)
 
     def _register_again(self) -> None:
         """The agent does not know the run: it was restarted by somebody else."""

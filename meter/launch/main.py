@@ -102,13 +102,16 @@ class Launch:
 
     def _prepare(self) -> None:
         """Everything before the start; what it raises leaves the job unmetered."""
-        from meter.launch.kernel import is_ancestor
         from meter.launch.trust import trusted
 
-        outer = self.environment.launcher_pid
-        nested = bool(outer and outer.isdigit() and self.environment.run_id)
-        if nested and is_ancestor(int(outer or 0)):
-            self._pass_through()
+        nested = False
+        if self.environment.launcher_pid is not None and self.environment.run_id:
+            from meter.launch.inside import Launcher, is_inside
+
+            nested = Launcher.read(self.environment.launcher_pid) is not None
+            if is_inside(self.environment.variables, self.environment.socket):
+                self._pass_through()
+        self._take_variables()
         self.environment = trusted(self.environment, say)
         if self.options.mode == "exec":
             from meter.launch import exec_mode
@@ -119,14 +122,28 @@ class Launch:
             self._become_job()
         self._open(nested_over=nested)
 
+    def _take_variables(self) -> None:
+        if self.environment.textfile or self.environment.push:
+            from meter.launch.telling import take_variables
+
+            self.notes += take_variables(self.options, self.environment)
+
     def _pass_through(self) -> NoReturn:
         """We are inside a metered job: its run counts all that is started here."""
-        run = self.environment.run_id
-        asked = self.options.summary_json or self.options.budgets
-        if self.options.debug or (asked and not self.options.quiet):
-            say(f"meter: inside run {run}: it counts this command, its launcher sums it up")
-            if self.options.budgets:
-                say("meter: --budget is not watched here: give it to the outer `meter run`")
+        options, inside = self.options, f"meter: inside run {self.environment.run_id}"
+        asked = (
+            (options.summary_json, "--summary-json is not written here"),
+            (options.textfile, "--textfile is not written here"),
+            (options.push, "--push is not sent here"),
+            (options.budgets, "--budget is not watched here"),
+        )
+        left = [text for value, text in asked if value]
+        if left:
+            say(
+                f"{inside}, which counts this command: {', '.join(left)}: the outer `meter run` can"
+            )
+        elif options.debug:
+            say(f"{inside}: it counts this command, its launcher sums it up")
         self._become_job()
 
     def _open(self, *, nested_over: bool) -> None:
@@ -173,7 +190,7 @@ class Launch:
             import traceback
 
             say("".join(traceback.format_exception(error)))
-        if self.options.strict or getattr(error, "usage", False):
+        if self.options.strict or getattr(error, "flags", False):
             refuse(self.options.mode, text)
         say(f"meter: the job runs unmetered: {text}")
         self.link = None

@@ -49,8 +49,8 @@ def main(arguments: Sequence[str]) -> int:
         try:
             notes = begin.open_run(link, options, order["deadline"])
         except MeterError as error:
-            usage = bool(getattr(error, "usage", False))
-            _tell(orders, {"error": str(error), "usage": usage, "say": said})
+            flags = bool(getattr(error, "flags", False))
+            _tell(orders, {"error": str(error), "flags": flags, "say": said})
             return 0
         link.begins(time.clock_gettime_ns(time.CLOCK_BOOTTIME), time.time_ns() // 1_000)
         _tell(orders, {"run": link.spec["id"], "socket": link.socket, "say": said})

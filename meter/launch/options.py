@@ -5,7 +5,7 @@ A library's import would be paid by each job's start.
 
 from __future__ import annotations
 
-from meter import limits
+from meter import limits, reserved
 from meter.errors import UsageError
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
@@ -68,11 +68,13 @@ class Options:
         "name",
         "pid",
         "project",
+        "push",
         "quiet",
         "stop_over_budget",
         "strict",
         "summary_json",
         "tags",
+        "textfile",
         "tree",
     )
 
@@ -85,6 +87,8 @@ class Options:
         self.gpus: str | None = None
         self.summary_json: str | None = None
         self.linger_s: float | None = None
+        self.textfile: str | None = None
+        self.push: str | None = None
         self.budgets: dict[str, str] = {}  # amount by unit, as kept
         self.stop_over_budget = False
         self.pid = 0
@@ -98,11 +102,11 @@ class Options:
 
     def set_project(self, value: str) -> None:
         """--project."""
-        self.project = limits.check_name("--project", value)
+        self.project = reserved.check_label("--project", value)
 
     def set_name(self, value: str) -> None:
         """--name."""
-        self.name = limits.check_name("--name", value)
+        self.name = reserved.check_label("--name", value)
 
     def add_tag(self, value: str) -> None:
         """--tag, each time."""
@@ -134,6 +138,18 @@ class Options:
             ) from None
         self.linger_s = limits.check_linger(seconds)
 
+    def set_textfile(self, value: str) -> None:
+        """--textfile."""
+        from meter.launch.telling import check_textfile
+
+        self.textfile = check_textfile("--textfile", value)
+
+    def set_push(self, value: str) -> None:
+        """--push."""
+        from meter.launch.telling import check_push
+
+        self.push = check_push("--push", value)
+
     def add_budget(self, value: str) -> None:
         """--budget, each time."""
         from meter import budgets, currencies
@@ -154,7 +170,9 @@ _VALUES: dict[str, tuple[str, str, Callable[[Options, str], None]]] = {
     "--gpus": ("LIST", "devices to meter: indices, UUIDs, prefixes", Options.set_gpus),
     "--summary-json": ("FILE", "write the run document there", Options.set_summary_json),
     "--budget": ("AMOUNT", "say when it is used up: 50USD, 20kWh, 5kgCO2e", Options.add_budget),
-    "--linger": ("S", "keep the agent S seconds (60 if scraped, else 0)", Options.set_linger),
+    "--textfile": ("FILE", "write the last counters there, *.prom", Options.set_textfile),
+    "--push": ("URL", "push them to a Pushgateway", Options.set_push),
+    "--linger": ("S", "keep the agent S seconds, or until scraped twice", Options.set_linger),
 }
 _SWITCHES = {
     "--quiet": "print no summary and no notices",

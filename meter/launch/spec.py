@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from meter import limits
+from meter import limits, reserved
 from meter.errors import UsageError
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
@@ -85,14 +85,25 @@ def stamped(body: dict[str, Any]) -> dict[str, Any]:
 def _project_of(environment: Environment) -> str | None:
     """METER_PROJECT where it can be one: a variable must not keep a run from being booked."""
     try:
-        return limits.check_name("METER_PROJECT", environment.project or "")
+        return reserved.check_label("METER_PROJECT", environment.project or "")
     except UsageError:
         return None
 
 
+def project_fault(options: Options, environment: Environment) -> str | None:
+    """Why METER_PROJECT is not the run's project, None if nothing is wrong with it."""
+    if options.project is None and environment.project:
+        try:
+            reserved.check_label("METER_PROJECT", environment.project)
+        except UsageError as error:
+            return str(error)
+    return None
+
+
 def _name_of(command: list[str]) -> str:
     base = _sent(os.path.basename(command[0]), limits.NAME_CHARS) or ""
-    return base if base.strip() and base.isprintable() else "job"
+    named = base.strip() and base.isprintable() and not reserved.taken(base)
+    return base if named else "job"
 
 
 def _sent(text: str | None, most: int) -> str | None:

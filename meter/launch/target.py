@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 
 from meter.errors import UsageError
-from meter.launch.kernel import is_ancestor, parents
+from meter.launch.inside import Launcher, is_inside
+from meter.launch.kernel import parents
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
@@ -224,13 +225,13 @@ def _namespace(pid: int) -> str | None:
 
 def _refuse_metered(pid: int, variables: dict[str, str]) -> None:
     """A process inside a run of `meter run` is counted by it, and once is enough."""
-    launcher, run = variables.get("METER_LAUNCHER_PID", ""), variables.get("METER_RUN_ID")
-    if run and launcher.isdigit() and is_ancestor(int(launcher), pid):
-        text = f"process {pid} is metered already, in run {run[:128]!r}"
+    if is_inside(variables, variables.get("METER_SOCKET", ""), pid):
+        text = f"process {pid} is metered already, in run {variables['METER_RUN_ID'][:128]!r}"
         raise UsageError(text, "see `meter show`")
     for child, parent in parents().items():
         of_child = (_variables(child) or {}) if parent == pid else {}
-        if of_child.get("METER_LAUNCHER_PID") == str(pid):
+        named = Launcher.read(of_child.get("METER_LAUNCHER_PID"))
+        if named is not None and named.pid == pid and named.is_same():
             raise UsageError(f"process {pid} is itself a `meter run`", "see `meter runs`")
 
 

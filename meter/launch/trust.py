@@ -3,7 +3,8 @@
 It may where it, and its folder, belong to this user or to root. A socket of another user counts
 where it is shared on purpose: its group is one of ours and may use it, in a folder of ours or of
 root's that is not for everybody's files, as /tmp is. An agent of our own listens only in a folder
-that is ours alone: what it leaves in another would keep the node's own agent out.
+that is ours alone, and at no address of the node's: what it leaves in another folder, or holds,
+would keep the node's own agent out.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+FREE_PORT = "127.0.0.1:0"
+"""Where an agent listens for Prometheus that stands in for one of several users."""
 _GROUP = stat.S_IRGRP | stat.S_IWGRP
 
 
@@ -38,7 +41,9 @@ def own_place(environment: Environment, tell: Callable[[str], None]) -> Environm
         f"meter: nobody listens at METER_SOCKET, and {found}: an agent of this user's own meters"
         " the job at another socket"
     )
-    return _elsewhere(environment)
+    own = _elsewhere(environment)
+    # the node's agent has to find its address free when it comes back
+    return Environment({**own.variables, "METER_LISTEN": FREE_PORT}, own.uid)
 
 
 def not_own(path: str, uid: int) -> str | None:

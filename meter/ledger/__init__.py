@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meter.ledger.ledger import Ledger, LedgerHealth
+from meter.ledger.ledger import QUESTION_S, Ledger, LedgerHealth
 from meter.ledger.reader import Reader, open_reader
 
-__all__ = ["Ledger", "LedgerHealth", "Reader", "open_reader"]
+__all__ = ["QUESTION_S", "Ledger", "LedgerHealth", "Reader", "open_reader"]

@@ -31,6 +31,13 @@ def listed(reader: Reader, asked: Mapping[str, str]) -> list[dict[str, Any]]:
     return _estimates(reader, None, {"project": asked.get("project"), **span})
 
 
+def within(
+    reader: Reader, as_of_us: int, project: str | None, span: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    """Estimates of a project and a span as known at an instant."""
+    return _estimates(reader, as_of_us, {"project": project, "as_of": as_of_us, **span})
+
+
 def of_run(reader: Reader, of_run: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Estimates of a run's usage; ``of_run`` are parameters of the query, ``as_of`` among them."""
     names = ("only_run", "as_of", "from", "to")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakSet
@@ -14,18 +15,22 @@ from meter.errors import LedgerError, LedgerFullError, MeterError
 from meter.ledger import store
 from meter.ledger.pending import Pending, Ticket
 from meter.ledger.reader import Reader
+from meter.ledger.salvage import salvaged
 from meter.ledger.session import Session
+from meter.limits import SHOWN_MIN
 from meter.model import LedgerBatch, Outcome
-from meter.units import US_PER_HOUR
+from meter.units import US_PER_HOUR, US_PER_MINUTE
 from meter.usage_entries import entries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future
     from pathlib import Path
 
     from meter.hosted_facts import Charge, Usage, UsageEntry
 
+QUESTION_S = 60.0
+"""How long a question may keep all others from the ledger."""
 _HOURS_PER_DAY = 24
 _BACKOFF = 2.0
 _LONGEST_BACKOFF_S = 30.0
@@ -42,7 +47,7 @@ _RETRYABLE = (
 
 @dataclass(frozen=True, slots=True)
 class LedgerHealth:
-    """How writing goes; ``pending`` batches wait, ``dropped`` readings or batches were given up."""
+    """How writing goes; ``pending`` batches wait, ``dropped`` rows or batches were given up."""
 
     failures: int = 0
     pending: int = 0
@@ -53,11 +58,16 @@ class LedgerHealth:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """When the writer commits, waits and gives up; seconds, and a count of values."""
+    """When the writer commits, waits and gives up; seconds, and counts of values."""
 
     commit_s: float = 1.0
+    crowded: int = 150  # where more values wait, as with many runs, it commits half as often
     retry_s: float = 1.0
     pending_limit: int = 200_000
+
+    def every_s(self, waiting: int) -> float:
+        """Seconds between commits while so many values wait."""
+        return 2 * self.commit_s if waiting > self.crowded else self.commit_s
 
 
 class Ledger:
@@ -85,6 +95,7 @@ class Ledger:
         self._health = LedgerHealth()
         self._readers: WeakSet[Reader] = WeakSet()
         self._wake = threading.Condition()
+        self._turns = threading.Lock()
         self._swap = threading.Lock()  # held while the session is used to open or is replaced
         self._urgent = False
         self._closing = False
@@ -126,8 +137,9 @@ class Ledger:
     def write(self, batch: LedgerBatch, *, urgent: bool = False) -> Future[None]:
         """Queue a batch; the future is done when it is durable.
 
-        Batches are joined into at most one commit a second, unless urgent. The future's exception
-        is a LedgerError if the batch is wrong, refused, or still unwritten at the end.
+        Batches are joined into one commit a second, or in two where many wait, unless urgent. The
+        future's exception is a LedgerError if the batch is wrong, refused, or still unwritten
+        at the end.
         """
         return self._queue(batch, urgent=urgent)
 
@@ -169,6 +181,21 @@ class Ledger:
             reader = Reader(self._session.cursor())
             self._readers.add(reader)
             return reader
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """One question at a time: the memory that the ledger may use is no more than for one."""
+        with self._turns:
+            yield
+
+    @contextmanager
+    def question(self) -> Iterator[Reader]:
+        """A reader in its turn, for :data:`QUESTION_S` at most; not to be nested.
+
+        Raises LedgerError.
+        """
+        with self.turn(), self.reader() as reader, reader.within(QUESTION_S):
+            yield reader
 
     def health(self) -> LedgerHealth:
         """How writing goes."""
@@ -228,7 +255,9 @@ class Ledger:
         since_s = time.monotonic() - self._last_commit_s
         if backoff_s:
             return backoff_s - since_s
-        return 0.0 if self._urgent else self._pace.commit_s - since_s
+        if self._urgent:
+            return 0.0
+        return self._pace.every_s(self._pending.rows) - since_s
 
     def _write_all(self, tickets: list[Ticket], backoff_s: float) -> float:
         """Write the batches in one commit; the back-off in seconds until the next try."""
@@ -248,16 +277,45 @@ class Ledger:
         return 0.0
 
     def _one_by_one(self, tickets: list[Ticket], error: Exception) -> None:
-        """A batch that cannot be written must not take others with it."""
+        """A batch that cannot be written must not take others with it, nor a row the others."""
         if len(tickets) == 1:
             (batch, future), *_ = tickets
-            if batch.counters:  # what is shown live must not cost the facts
+            if batch.divisible:
+                self._salvage(batch, future)
+            elif batch.counters:  # what is shown live must not cost the facts
                 self._write_all([(replace(batch, counters=()), future)], 0.0)
             else:
                 _fail(future, _refusal(error))
             return
         for ticket in tickets:
             self._write_all([ticket], 0.0)
+
+    def _salvage(self, batch: LedgerBatch, future: Future[Any]) -> None:
+        """Write all of a batch but the rows that cannot be written: in one commit, as it came."""
+        try:
+            found = salvaged(batch, self._writable)
+        except (LedgerError, *_RETRYABLE) as error:
+            self._failed(error)
+            with self._wake:
+                self._pending.put_back([(batch, future)])
+            return
+        with self._wake:
+            self._pending.dropped += found.lost
+        self._write_all([(replace(found.batch, divisible=False), future)], 0.0)
+
+    def _writable(self, batch: LedgerBatch) -> bool:
+        """Whether the ledger would take a batch; raises what is no fault of the batch."""
+        session = self._session or self._open_again()
+        try:
+            session.rehearse(batch)
+        except duckdb.FatalException:
+            self._close_session()
+            raise
+        except (LedgerError, *_RETRYABLE):
+            raise
+        except Exception:  # noqa: BLE001 - as in a commit, whatever it is
+            return False
+        return True
 
     def _commit(self, tickets: list[Ticket]) -> None:
         session = self._session or self._open_again()
@@ -321,7 +379,7 @@ class Ledger:
     def _tidy(self, session: Session) -> None:
         """Remove what nobody needs any more: old readings hourly, counters that newer ones hide."""
         if session.counters_crowded:
-            session.expire_counters()
+            session.expire_counters(session.recorded_us - SHOWN_MIN * US_PER_MINUTE)
         if session.recorded_us - self._expired_us >= US_PER_HOUR:
             self._expired_us = session.recorded_us
             session.expire_readings(session.recorded_us - self._retention_us)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from meter.ledger.reader import Reader
 
-METHOD_VERSION = "4"
+METHOD_VERSION = "6"
 """Raised whenever the same rows and query texts would give another document; docs/adr/0012."""
 
 MADE_BY = f"tunemeter {__version__}"

@@ -41,7 +41,7 @@ class Pending:
     """A queue of batches with at most ``limit`` values in it.
 
     Beyond the limit raw readings and looks go first, since intervals hold their energy; then new
-    batches are refused. ``dropped`` counts readings given up and batches refused.
+    batches are refused. ``dropped`` counts rows given up and batches refused.
     """
 
     limit: int

@@ -17,12 +17,12 @@ from meter.ledger.migrations import check, versions
 from meter.ledger.texts import Library, Text, load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 BEGIN = timestamp(0)
 END = datetime(9999, 1, 1)  # noqa: DTZ001 - the ledger's timestamps are naive UTC
-_CHUNK = 1_000
+_CHUNK = 200  # rows are made while no other thread of the process may run
 _READ_ONLY = "BEGIN TRANSACTION READ ONLY"  # no query; the driver's own begin() cannot say it
 _READER_LIMIT_MB = 256
 
@@ -85,6 +85,12 @@ class Reader:
                 f"the query {text.name} took too long and was given up",
                 "ask for less: one run, or a shorter time; or ask when the machine is less busy",
             ) from error
+        except duckdb.OutOfMemoryException as error:
+            raise LedgerError(
+                f"the query {text.name} does not fit into the memory that it may have",
+                "ask for less: one run, a shorter time or a longer step; or ask when no agent runs:"
+                " a question may have more memory then",
+            ) from error
         except duckdb.Error as error:
             raise LedgerError(
                 f"the query {text.name} failed ({str(error).splitlines()[0]})",
@@ -110,6 +116,10 @@ class Reader:
         found = self.rows(name, **params)
         return found[0] if found else None
 
+    def params(self, name: str) -> frozenset[str]:
+        """Names of the parameters that a query declares. Raises LedgerError."""
+        return frozenset(self._load(name).params)
+
     def has(self, name: str) -> bool:
         """Whether there is such a query; texts of an earlier version may lack it."""
         try:
@@ -134,12 +144,22 @@ class Reader:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Queries within see one state of the ledger; not to be nested."""
-        self._con.execute(_READ_ONLY)
+        """Queries within see one state of the ledger; not to be nested. Raises LedgerError."""
+        self._transact(lambda: self._con.execute(_READ_ONLY))
         try:
             yield
         finally:
-            self._con.rollback()
+            self._transact(self._con.rollback)
+
+    @staticmethod
+    def _transact(step: Callable[[], object]) -> None:
+        try:
+            step()
+        except duckdb.Error as error:  # even a rollback wants memory, which others may have taken
+            raise LedgerError(
+                f"the ledger could not be read ({str(error).splitlines()[0]})",
+                "try again; if it stays, run `meter doctor`",
+            ) from error
 
     @contextmanager
     def within(self, limit_s: float) -> Iterator[None]:

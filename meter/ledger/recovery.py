@@ -90,6 +90,32 @@ def open_runs(reader: Reader, node_id: str) -> list[tuple[Run, list[Hold]]]:
     ]
 
 
+class Ended(NamedTuple):
+    """A run that is over: how, and when in UTC µs."""
+
+    run: Run
+    budgets: list[Budget]
+    status: RunStatus
+    ended_us: int
+    exit_code: int | None
+
+
+def ended_runs(reader: Reader, node_id: str, since_us: int) -> list[Ended]:
+    """Runs of a node whose end was recorded since an instant, in the order of their ends."""
+    found: dict[str, Ended] = {}
+    for row in reader.rows("recovery/ended_runs", node_id=node_id, since=since_us):
+        ended = found.setdefault(
+            row["id"],
+            Ended(
+                _run_of(row), [], RunStatus(row["status"]), micros(row["ended_at"]),
+                row["exit_code"],
+            ),
+        )  # fmt: skip
+        if row["unit"] is not None:
+            ended.budgets.append(Budget(row["id"], row["amount"], row["unit"], row["stop"]))
+    return list(found.values())
+
+
 def holds(reader: Reader, run_id: str) -> list[Hold]:
     """A run's holds, with their ends where they have one."""
     return [

@@ -108,6 +108,9 @@ def _hosted(
         jobs=reader.rows("report/run_hosted", **known),
         estimates=reader.rows("report/run_estimates", **known),
         requests=reader.rows("report/run_requests", **known) if of_run else (),
+        flags=reader.rows("report/run_flags", **known)
+        if of_run and reader.has("report/run_flags")
+        else (),
         inference=inference.of_run(reader, of_run)
         if of_run and reader.has(inference.QUERY)
         else (),
@@ -175,10 +178,13 @@ def _budget_unit(row: dict[str, Any]) -> tuple[str | None, int]:
 
 
 def run_list(
-    reader: Reader, *, limit: int = 50, project: str | None = None
+    reader: Reader, *, limit: int = 50, project: str | None = None, **narrowed: object
 ) -> list[dict[str, Any]]:
-    """Runs with their IT energy, the newest first; rows of ``report/runs``, ready for JSON."""
-    found = reader.rows("report/runs", project=project, limit=limit)
+    """Runs with their IT energy, the newest first; rows of ``report/runs``, ready for JSON.
+
+    ``narrowed`` are more of that query's parameters.
+    """
+    found = reader.rows("report/runs", project=project, limit=limit, **narrowed)
     return [{name: _plain(value) for name, value in row.items()} for row in found]
 
 

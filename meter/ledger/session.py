@@ -61,6 +61,7 @@ class Session:
         hours = self.con.execute(load("recovery/metered_hours").sql).fetchall()
         self._hours = {micros(hour) for (hour,) in hours}
         self._counter_rows = self._count_counters()
+        self._old_spans = hosted.has_old_spans(self.con)
         query = load("recovery/factors")
         found = self.con.execute(query.sql, {"since_seq": rows.EVERY}).fetchall()
         self._factors = KnownFactors()
@@ -74,16 +75,11 @@ class Session:
         What became of each batch's usage, then of its charges, in their order; None where it
         brings neither.
         """
-        learned = [one.recorded_us for batch in batches for one in batch.factors]
-        learned += [one.recorded_us for batch in batches for one in batch.prices]
-        recorded_us = max(self._now_us(), self.recorded_us + 1, *learned)
-        seq = self.seq + 1
-        self._content = Content(chained_forms())
+        recorded_us, seq = self._next_recorded_us(batches), self.seq + 1
         node_id = next((n.id for b in reversed(batches) for n in b.nodes), self._node_id)
         self.con.begin()
         try:
-            written = self._write_hosted(batches, seq, timestamp(recorded_us))
-            hours, factors = self._write(batches, seq, recorded_us)
+            written, hours, factors = self._write_all(batches, seq, recorded_us)
             link_sha256 = self._link(seq, node_id, timestamp(recorded_us))
             self.con.execute(
                 load("write/last_commit").sql,
@@ -99,6 +95,26 @@ class Session:
         self._factors.add(factors)
         self._counter_rows += sum(len(batch.counters) for batch in batches)
         return written
+
+    def rehearse(self, batch: LedgerBatch) -> None:
+        """Write a batch and take it back; raises what :meth:`commit` would."""
+        self.con.begin()
+        try:
+            self._write_all([batch], self.seq + 1, self._next_recorded_us([batch]))
+        finally:
+            self._rollback()
+
+    def _next_recorded_us(self, batches: Sequence[LedgerBatch]) -> int:
+        learned = [one.recorded_us for batch in batches for one in batch.factors]
+        learned += [one.recorded_us for batch in batches for one in batch.prices]
+        return max(self._now_us(), self.recorded_us + 1, *learned)
+
+    def _write_all(
+        self, batches: Sequence[LedgerBatch], seq: int, recorded_us: int
+    ) -> tuple[list[tuple[Outcome, ...] | None], set[int], list[Factor]]:
+        self._content = Content(chained_forms())
+        written = self._write_hosted(batches, seq, timestamp(recorded_us))
+        return written, *self._write(batches, seq, recorded_us)
 
     def _rollback(self) -> None:
         try:
@@ -139,7 +155,7 @@ class Session:
         self, batches: Sequence[LedgerBatch], seq: int, recorded: datetime
     ) -> list[tuple[Outcome, ...] | None]:
         """Usage, charges, jobs and estimates: each only if it is news."""
-        outcomes, events = hosted.sorted_usage(self.con, batches)
+        outcomes, events = hosted.sorted_usage(self.con, batches, old_spans=self._old_spans)
         self._write_usage(events, seq, instant(recorded))
         billed, charges = hosted.sorted_charges(self.con, batches, seq, recorded)
         self._append("charge", charges)
@@ -198,8 +214,12 @@ class Session:
         if not values:
             return
         appender = self.con.appender(table)
-        appender.append_rows(values)
-        appender.flush()
+        try:
+            appender.append_rows(values)
+            appender.flush()
+        except BaseException:
+            appender.clear()  # what a refused row leaves in it is not to be flushed later
+            raise
         self._content.add(table, values)
 
     def _link(self, seq: int, node_id: str, recorded: datetime) -> str:
@@ -240,10 +260,11 @@ class Session:
         """Whether so many rows of counters are superseded that they are worth removing."""
         return self._counter_rows > _COUNTER_ROWS + 2 * self._counters_kept
 
-    def expire_counters(self) -> None:
-        """Remove rows of counters that have a newer one, or whose run has ended."""
+    def expire_counters(self, before_us: int) -> None:
+        """Remove rows of counters that have a newer one, or whose run had ended by an instant."""
         self._counters_kept = self._counter_rows  # if this fails, the next try is not at once
-        self.con.execute(load("write/expire_run_counters").sql)
+        before = {"before": timestamp(before_us)}
+        self.con.execute(load("write/expire_run_counters").sql, before)
         self.con.execute(load("write/expire_counters").sql)
         self._counter_rows = self._counters_kept = self._count_counters()
 

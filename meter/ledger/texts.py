@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _HEADER = re.compile(r"^--\s+(param|with|column)\s+(\w+)(?:\s+([^:]+?))?\s*(?::\s*(.*))?$")
 
+_ONCE = re.compile(r"^--\s+once\s+(\w+)$", re.MULTILINE)
+"""A line that is to be computed once for all that stands on it: less memory, if not less time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -83,11 +86,13 @@ def _build(name: str, read: Callable[[str], str]) -> Text:
     order: list[str] = []
     for need in needs:
         _require(need, order, read)
+    texts = {line: read(f"lines/{line}") for line in order}
+    once = {name for text in (source, *texts.values()) for name in _ONCE.findall(text)}
     expressions = []
-    for line in order:
-        text = read(f"lines/{line}")
+    for line, text in texts.items():
         params = {**_header(text)[0], **params}
-        expressions.append(f"{line} AS (\n{text.rstrip()}\n)")
+        kept = "MATERIALIZED " if line in once else ""
+        expressions.append(f"{line} AS {kept}(\n{text.rstrip()}\n)")
     prefix = "WITH " + ",\n".join(expressions) + "\n" if expressions else ""
     return Text(name, _first_line(source), prefix + source, params, columns, tuple(order))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
-from meter import limits, links
+from meter import limits, links, reserved
 from meter.errors import UsageError
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
@@ -99,6 +99,6 @@ def _of_numpy(value: object) -> int | float:
 def _name(value: object) -> str:
     if not isinstance(value, str) or len(value) > PHASE_CHARS or not value.isprintable():
         raise WrongMarkError
-    if value and not value.strip():
+    if value and (not value.strip() or reserved.taken(value)):
         raise WrongMarkError
     return str(value)

@@ -14,6 +14,7 @@ import time
 
 from meter.environment import socket_path
 from meter.errors import AgentError
+from meter.ids import new_id
 from meter.launch.client import request
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
@@ -36,6 +37,16 @@ _TEXTS = frozenset({
     "candidates", "choices", "content", "data", "embedding", "embeddings", "input", "instructions",
     "messages", "output", "outputs", "prompt", "text", "tools",
 })  # fmt: skip
+_ENDS = frozenset({"finishReason", "finish_reason"})
+_NAMED = frozenset({
+    "id", "responseId", "response_id", "request_id", "created", "created_at", "createTime",
+    "create_time", "startTime", "type",
+})  # fmt: skip
+"""What tells an answer from others, or is of the event of a stream, whose end has it."""
+_COUNTED = frozenset({
+    "amazon-bedrock-invocationMetrics", "inputTextTokenCount", "metadata", "prompt_token_count",
+    "usage",
+})  # fmt: skip
 _DEEPEST = 6
 _OK, _PASSING = 200, (404, 408, 429)
 
@@ -46,7 +57,7 @@ class UsageSender:
     def __init__(self, path: str) -> None:
         self.dropped = 0
         self._socket_path = path
-        self._queue: queue.SimpleQueue[tuple[object, dict[str, str]]] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[object, dict[str, str], int]] = queue.SimpleQueue()
         self._batch: list[dict[str, Any]] = []
         self._begun = _thread.allocate_lock()
 
@@ -55,7 +66,7 @@ class UsageSender:
         if self._queue.qsize() >= MOST_WAITING:
             self.dropped += 1
             return
-        self._queue.put((response, beside))
+        self._queue.put((response, beside, time.time_ns() // 1000))
         if self._begun.acquire(blocking=False):
             try:
                 _thread.start_new_thread(self._run, ())
@@ -86,10 +97,12 @@ class UsageSender:
             while len(self._batch) < BATCH:
                 self._add(*self._queue.get_nowait())
 
-    def _add(self, response: object, beside: dict[str, str]) -> None:
+    def _add(self, response: object, beside: dict[str, str], at_us: int) -> None:
         try:
             counted = without_texts(_plain(response))
-            self._batch.append({**beside, "response": counted} if beside else counted)
+            named = {"id": new_id(), "at": at_us} if _is_nameless(counted, beside) else {}
+            told = {**named, **beside}
+            self._batch.append({**told, "response": counted} if told else counted)
         except Exception:  # noqa: BLE001  no traceback of ours in the job's output
             self.dropped += 1
 
@@ -124,13 +137,34 @@ def _told_by(tell: Callable[..., Any]) -> Any:
         return tell()
 
 
+def _is_nameless(response: Any, beside: dict[str, str]) -> bool:
+    """Whether it is a whole answer that neither id nor time is told of, such as an embedding.
+
+    A batch that is sent again has the name that is given to it here.
+    """
+    if not isinstance(response, dict) or not beside.keys().isdisjoint({"id", "at"}):
+        return False
+    if any(response.get(name) for name in _NAMED):
+        return False
+    about = response.get("ResponseMetadata")
+    if isinstance(about, dict) and about.get("RequestId"):
+        return False
+    return any(response.get(name) and not isinstance(response[name], str) for name in _COUNTED)
+
+
+def _ends(answers: list[Any]) -> list[dict[str, bool]]:
+    """Of each answer of a list only whether it has ended: in the midst of a stream it has not."""
+    told = [one for one in answers if isinstance(one, dict)]
+    return [{name: bool(one[name]) for name in _ENDS & one.keys()} for one in told]
+
+
 def without_texts(value: Any, deep: int = 0) -> Any:
     """Plain values without what may hold texts: counts, names and times stay."""
     if isinstance(value, dict):
         if deep >= _DEEPEST:
             return {}
         return {
-            name: [] if name in _TEXTS and isinstance(one, list) else without_texts(one, deep + 1)
+            name: _without_texts(name, one, deep + 1)
             for name, one in value.items()
             if isinstance(name, str) and not (name in _TEXTS and isinstance(one, str | dict))
         }
@@ -139,6 +173,13 @@ def without_texts(value: Any, deep: int = 0) -> Any:
     if isinstance(value, str):
         return value if len(value) <= TEXT_CHARS else None
     return value if value is None or isinstance(value, bool | int | float) else str(value)
+
+
+def _without_texts(name: str, value: Any, deep: int) -> Any:
+    """What stands under a name, without its texts."""
+    if name not in _TEXTS or not isinstance(value, list):
+        return without_texts(value, deep)
+    return _ends(value) if name == "candidates" else []
 
 
 class _Process:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from meter.metering.account import Account
 from meter.metering.activity import IdlePolicy
 from meter.metering.cut import edge
 from meter.metering.holdings import REST, Holdings, Owner, Owners
 from meter.metering.joining import follows, joined
 from meter.metering.point import Point, Written
 from meter.metering.splits import Split, splits_of
-from meter.metering.stretch import Stretch, Sums, allotted, method_of, sums_between
+from meter.metering.stretch import (
+    Stretch,
+    Sums,
+    allotted,
+    by_owner,
+    last_of,
+    method_of,
+    methods_of,
+    sums_between,
+)
 from meter.model import Basis, Interval, Kind, Method
 from meter.units import NS_PER_S
 
@@ -50,26 +60,6 @@ class Part:
     held_us: int = 0  # device time, shares applied
 
 
-@dataclass(slots=True)
-class _Account:
-    """One device: what is still open, and where it was closed last."""
-
-    device_id: str
-    holdings: Holdings
-    segments: list[Segment] = field(default_factory=list)
-    stretches: list[Stretch] = field(default_factory=list)
-    corrections: list[tuple[Segment, int]] = field(default_factory=list)
-    closed_ns: int | None = None
-    first_ns: int | None = None  # where the curve began; a run there began between ticks too
-    carried: Stretch | None = None  # the last stretch closed; the next may go on with it
-    written: dict[str, Written] = field(default_factory=dict)  # by run
-
-    @property
-    def settled_ns(self) -> int | None:
-        """End of the last segment."""
-        return self.segments[-1].end_ns if self.segments else self.closed_ns
-
-
 class IntervalBuilder:
     """Cuts segments at minutes and holds and keeps what is not written yet.
 
@@ -88,7 +78,7 @@ class IntervalBuilder:
         self._anchor = anchor
         self._late_ns = late_ns
         self._idle = idle
-        self._accounts: dict[str, _Account] = {}
+        self._accounts: dict[str, Account] = {}
         self._restored: dict[str, Point] = {}
         self._splits: list[Split] = []
         for hold in holds:
@@ -165,14 +155,14 @@ class IntervalBuilder:
                 parts += self._extend(account, [first, *more])
         return parts
 
-    def _correct(self, account: _Account, segment: Segment) -> list[Part]:
+    def _correct(self, account: Account, segment: Segment) -> list[Part]:
         account.corrections.append((segment, segment.start_ns))
         return [
             _part(segment, owner, start, end, sums, split=split)
             for start, end, owner, sums, split in self._shares(account, segment, segment.start_ns)
         ]
 
-    def _extend(self, account: _Account, segments: list[Segment]) -> list[Part]:
+    def _extend(self, account: Account, segments: list[Segment]) -> list[Part]:
         closed, stretches = account.closed_ns, account.stretches
         fresh = [one for one in segments if closed is None or one.end_ns > closed]
         if not fresh:
@@ -261,13 +251,13 @@ class IntervalBuilder:
             total = total.plus(self._open_point(account, Owner(Kind.RUN, run_id), at_ns))
         return total
 
-    def _open_point(self, account: _Account, owner: Owner, at_ns: int | None) -> Point:
+    def _open_point(self, account: Account, owner: Owner, at_ns: int | None) -> Point:
         """The part that is not written yet, corrections included."""
         total = Point()
         for stretch in account.stretches:
             begun = at_ns is None or stretch.start_ns < at_ns
             if begun and owner in stretch.owners.owners:
-                total = total.plus(_stretch_point(account, stretch, owner, at_ns))
+                total = total.plus(account.point(stretch, owner, at_ns))
         for segment, from_ns in account.corrections:
             for _, _, whose, sums, _ in self._shares(account, segment, from_ns, at_ns):
                 if whose == owner:
@@ -279,12 +269,12 @@ class IntervalBuilder:
         splits, self._splits = self._splits, []
         return splits
 
-    def _account(self, device_id: str) -> _Account:
+    def _account(self, device_id: str) -> Account:
         if device_id not in self._accounts:
-            self._accounts[device_id] = _Account(device_id, Holdings(self._idle))
+            self._accounts[device_id] = Account(device_id, Holdings(self._idle))
         return self._accounts[device_id]
 
-    def _again(self, account: _Account, from_ns: int) -> list[Part]:
+    def _again(self, account: Account, from_ns: int) -> list[Part]:
         """Count the open time since an instant once more; what changed hands."""
         settled = account.settled_ns
         if settled is None or settled <= from_ns:
@@ -297,8 +287,8 @@ class IntervalBuilder:
         again = [segment for segment in account.segments if segment.end_ns > again_ns]
         self._enter(account, account.stretches, again, since_ns=again_ns)
         fresh = account.stretches[kept:]
-        before, after = _by_owner(former), _by_owner(fresh)
-        methods = _methods([*fresh, *former])
+        before, after = by_owner(former), by_owner(fresh)
+        methods = methods_of([*fresh, *former])
         return [
             Part(
                 account.device_id,
@@ -315,7 +305,7 @@ class IntervalBuilder:
             if any(moved := after.get(owner, Sums()).minus(before.get(owner, Sums())))
         ]
 
-    def _draw(self, account: _Account, until_ns: int | None = None) -> list[Stretch]:
+    def _draw(self, account: Account, until_ns: int | None = None) -> list[Stretch]:
         """The open stretches, counted from the segments."""
         stretches: list[Stretch] = []
         self._enter(account, stretches, account.segments, until_ns)
@@ -323,7 +313,7 @@ class IntervalBuilder:
 
     def _enter(
         self,
-        account: _Account,
+        account: Account,
         stretches: list[Stretch],
         segments: Iterable[Segment],
         until_ns: int | None = None,
@@ -333,9 +323,9 @@ class IntervalBuilder:
         for segment, start, end, minute, owners in self._pieces(
             account, segments, from_ns, until_ns
         ):
-            stretch = _last(stretches, minute, owners)
+            stretch = last_of(stretches, minute, owners)
             if stretch is None:
-                stretch = _opened(account, stretches, minute, owners)
+                stretch = account.opened(stretches, minute, owners)
                 stretch.start_ns = start
                 stretch.start_edge = edge(segment, start)
                 stretches.append(stretch)
@@ -345,7 +335,7 @@ class IntervalBuilder:
 
     def _pieces(
         self,
-        account: _Account,
+        account: Account,
         segments: Iterable[Segment],
         from_ns: int,
         until_ns: int | None = None,
@@ -361,7 +351,7 @@ class IntervalBuilder:
                 yield segment, start, end, minute, owners
                 start = end
 
-    def _spans(self, account: _Account) -> Callable[[int], tuple[int, Owners, int]]:
+    def _spans(self, account: Account) -> Callable[[int], tuple[int, Owners, int]]:
         """Minute and owners at an instant, and when they change; asked in order, looked up once."""
         since_ns, until_ns, minute, owners = 0, 0, 0, Owners.sole(REST)
 
@@ -378,7 +368,7 @@ class IntervalBuilder:
         return at
 
     def _shares(
-        self, account: _Account, segment: Segment, from_ns: int, until_ns: int | None = None
+        self, account: Account, segment: Segment, from_ns: int, until_ns: int | None = None
     ) -> Iterator[tuple[int, int, Owner, Sums, bool]]:
         """A correction's time and energy, cut at minutes and holds, by owner."""
         for _, start, end, _, owners in self._pieces(account, [segment], from_ns, until_ns):
@@ -386,7 +376,7 @@ class IntervalBuilder:
             for owner, sums, split in zip(owners.owners, given, owners.split, strict=True):
                 yield start, end, owner, sums, split
 
-    def _close(self, account: _Account, until_ns: int) -> list[Interval]:
+    def _close(self, account: Account, until_ns: int) -> list[Interval]:
         closed: list[Interval] = []
         if account.segments and until_ns > (account.closed_ns or account.segments[0].start_ns):
             left = [one for one in account.stretches if one.end_ns > until_ns]
@@ -408,7 +398,7 @@ class IntervalBuilder:
                 written.add(start_ns, end_ns, one.energy_mj, one.low_mj, one.high_mj)
         return closed
 
-    def _written_as(self, account: _Account, stretches: Iterable[Stretch]) -> list[Interval]:
+    def _written_as(self, account: Account, stretches: Iterable[Stretch]) -> list[Interval]:
         """Intervals of stretches; each look begins a stretch, but not an interval."""
         found: list[Interval] = []
         last: dict[Owner, tuple[int, bool]] = {}
@@ -426,13 +416,13 @@ class IntervalBuilder:
                 last[owner] = index, by_use
         return found
 
-    def _intervals(self, account: _Account, stretch: Stretch) -> Iterator[Interval]:
+    def _intervals(self, account: Account, stretch: Stretch) -> Iterator[Interval]:
         start_us = self._anchor.us(stretch.start_ns)
         owners = stretch.owners
         for owner, sums, split in zip(
             owners.owners, stretch.unwritten(), owners.split, strict=True
         ):
-            below, above = _run_edges(account, stretch, owner)
+            below, above = account.run_edges(stretch, owner)
             yield Interval(
                 device_id=account.device_id,
                 kind=owner.kind,
@@ -448,7 +438,7 @@ class IntervalBuilder:
                 held_us=sums.held_us,
             )
 
-    def _corrections(self, account: _Account, until_ns: int | None) -> list[Interval]:
+    def _corrections(self, account: Account, until_ns: int | None) -> list[Interval]:
         """Corrections of what is closed; the others wait, so that late holds reach them too."""
         if until_ns is None:
             return []
@@ -467,7 +457,7 @@ class IntervalBuilder:
 
     def _correction(
         self,
-        account: _Account,
+        account: Account,
         segment: Segment,
         start_ns: int,
         end_ns: int,
@@ -476,7 +466,7 @@ class IntervalBuilder:
         method: Method,
     ) -> Interval:
         start_us, end_us = self._anchor.us(start_ns), self._anchor.us(end_ns)
-        below, above = _correction_edges(account, segment, start_ns, end_ns, owner)
+        below, above = account.correction_edges(segment, start_ns, end_ns, owner)
         bridges = segment.basis is Basis.COUNTER_GAP  # it was unknown, and is known now
         return Interval(
             device_id=segment.device_id,
@@ -516,83 +506,3 @@ def _part(
         segment.correction,
         sums.held_us,
     )
-
-
-def _last(stretches: list[Stretch], minute: int, owners: Owners) -> Stretch | None:
-    """The stretch that goes on with this minute and these owners."""
-    last = stretches[-1] if stretches else None
-    same = last and last.minute == minute and (last.owners is owners or last.owners == owners)
-    return last if same else None
-
-
-def _opened(account: _Account, stretches: list[Stretch], minute: int, owners: Owners) -> Stretch:
-    """A new stretch; the first goes on with the sums of the one that was closed last."""
-    carried = None if stretches else account.carried
-    if carried and carried.minute == minute and carried.owners == owners:
-        return Stretch(minute, owners, base=carried.total, total=carried.total)
-    return Stretch(minute, owners)
-
-
-def _by_owner(stretches: list[Stretch]) -> dict[Owner, Sums]:
-    found: dict[Owner, Sums] = {}
-    for stretch in stretches:
-        for owner, sums in zip(stretch.owners.owners, stretch.unwritten(), strict=True):
-            found[owner] = found.get(owner, Sums()).plus(sums)
-    return found
-
-
-def _methods(stretches: list[Stretch]) -> dict[Owner, Method]:
-    """Each owner's weakest method in any of them."""
-    found: dict[Owner, Method] = {}
-    for stretch in stretches:
-        for owner, split in zip(stretch.owners.owners, stretch.owners.split, strict=True):
-            method = method_of(stretch.method, split=split)
-            found[owner] = Method.weakest((found.get(owner, method), method))
-    return found
-
-
-def _stretch_point(account: _Account, stretch: Stretch, owner: Owner, at_ns: int | None) -> Point:
-    """An owner's part of a stretch up to an instant in it or after it (None: all of it)."""
-    sums, (below, above) = stretch.total, (0, 0)
-    if at_ns is not None:
-        sums, (below, above) = stretch.at(at_ns)
-    index = stretch.owners.owners.index(owner)
-    given = stretch.unwritten(sums)[index]
-    start_below, start_above = _start_edges(account, stretch, owner)
-    low = max(0, min(given.low, given.energy) - start_below)
-    return Point(given.energy, low, max(given.high, given.energy) + start_above, below, above)
-
-
-def _start_edges(account: _Account, stretch: Stretch, owner: Owner) -> tuple[int, int]:
-    """By how much less and more a run may have got because it began between ticks."""
-    begins = stretch.start_ns == account.first_ns
-    if owner.run_id and (begins or account.holdings.is_edge(owner.run_id, stretch.start_ns)):
-        return stretch.start_edge[1], stretch.start_edge[0]  # the curve was higher: it got less
-    return 0, 0
-
-
-def _run_edges(account: _Account, stretch: Stretch, owner: Owner) -> tuple[int, int]:
-    """By how much less and more a run may have got because it began or ended between ticks."""
-    if owner.run_id is None:
-        return 0, 0
-    below, above = _start_edges(account, stretch, owner)
-    if account.holdings.is_edge(owner.run_id, stretch.end_ns):
-        below += stretch.end_edge[0]
-        above += stretch.end_edge[1]
-    return below, above
-
-
-def _correction_edges(
-    account: _Account, segment: Segment, start_ns: int, end_ns: int, owner: Owner
-) -> tuple[int, int]:
-    """The same for a run that began or ended in a time that was bridged later."""
-    below = above = 0
-    if owner.run_id is None:
-        return 0, 0
-    if account.holdings.is_edge(owner.run_id, start_ns):
-        lower, higher = edge(segment, start_ns)
-        below, above = below + higher, above + lower
-    if account.holdings.is_edge(owner.run_id, end_ns):
-        lower, higher = edge(segment, end_ns)
-        below, above = below + lower, above + higher
-    return below, above

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a run did on a device between two instants; ``held_us`` is the time of all its GPUs."""
+    """What a run did on a device between two instants; ``held_us`` is the time of all its GPUs.
+
+    ``method`` is assumed where the value only stands in for a range.
+    """
 
     run_id: str
     device_id: str
@@ -25,6 +28,7 @@ class Work:
     low_mj: int
     high_mj: int
     held_us: int
+    method: Method = Method.MODELLED
 
 
 def intervals(work: Work) -> tuple[Interval, ...]:
@@ -51,7 +55,7 @@ def intervals(work: Work) -> tuple[Interval, ...]:
             high_mj=low[n] + below[n] + above[n],
             covered_us=0,
             measured_mj=0,
-            method=Method.MODELLED,
+            method=work.method,
             held_us=held[n],
         )
         for n, (start_us, end_us) in enumerate(pairwise(edges))

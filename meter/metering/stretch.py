@@ -11,7 +11,7 @@ from meter.model import Method
 from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from meter.metering.holdings import Owners
+    from meter.metering.holdings import Owner, Owners
     from meter.model import Segment
 
 
@@ -145,6 +145,7 @@ class Stretch:
     start_edge: tuple[int, int] = (0, 0)
     end_edge: tuple[int, int] = (0, 0)
     pieces: list[Piece] = field(default_factory=list)
+    last: tuple[Sums, list[Sums]] | None = None  # that were allotted, and each owner's part
 
     def take(self, segment: Segment, end_ns: int, sums: Sums, covered_us: int) -> None:
         """Add a piece of a segment up to an instant."""
@@ -173,11 +174,16 @@ class Stretch:
         total = self.total if total is None else total
         if len(self.owners.owners) == 1:
             return [total.minus(former)]
-        given = allotted(total, self.owners)
         if former == NOTHING:
-            return given
-        before = allotted(former, self.owners)
+            return self._allotted(total)
+        before = self._allotted(former)  # most often what was asked for last
+        given = self._allotted(total)
         return [after.minus(old) for after, old in zip(given, before, strict=True)]
+
+    def _allotted(self, sums: Sums) -> list[Sums]:
+        if self.last is None or self.last[0] != sums:
+            self.last = sums, allotted(sums, self.owners)
+        return self.last[1]
 
     def at(self, at_ns: int) -> tuple[Sums, tuple[int, int]]:
         """Sums up to an instant, and by how much the curve may be lower and higher there."""
@@ -189,3 +195,29 @@ class Stretch:
             return piece.before, edge(piece.segment, piece.start_ns)
         sums = sums_between(piece.segment, piece.start_ns, at_ns, self.owners)
         return piece.before.plus(sums), edge(piece.segment, at_ns)
+
+
+def last_of(stretches: list[Stretch], minute: int, owners: Owners) -> Stretch | None:
+    """The stretch that goes on with this minute and these owners."""
+    last = stretches[-1] if stretches else None
+    same = last and last.minute == minute and (last.owners is owners or last.owners == owners)
+    return last if same else None
+
+
+def by_owner(stretches: list[Stretch]) -> dict[Owner, Sums]:
+    """What each owner gets of all of them and was not written yet."""
+    found: dict[Owner, Sums] = {}
+    for stretch in stretches:
+        for owner, sums in zip(stretch.owners.owners, stretch.unwritten(), strict=True):
+            found[owner] = found.get(owner, Sums()).plus(sums)
+    return found
+
+
+def methods_of(stretches: list[Stretch]) -> dict[Owner, Method]:
+    """Each owner's weakest method in any of them."""
+    found: dict[Owner, Method] = {}
+    for stretch in stretches:
+        for owner, split in zip(stretch.owners.owners, stretch.owners.split, strict=True):
+            method = method_of(stretch.method, split=split)
+            found[owner] = Method.weakest((found.get(owner, method), method))
+    return found

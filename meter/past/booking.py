@@ -26,6 +26,7 @@ from meter.model import (
 )
 from meter.past.facts import Place, facts_of
 from meter.past.statement import checked_tags, effort_of
+from meter.reserved import check_label
 from meter.units import NS_PER_US, US_PER_HOUR
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def booked(stated: Statement, config: Config, now_us: int, known: Iterable[Facto
     Raises UsageError where the statement is wrong or may mean two things, FactorError where the
     configuration is wrong.
     """
-    limits.check_name("the name", stated.name)
+    check_label("the name", stated.name)
     run_id = new_id() if stated.id is None else limits.check_run_id("the id", stated.id)
     effort = effort_of(stated, now_us)
     name = device_name(effort)
@@ -211,7 +212,7 @@ def project_of(stated: Statement, config: Config) -> str:
     """The project that pays; raises UsageError."""
     if stated.project is None:
         return config.project or limits.DEFAULT_PROJECT
-    return limits.check_name("the project", stated.project)
+    return check_label("the project", stated.project)
 
 
 def _watts(effort: Effort) -> tuple[Decimal, Decimal, Decimal]:

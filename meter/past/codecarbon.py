@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from meter.factors.cells import Cells
-from meter.factors.rows import Fault, Row, RowsError, Sheet, shown
+from meter.factors.rows import Row, RowsError, Sheet
 from meter.factors.tables import csv_rows, header_of, text_of
+from meter.faults import Fault, shown
 from meter.past.codecarbon_row import NUMBERS, REQUIRED, TEXTS, RowOfCodecarbon
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from meter.factors.grids import grids
-from meter.factors.rows import shown
+from meter.faults import shown
 from meter.model import Component, Notice, Severity
 from meter.past.statement import Span, Statement
 from meter.past.told import Part, ToldRun

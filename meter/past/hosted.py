@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from meter import limits
 from meter.hosted.parameters import billions_in
-from meter.hosted_facts import JobStatus, Meter, Quantity, Usage
+from meter.hosted_facts import DETAILS_MISSING, JobStatus, Meter, Quantity, Usage
 from meter.metering.past import Work, intervals
 from meter.model import (
     Component,
     Device,
     Hold,
+    Interval,
     LedgerBatch,
     Method,
     Notice,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meter.hosted_facts import Estimate, HostedJob, Hosting
-    from meter.model import Factor, Interval
+    from meter.model import Factor
 
 ORIGIN = "hosted"
 """Origin of the id of a run that was a provider's job."""
@@ -80,6 +81,30 @@ class Judged:
     factors: tuple[Factor, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Energy and its bounds, in mJ, and what the value is."""
+
+    energy_mj: int
+    low_mj: int
+    high_mj: int
+    method: Method = Method.MODELLED
+
+    @classmethod
+    def of(cls, best: Estimate) -> Sums:
+        """What is booked by an estimate.
+
+        An upper bound is no estimate: the middle between nothing and it stands in for the range,
+        and is called assumed.
+        """
+        if best.mid_mj is None:
+            middle_mj = (best.low_mj + best.high_mj) // 2
+            return cls(middle_mj, best.low_mj, best.high_mj, Method.ASSUMED)
+        return cls(best.mid_mj, best.low_mj, best.high_mj)
+
+
+Parts = tuple[tuple[Device, ...], tuple[Hold, ...], tuple[Interval, ...]]
+NO_PARTS: Parts = ((), (), ())
 NOTHING_BEFORE = Before()
 NOT_JUDGED = Judged()
 
@@ -103,28 +128,37 @@ def booked_job(
     """What is news of a job, as a batch; ``judged`` counts once it has ended."""
     run_id = run_id_of(job.provider, job.id)
     site = Site(site_id_of(run_id), judged.zone or "not known", judged.zone)
-    start_us, end_us = span_of(job)
     books = job.status.ended and not before.has_energy
-    energy = _energy(run_id, judged.energy, start_us, end_us) if books and judged.energy else ()
-    device = Device(
-        site_id_of(run_id), Component.HOSTED, f"{job.provider} {job.base_model}", Method.MODELLED
-    )
+    devices, holds, energy = energy_of(job, judged) if books else NO_PARTS
     new = before.status is None
     return LedgerBatch(
         sites=(site,) if new or judged.zone else (),
-        devices=(device,) if energy else (),
+        devices=devices,
         runs=(_run(job, run_id, site.id, project),) if new else (),
         links=(RunLink(run_id, job.provider, job.id),) if new else (),
         states=tuple(_states(job, run_id, before)),
-        holds=(Hold(run_id, device.id, 0, (end_us - start_us) * NS_PER_US),) if energy else (),
+        holds=holds,
         intervals=energy,
         site_id=site.id,
         factors=judged.factors if books else (),
         hosted_energy=tuple(_estimates(run_id, judged)) if books else (),
-        usages=tuple(_usage(job, run_id, project)),
+        usages=tuple(job_usage(job, run_id, project)),
         jobs=(RunJob(run_id, job),),
         notices=tuple(_notices(job, run_id)) if job.status.ended and not _ended(before) else (),
     )  # fmt: skip
+
+
+def energy_of(job: HostedJob, judged: Judged) -> Parts:
+    """The first energy of a job's run: its device, how long it was held, the intervals."""
+    if judged.energy is None:
+        return NO_PARTS
+    run_id = run_id_of(job.provider, job.id)
+    start_us, end_us = span_of(job)
+    device = Device(
+        site_id_of(run_id), Component.HOSTED, f"{job.provider} {job.base_model}", Method.MODELLED
+    )
+    hold = Hold(run_id, device.id, 0, (end_us - start_us) * NS_PER_US)
+    return (device,), (hold,), intervals(work_of(job, Sums.of(judged.energy)))
 
 
 def span_of(job: HostedJob) -> tuple[int, int]:
@@ -135,12 +169,16 @@ def span_of(job: HostedJob) -> tuple[int, int]:
 
 
 def hosting_usage(hosting: Hosting, project: str, seen_us: int) -> Iterator[Usage]:
-    """Hours of a deployed model, an event for each UTC day that is over, or that it ended in."""
-    until_us = seen_us if hosting.ended_us is None else hosting.ended_us
+    """Hours of a deployed model, an event for each UTC day that is over, or that it ended in.
+
+    An end that is still to come is none.
+    """
+    ended = hosting.ended_us is not None and hosting.ended_us <= seen_us
+    until_us = hosting.ended_us if ended and hosting.ended_us else seen_us
     day_us = hosting.started_us - hosting.started_us % _US_PER_DAY
     while day_us < until_us:
         next_us = day_us + _US_PER_DAY
-        over = next_us <= seen_us or hosting.ended_us is not None
+        over = next_us <= seen_us or ended
         if over:
             spent_us = min(next_us, until_us) - max(day_us, hosting.started_us)
             yield _hours(hosting, project, max(day_us, hosting.started_us), spent_us)
@@ -166,14 +204,15 @@ def _ended(before: Before) -> bool:
     return before.status is not None and before.status.ended
 
 
-def _energy(run_id: str, best: Estimate, start_us: int, end_us: int) -> tuple[Interval, ...]:
-    """Energy of the best estimate, spread over the job's time; of a bound alone the bound."""
-    mid_mj = best.high_mj if best.mid_mj is None else best.mid_mj
-    work = Work(
+def work_of(job: HostedJob, sums: Sums) -> Work:
+    """Energy of a job as work at its place, spread over its time."""
+    run_id = run_id_of(job.provider, job.id)
+    start_us, end_us = span_of(job)
+    return Work(
         run_id=run_id, device_id=site_id_of(run_id), start_us=start_us, end_us=end_us,
-        energy_mj=mid_mj, low_mj=best.low_mj, high_mj=best.high_mj, held_us=end_us - start_us,
+        energy_mj=sums.energy_mj, low_mj=sums.low_mj, high_mj=sums.high_mj,
+        held_us=end_us - start_us, method=sums.method,
     )  # fmt: skip
-    return intervals(work)
 
 
 def _estimates(run_id: str, judged: Judged) -> Iterator[RunEstimate]:
@@ -205,7 +244,8 @@ def _states(job: HostedJob, run_id: str, before: Before) -> Iterator[RunState]:
         yield RunState(run_id, now, at_us)
 
 
-def _usage(job: HostedJob, run_id: str, project: str) -> Iterator[Usage]:
+def job_usage(job: HostedJob, run_id: str, project: str) -> Iterator[Usage]:
+    """What a job that has ended used, if that is billed."""
     if not (job.status.ended and job.quantities) or NOT_BILLED in job.flags:
         return
     yield Usage(
@@ -249,5 +289,5 @@ _TOLD = {
     "hours_upper_bound": "How long the training took was not told; from creation to end is more.",
     "epochs_unclear": "Whether the tokens told have the epochs in them is not documented.",
     "packing_off": "Without packing, more tokens are billed than the data has.",
-    "details_missing": "Some of what belongs to the job could not be read.",
+    DETAILS_MISSING: "Some of what belongs to the job could not be read.",
 }  # fmt: skip

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from meter.metering.past import Work, intervals
+from meter.metering.past import intervals
 from meter.model import LedgerBatch, Notice, RunEstimate, Site
-from meter.past.hosted import run_id_of, site_id_of, span_of
+from meter.past.hosted import NO_PARTS, Sums, energy_of, run_id_of, site_id_of, span_of, work_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,19 +21,11 @@ if TYPE_CHECKING:
     from meter.past.hosted import Judged
 
 MADE_AGAIN = "estimate_made_again"
+NO_ENERGY = Sums(0, 0, 0)
 _TEXT = (
-    "The energy of this job was estimated again, since an assumption was corrected; reports of an"
-    " earlier instant keep the earlier figure."
+    "The energy of this job was estimated again, since an assumption or the method was corrected or"
+    " its provider told more; reports of an earlier instant keep the earlier figure."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """Energy and its bounds, in mJ."""
-
-    energy_mj: int
-    low_mj: int
-    high_mj: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +44,19 @@ def made_again(
 ) -> LedgerBatch | None:
     """What is to be written of a job that has ended, None where its estimates are as they were.
 
-    ``tiers`` are its newest estimates and ``booked`` what its run has: a run that has no energy
-    gets none here.
+    ``tiers`` are its newest estimates and ``booked`` what its run has: None where no estimate had
+    a number yet; the first that has one is booked whole.
     """
     best = None if judged.energy is None else judged.energy.tier
     now = tuple(
         Tier(one.tier, one.low_mj, one.mid_mj, one.high_mj, one.tier == best)
         for one in judged.estimates
     )
-    if sorted(now, key=_number) == sorted(tiers, key=_number):
+    as_before = sorted(now, key=_number) == sorted(tiers, key=_number)
+    if as_before and _same(booked or NO_ENERGY, _sums(judged)):
         return None
     run_id = run_id_of(job.provider, job.id)
+    devices, holds, energy = energy_of(job, judged) if booked is None else NO_PARTS
     site = Site(site_id_of(run_id), judged.zone or "not known", judged.zone)
     return LedgerBatch(
         sites=(site,) if judged.zone else (),
@@ -71,7 +65,9 @@ def made_again(
         hosted_energy=tuple(
             RunEstimate(run_id, one, booked=one.tier == best) for one in judged.estimates
         ),
-        intervals=() if booked is None else tuple(_difference(job, booked, _sums(judged))),
+        devices=devices,
+        holds=holds,
+        intervals=energy if booked is None else tuple(_difference(job, booked, _sums(judged))),
         notices=(Notice(MADE_AGAIN, _TEXT, run_id=run_id, at_us=span_of(job)[1]),),
     )
 
@@ -81,10 +77,12 @@ def _number(one: Tier) -> int:
 
 
 def _sums(judged: Judged) -> Sums:
-    best = judged.energy
-    if best is None:
-        return Sums(0, 0, 0)
-    return Sums(best.high_mj if best.mid_mj is None else best.mid_mj, best.low_mj, best.high_mj)
+    return NO_ENERGY if judged.energy is None else Sums.of(judged.energy)
+
+
+def _same(one: Sums, other: Sums) -> bool:
+    """Whether they are the same figures, whatever they are called."""
+    return replace(one, method=other.method) == other
 
 
 def _difference(job: HostedJob, was: Sums, now: Sums) -> Iterator[Interval]:
@@ -105,11 +103,4 @@ def _difference(job: HostedJob, was: Sums, now: Sums) -> Iterator[Interval]:
 
 
 def _spread(job: HostedJob, sums: Sums) -> tuple[Interval, ...]:
-    run_id = run_id_of(job.provider, job.id)
-    start_us, end_us = span_of(job)
-    work = Work(
-        run_id=run_id, device_id=site_id_of(run_id), start_us=start_us, end_us=end_us,
-        energy_mj=sums.energy_mj, low_mj=sums.low_mj, high_mj=sums.high_mj,
-        held_us=end_us - start_us,
-    )  # fmt: skip
-    return intervals(work)
+    return intervals(work_of(job, sums))

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from meter import reserved
 from meter.errors import LedgerError
-from meter.hosted_facts import JobStatus
+from meter.hosted.jobs.billing import with_quantities
+from meter.hosted.wire import job_of
+from meter.hosted_facts import DETAILS_MISSING, JobStatus, Meter
 from meter.ledger.hosted_rows import job_sha256
 from meter.model import Outcome
 from meter.past.hosted import (
     NOT_JUDGED,
     NOTHING_BEFORE,
     Before,
+    Sums,
     booked_job,
     hosting_usage,
     run_id_of,
 )
-from meter.past.hosted_again import Sums, Tier, made_again
+from meter.past.hosted_again import Tier, made_again
+from meter.usage_entries import event_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,18 +36,28 @@ if TYPE_CHECKING:
     from meter.model import LedgerBatch
     from meter.past.hosted import Judged
 
+LATER = ":later"
+"""After a job's id: its usage as an earlier version booked it, told after an unknown one."""
 _DURABLE_S = 20.0
 _AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class JobsTold:
-    """What a provider told; ``project`` pays for jobs that name none."""
+    """What a provider told; ``project`` pays for jobs that name none.
+
+    ``asked`` is the project that whoever tells it named: it pays whatever a job says.
+    """
 
     jobs: Sequence[HostedJob]
     project: str
     hosting: Sequence[Hosting] = ()
     seen_us: int = 0
+    asked: str | None = None
+
+    def pays(self, job: HostedJob | None = None) -> str:
+        """The project that pays for a job, or for hosting."""
+        return self.asked or (job and job.project) or self.project
 
 
 @dataclass(slots=True)
@@ -71,31 +87,76 @@ def open_jobs(ledger: Ledger, provider: str) -> tuple[frozenset[str], frozenset[
 def take_jobs(ledger: Ledger, told: JobsTold, judge: Callable[[HostedJob], Judged]) -> JobsTaken:
     """Book jobs and hours of hosting, durably; what the ledger has is left as it is.
 
-    Whoever shares the ledger lets one at a time in here. Raises LedgerError; the same again books
-    the rest.
+    Whoever shares the ledger lets one at a time in here. Raises UsageError for a reserved name,
+    before anything is written, and LedgerError; the same again books the rest.
     """
+    _refuse_reserved(told)
     taken = JobsTaken()
     with ledger.reader() as reader:
         rows = reader.rows("recovery/hosted_jobs")
     known = {(row["provider"], row["job_id"]): row for row in rows}
     news: list[tuple[HostedJob, bool, LedgerBatch]] = []
     repeated: list[HostedJob] = []
-    for key, job in {(job.provider, job.id): job for job in told.jobs}.items():
+    for key, said in {(job.provider, job.id): job for job in told.jobs}.items():
         row = known.get(key)
+        job = said if row is None else _completed(ledger, said, row["run_id"])
         if row is not None and row["content_sha256"] == job_sha256(job):
             taken.known += 1
             repeated += [job] if row["has_energy"] else []
         else:
-            news.append((job, row is None, _batch(job, row, told.project, judge)))
-    _estimate_again(ledger, repeated, judge, taken)
+            batch = _batch(job, row, told.pays(job), judge)
+            news.append((job, row is None, batch if row is None else _as_before(ledger, batch)))
+            repeated += [job] if row is not None and row["has_energy"] else []
     for start in range(0, len(news), _AT_ONCE):
         _write(ledger, news[start : start + _AT_ONCE], taken)
+    _estimate_again(ledger, repeated, judge, taken)
     events = tuple(
-        event for one in told.hosting for event in hosting_usage(one, told.project, told.seen_us)
+        event for one in told.hosting for event in hosting_usage(one, told.pays(), told.seen_us)
     )
     if events:
         taken.hours = _await(ledger.take(events)).count(Outcome.STORED)
     return taken
+
+
+def _refuse_reserved(told: JobsTold) -> None:
+    reserved.refuse("the project", told.pays())
+    for job in told.jobs:
+        reserved.refuse(f"the project of {job.id}", str(told.pays(job)))
+        reserved.refuse(f"the model of {job.id}", str(job.base_model))
+
+
+def _completed(ledger: Ledger, job: HostedJob, run_id: str) -> HostedJob:
+    """A job of which not all could be read now, with what its provider told of that before."""
+    if DETAILS_MISSING not in job.flags:
+        return job
+    with ledger.reader() as reader:
+        row = reader.one("report/run_hosted", run_id=run_id)
+    if row is None:
+        return job
+    return beside(job, job_of(json.loads(row["detail"])))
+
+
+def beside(job: HostedJob, before: HostedJob) -> HostedJob:
+    """A job of which not all could be read, with what was told of it before where it says nothing.
+
+    The end of one that had ended is not moved: without its events it is the last change of all.
+    """
+    if _counted(before) and not _counted(job):
+        job = with_quantities(job, before.quantities)
+    unsaid = {
+        one.name: getattr(before, one.name)
+        for one in fields(job)
+        if getattr(job, one.name) in (None, ())
+    }
+    if before.status is job.status and before.ended_us is not None:
+        unsaid["ended_us"] = before.ended_us
+    told = tuple(sorted({**dict(before.told), **dict(job.told)}.items()))
+    flags = tuple(one for one in job.flags if one != DETAILS_MISSING or one in before.flags)
+    return replace(job, **unsaid, told=told, flags=flags)
+
+
+def _counted(job: HostedJob) -> bool:
+    return any(one.meter is not Meter.UNKNOWN for one in job.quantities)
 
 
 def _estimate_again(
@@ -104,7 +165,7 @@ def _estimate_again(
     judge: Callable[[HostedJob], Judged],
     taken: JobsTaken,
 ) -> None:
-    """Make estimates of jobs that are told as before again, where the books say otherwise now."""
+    """Make estimates again where the books, or what was told of the job since, say otherwise."""
     if not jobs:
         return
     stored: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -125,7 +186,10 @@ def _estimate_again(
 def _booked(rows: Sequence[Mapping[str, Any]]) -> Sums | None:
     if not rows or rows[0]["run_mj"] is None:
         return None
-    return Sums(*(int(rows[0][name]) for name in ("run_mj", "run_low_mj", "run_high_mj")))
+    energy_mj, low_mj, high_mj = (
+        int(rows[0][name]) for name in ("run_mj", "run_low_mj", "run_high_mj")
+    )
+    return Sums(energy_mj, low_mj, high_mj)
 
 
 def _batch(
@@ -138,11 +202,13 @@ def _batch(
     if row is not None:
         before = Before(JobStatus(row["status"]), row["has_energy"])
     judged = judge(job) if job.status.ended and not before.has_energy else NOT_JUDGED
-    return booked_job(job, job.project or project, judged, before)
+    return booked_job(job, project, judged, before)
 
 
 def _write(
-    ledger: Ledger, news: Sequence[tuple[HostedJob, bool, LedgerBatch]], taken: JobsTaken
+    ledger: Ledger,
+    news: Sequence[tuple[HostedJob, bool, LedgerBatch]],
+    taken: JobsTaken,
 ) -> None:
     """Write jobs in as few commits as it takes; done when all are durable."""
     written = [ledger.write(batch, urgent=True) for _, _, batch in news]
@@ -151,6 +217,15 @@ def _write(
         if Outcome.CONFLICT in _await(future):
             taken.changed.append(run_id)
         (taken.new if new else taken.updated).append(run_id)
+
+
+def _as_before(ledger: Ledger, batch: LedgerBatch) -> LedgerBatch:
+    """The batch with its usage under the ids under which an earlier version has booked it."""
+    later = tuple(one._replace(id=f"{one.id}{LATER}") for one in batch.usages)
+    keys = [int(event_key(one.source, one.id)) for one in later]
+    with ledger.reader() as reader:
+        booked = bool(keys and reader.rows("report/usage_events", keys=keys))
+    return replace(batch, usages=later) if booked else batch
 
 
 def _await(future: Future[Any]) -> tuple[Outcome, ...]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from meter.errors import UsageError
-from meter.factors.rows import Fault, RowsError
+from meter.factors.rows import RowsError
+from meter.faults import Fault
 from meter.past.booking import await_written, known_of, stands
 from meter.past.codecarbon import runs_of_rows
 from meter.past.told import booked_told

@@ -29,6 +29,7 @@ from meter.past.booking import (
 )
 from meter.past.facts import Place, facts_of
 from meter.past.statement import check_span, checked_tags
+from meter.reserved import check_label
 from meter.units import NS_PER_US
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def booked_told(
     where the configuration is wrong.
     """
     stated = told.statement
-    limits.check_name("the name", stated.name)
+    check_label("the name", stated.name)
     run_id = limits.check_run_id("the id", told.id)
     check_span(told.span, now_us)
     gpu = next((one.name for one in told.parts if one.component is Component.GPU), "no GPU")

@@ -112,6 +112,11 @@ class CurveBuilder:
         """The newest reading."""
         return self._last
 
+    @property
+    def owes(self) -> bool:
+        """Whether the counter has yet to tell what was used while nobody looked."""
+        return self._hole and self._base is not None
+
     def drain_notices(self) -> list[Notice]:
         """Notices since the last call."""
         return self._notices.drain()

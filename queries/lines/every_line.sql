@@ -12,6 +12,7 @@
 -- column  amount       DECIMAL(38,15)  : mJ, or nano-units
 -- column  low          DECIMAL(38,15)  : lower bound
 -- column  high         DECIMAL(38,15)  : upper bound
+-- column  weakness     INTEGER         : of the weakest method behind it
 SELECT
     e.run_id AS run_id,
     cast(NULL AS VARCHAR) AS project,
@@ -21,7 +22,8 @@ SELECT
     cast(NULL AS VARCHAR) AS currency,
     cast(e.energy_mj AS DECIMAL(38, 15)) AS amount,
     cast(e.low_mj AS DECIMAL(38, 15)) AS low,
-    cast(e.high_mj AS DECIMAL(38, 15)) AS high
+    cast(e.high_mj AS DECIMAL(38, 15)) AS high,
+    e.weakness AS weakness
 FROM energy_line AS e
 WHERE
     $only_kind IS NULL
@@ -36,7 +38,8 @@ SELECT
     l.currency AS currency,
     l.amount AS amount,
     l.low AS low,
-    l.high AS high
+    l.high AS high,
+    l.weakness AS weakness
 FROM rated_line AS l
 WHERE
     $only_kind IS NULL
@@ -51,7 +54,8 @@ SELECT
     u.currency AS currency,
     u.amount AS amount,
     u.low AS low,
-    u.high AS high
+    u.high AS high,
+    1 AS weakness
 FROM usage_cost AS u
 WHERE
     u.amount IS NOT NULL

@@ -118,28 +118,40 @@ FROM (
         ) AS f
         INNER JOIN site_scope AS s ON f.scope = s.scope
         INNER JOIN factor_hour AS h ON f.id = h.factor_id
+        -- only hours that energy lies in: each hosted job has a site of its own, for an hour or two
         INNER JOIN (
-            SELECT
-                site_id,
-                min(hour) AS first_hour,
-                max(hour) AS last_hour
-            FROM interval
+            SELECT DISTINCT
+                i.site_id AS site_id,
+                i.hour AS hour
+            FROM interval AS i
             WHERE
-                run_id = $only_run
-                AND recorded_at <= $as_of
-            GROUP BY site_id
+                $only_run IS NULL
+                AND i.recorded_at <= $as_of
+                AND i.hour >= $from
+                AND i.hour < $to
             UNION ALL
             SELECT
-                site_id,
-                $from AS first_hour,
-                $to AS last_hour
-            FROM site_now
-            WHERE $only_run IS NULL
+                o.site_id AS site_id,
+                t.hour AS hour
+            FROM (
+                SELECT
+                    site_id,
+                    min(hour) AS first_hour,
+                    max(hour) AS last_hour
+                FROM interval
+                WHERE
+                    run_id = $only_run
+                    AND recorded_at <= $as_of
+                GROUP BY site_id
+            ) AS o
+            INNER JOIN (SELECT DISTINCT hour FROM factor_hour) AS t
+                ON
+                    o.first_hour <= t.hour
+                    AND o.last_hour >= t.hour
         ) AS m
             ON
                 s.site_id = m.site_id
-                AND h.hour >= m.first_hour
-                AND h.hour <= m.last_hour
+                AND h.hour = m.hour
         LEFT JOIN split_hour AS x ON s.site_id = x.site_id AND h.hour = x.hour
         WHERE
             f.recorded_at <= $as_of

@@ -2,7 +2,7 @@
 -- param   as_of              TIMESTAMP      : what was known then
 -- column  price_id           VARCHAR        : of the price
 -- column  provider           VARCHAR        : who sells
--- column  model              VARCHAR        : what is sold; * is every model of the provider
+-- column  model              VARCHAR        : what is sold; * is every model of the provider, ft:* every tuned one
 -- column  meter              VARCHAR        : what is counted
 -- column  region             VARCHAR        : null is any
 -- column  service_tier       VARCHAR        : null is any
@@ -43,7 +43,7 @@ SELECT
     cast(p.evidence_rank AS BIGINT) AS evidence_rank,
     row_number() OVER (
         ORDER BY
-            CASE WHEN p.model = '*' THEN 0 ELSE 1 END ASC,
+            CASE p.model WHEN '*' THEN 0 WHEN 'ft:*' THEN 1 ELSE 2 END ASC,
             CASE WHEN p.region IS NULL THEN 0 ELSE 1 END
             + CASE WHEN p.service_tier IS NULL THEN 0 ELSE 1 END
             + CASE WHEN p.training IS NULL THEN 0 ELSE 1 END

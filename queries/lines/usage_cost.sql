@@ -37,9 +37,9 @@ SELECT
         ELSE 'api_tokens'
     END AS kind,
     r.currency AS currency,
-    cast(b.quantity * r.rate AS DECIMAL(38, 15)) AS amount,
-    cast(b.quantity * r.rate_low AS DECIMAL(38, 15)) AS low,
-    cast(b.quantity * r.rate_high AS DECIMAL(38, 15)) AS high,
+    cast(b.billed * r.rate AS DECIMAL(38, 15)) AS amount,
+    cast(b.billed * r.rate_low AS DECIMAL(38, 15)) AS low,
+    cast(b.billed * r.rate_high AS DECIMAL(38, 15)) AS high,
     r.price_id AS price_id
 FROM (
     SELECT
@@ -58,6 +58,7 @@ FROM (
         u.hour,
         u.priced_at,
         u.quantity,
+        u.billed,
         u.event_count,
         max(
             p.evidence_rank * 1000000000000
@@ -69,7 +70,11 @@ FROM (
         ON
             u.provider = p.provider
             AND u.meter = p.meter
-            AND p.model IN (u.model, u.priced_as, '*')
+            AND (
+                p.model IN (u.model, u.priced_as, '*')
+                -- hours of hosting tell no base model: the name of a tuned model does
+                OR (p.model = 'ft:*' AND (u.priced_as LIKE 'ft:%' OR u.model LIKE '%.ft-%'))
+            )
             AND (p.region IS NULL OR lower(u.region) = lower(p.region))
             AND (p.service_tier IS NULL OR lower(u.service_tier) = lower(p.service_tier))
             AND (p.training IS NULL OR u.training = p.training)
@@ -96,6 +101,7 @@ FROM (
         u.hour,
         u.priced_at,
         u.quantity,
+        u.billed,
         u.event_count
 ) AS b
 LEFT JOIN price_now AS r ON mod(b.best, 100000000000) = r.place

@@ -4,6 +4,7 @@
 -- param   to              TIMESTAMP      : hour after the last
 -- param   only_run        VARCHAR        : of this run; null is all
 -- param   since_seq       BIGINT         : that came with a commit after this; null is all
+-- with    usage_now
 -- with    price_now
 -- with    price_cut
 -- column  run_id          VARCHAR        : null if no run's
@@ -21,6 +22,7 @@
 -- column  hour            TIMESTAMP      : UTC, without zone
 -- column  priced_at       TIMESTAMP      : instant that its price is asked for
 -- column  quantity        DECIMAL(38,6)  : null where the provider does not say
+-- column  billed          DECIMAL(38,6)  : the quantity as the provider bills it
 -- column  event_count     BIGINT         : events
 SELECT
     u.run_id AS run_id,
@@ -38,6 +40,7 @@ SELECT
     u.hour AS hour,
     u.priced_at AS priced_at,
     sum(u.quantity) AS quantity,
+    sum(u.billed) AS billed,
     count(*) AS event_count
 FROM (
     SELECT
@@ -59,10 +62,15 @@ FROM (
         CASE WHEN x.provider IS NOT NULL THEN e.context_tokens END AS context_tokens,
         e.hour,
         CASE WHEN c.hour IS NULL THEN e.hour ELSE e.used_at END AS priced_at,
-        e.quantity
+        e.quantity,
+        CASE
+            -- each job's hours of reinforcement fine-tuning are billed to the hundredth
+            WHEN e.provider = 'openai' AND e.meter = 'train_hour' THEN cast(round(e.quantity, 2) AS DECIMAL(18, 6))
+            ELSE e.quantity
+        END AS billed
     FROM (
         SELECT *
-        FROM usage_event
+        FROM usage_now
         WHERE
             ($only_run IS NULL OR run_id = $only_run)
             AND ($since_seq IS NULL OR seq > $since_seq)
@@ -76,8 +84,7 @@ FROM (
             OR context_to IS NOT NULL
     ) AS x ON e.provider = x.provider
     WHERE
-        e.recorded_at <= $as_of
-        AND e.hour >= $from
+        e.hour >= $from
         AND e.hour < $to
 ) AS u
 GROUP BY

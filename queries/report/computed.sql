@@ -13,6 +13,7 @@
 -- column  quantity     DECIMAL(38,6)  : null where the provider does not say
 -- column  event_count  DECIMAL(38,0)  : events
 -- column  amount       DECIMAL(38,9)  : in the currency
+-- column  price_ids    VARCHAR        : prices it stands on, parted by commas; null if none
 SELECT
     date_trunc('day', u.hour) AS day,
     u.provider AS provider,
@@ -23,7 +24,8 @@ SELECT
     sum(u.quantity) AS quantity,
     cast(sum(u.event_count) AS DECIMAL(38, 0)) AS event_count,
     cast(cast(round(sum(u.amount), 0) AS DECIMAL(29, 0)) * cast(0.000000001 AS DECIMAL(9, 9)) AS DECIMAL(38, 9))
-        AS amount
+        AS amount,
+    string_agg(DISTINCT u.price_id, ',') AS price_ids
 FROM usage_cost AS u
 LEFT JOIN run AS r ON u.run_id = r.id
 WHERE

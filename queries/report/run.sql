@@ -11,7 +11,7 @@
 -- column  zone        VARCHAR    : of that site's grid, null if unknown
 -- column  simulated   BOOLEAN    : on simulated devices
 -- column  started_at  TIMESTAMP  : UTC, without zone
--- column  status      VARCHAR    : running, completed, failed or abandoned
+-- column  status      VARCHAR    : running, completed, failed, cancelled or abandoned
 -- column  ended_at    TIMESTAMP  : null while it runs
 -- column  exit_code   INTEGER    : null while it runs, or if unknown
 -- column  first_hour  TIMESTAMP  : null if it has no energy and no usage yet

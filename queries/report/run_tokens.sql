@@ -1,13 +1,15 @@
 -- How many tokens a run was trained on: as its provider bills them, else as its marks say.
--- param   as_of       TIMESTAMP      : what was known then
--- column  run_id      VARCHAR        : of the run
--- column  provider    VARCHAR        : that trained, null for own GPUs
--- column  base_model  VARCHAR        : that a provider tuned, null for own GPUs
--- column  tokens      DECIMAL(38,6)  : null if nobody told
+-- param   as_of        TIMESTAMP      : what was known then
+-- column  run_id       VARCHAR        : of the run
+-- column  provider     VARCHAR        : that trained, null for own GPUs
+-- column  base_model   VARCHAR        : that a provider tuned, null for own GPUs
+-- column  tuned_model  VARCHAR        : that came of it, null if none
+-- column  tokens       DECIMAL(38,6)  : null if nobody told
 SELECT
     r.id AS run_id,
     j.provider AS provider,
     j.base_model AS base_model,
+    j.tuned_model AS tuned_model,
     coalesce(u.tokens, cast(m.tokens AS DECIMAL(38, 6))) AS tokens
 FROM run AS r
 LEFT JOIN (
@@ -32,7 +34,8 @@ LEFT JOIN (
     SELECT
         run_id,
         max(provider) AS provider,
-        max(base_model) AS base_model
+        max(base_model) AS base_model,
+        max(tuned_model) AS tuned_model
     FROM hosted_job
     WHERE recorded_at <= $as_of
     GROUP BY run_id

@@ -18,6 +18,7 @@
 -- column  amount        DECIMAL(38,9)  : in the currency
 -- column  low           DECIMAL(38,9)  : lower bound
 -- column  high          DECIMAL(38,9)  : upper bound
+-- column  price_ids     VARCHAR        : prices it stands on, parted by commas; null if none
 -- column  first_hour    TIMESTAMP      : UTC, without zone
 -- column  last_hour     TIMESTAMP      : UTC, without zone
 SELECT
@@ -35,6 +36,7 @@ SELECT
         AS amount,
     cast(cast(round(sum(u.low), 0) AS DECIMAL(29, 0)) * cast(0.000000001 AS DECIMAL(9, 9)) AS DECIMAL(38, 9)) AS low,
     cast(cast(round(sum(u.high), 0) AS DECIMAL(29, 0)) * cast(0.000000001 AS DECIMAL(9, 9)) AS DECIMAL(38, 9)) AS high,
+    string_agg(DISTINCT u.price_id, ',') AS price_ids,
     min(u.hour) AS first_hour,
     max(u.hour) AS last_hour
 FROM usage_cost AS u

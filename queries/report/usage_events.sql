@@ -1,5 +1,7 @@
--- A meter of an event of usage, of those asked for.
+-- A meter of an event of usage that counts, of those asked for.
+-- param   as_of         TIMESTAMP        : what was known then
 -- param   keys          DECIMAL(38,0)[]  : of events
+-- with    usage_now
 -- column  source        VARCHAR          : who told it
 -- column  event_id      VARCHAR          : of the event there
 -- column  used_at       TIMESTAMP        : UTC, without zone
@@ -23,6 +25,6 @@ SELECT
     u.run_id AS run_id,
     u.region AS region,
     u.service_tier AS service_tier
-FROM usage_event AS u
+FROM usage_now AS u
 INNER JOIN (SELECT unnest($keys) AS event_key) AS a ON u.event_key = a.event_key
 ORDER BY u.source, u.event_id, u.meter

@@ -136,6 +136,22 @@ def agent(folder: Path, *options: str, **variables: Any) -> Iterator[Agent]:
         os.close(running.told)
 
 
+def metered_before(folder: Path, run_id: str = "r1") -> None:
+    """Let an agent meter a run to its end, and stop it."""
+    with agent(folder) as before:
+        before.hear("reading")
+        before.begin(run_id)
+        before.end(run_id)
+        before.stop()
+
+
+def configured(folder: Path, text: str) -> dict[str, str]:
+    """The variable that names a configuration file with a text."""
+    file = folder / "config.toml"
+    file.write_text(text)
+    return {"METER_CONFIG": str(file)}
+
+
 def until(condition: Any, what: str) -> Any:
     """Wait for something to become true."""
     deadline = time.monotonic() + PATIENCE_S

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.agents import agent, boot_ns, until
+from agent.agents import Agent, agent, boot_ns, configured, metered_before, until
+from meter.agent.booking import GAP, GPU_ENERGY
 from meter.launch.spawn import ALREADY_RUNNING
 from meter.ledger import recovery
 from meter.ledger.reader import open_reader
 from meter.model import FactorKind
+from meter.sampling.bus import has_board
 from standin.scenario import H100, Gpu, Scenario, Square
 from standin.truth import energy_mj
 
@@ -102,6 +104,10 @@ def test_a_second_agent_at_the_same_socket_stands_back(tmp_path: Path) -> None:
         assert first.ask("GET", "/healthz")[0] in (200, 503)
 
 
+OUTAGE_S = 2.5
+"""Longer than a sampler may be silent without its being a gap."""
+
+
 @pytest.fixture
 def stand_in(tmp_path: Path, require_tool: Any) -> tuple[Gpu, int, dict[str, str]]:
     """A GPU behind NVML, when its load began, and the variables that lead there."""
@@ -143,6 +149,59 @@ def test_killed_in_a_run_nothing_acknowledged_is_lost_and_the_gap_is_booked(
     truth_j = energy_mj(gpu, began_ns, ended_ns, anchor_ns=anchor_ns) / 1_000
     assert board["low"] <= truth_j <= board["high"]
     assert board["value"] == pytest.approx(truth_j, rel=0.05)
+
+
+def test_gaps_of_two_crashes_add_up_and_are_shown_before_anything_is_asked(
+    tmp_path: Path, stand_in: tuple[Gpu, int, dict[str, str]]
+) -> None:
+    _, _, variables = stand_in
+
+    def gaps(node: Agent) -> dict[str, float]:
+        return {name: v for name, v in node.page().items() if name.startswith(GAP)}
+
+    before: dict[str, float] = {}
+    lost_s, killed_ns = 0.0, 0
+    for _ in range(3):
+        with agent(tmp_path, **variables) as node:
+            node.hear("reading")
+            restored = until(lambda: gaps(node), "the counter")
+            assert all(restored[name] >= value for name, value in before.items())
+            if killed_ns:
+                lost_s += (boot_ns() - killed_ns) / 1e9
+            until(
+                lambda was=before: all(gaps(node)[n] >= v + OUTAGE_S for n, v in was.items()),
+                "the time without an agent",
+            )
+            time.sleep(1.2)  # rows of all that was said
+            before = gaps(node)
+            assert len(before) == 3  # GPU, CPU and memory, from the start
+            node.kill()
+            killed_ns = boot_ns()
+        time.sleep(OUTAGE_S)
+    assert all(2 * OUTAGE_S <= value <= lost_s + 3 for value in before.values())
+
+
+def test_a_host_without_gpus_has_no_failing_nvml_and_one_that_lost_them_has(
+    tmp_path: Path, stand_in: tuple[Gpu, int, dict[str, str]]
+) -> None:
+    nvml = 'meter_last_collect_success{collector="nvml"}'
+    if has_board():
+        pytest.skip("this machine has a GPU")
+
+    def told(folder: Path, **variables: str) -> dict[str, float]:
+        with agent(folder, **{**variables, "METER_SIMULATE": ""}) as node:
+            node.hear("reading")
+            host = 'meter_last_collect_success{collector="host"}'
+            until(lambda: node.page().get(host) == 1, "all sources")
+            if variables:
+                until(lambda: GPU_ENERGY in " ".join(node.page()), "a GPU that is counted")
+            return node.page()
+
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    assert nvml not in told(bare)
+    assert told(tmp_path, **stand_in[2])[nvml] == 1
+    assert told(tmp_path)[nvml] == 0
 
 
 def test_a_run_goes_on_by_itself_where_its_launcher_outlived_the_agent(tmp_path: Path) -> None:
@@ -214,6 +273,69 @@ def test_sigterm_ends_the_agent_cleanly_with_runs_left_for_the_next(tmp_path: Pa
         assert "Traceback" not in second.log.read_text()
 
 
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_restarted_agent_shows_runs_that_had_ended_with_the_same_figures(
+    tmp_path: Path, killed: bool
+) -> None:
+    """For the rest of their 15 minutes, and neither forecasts nor what they held."""
+    config = tmp_path / "meter.toml"
+    config.write_text('[electricity]\ncurrency = "EUR"\nprice_per_kwh = 0.25\n')
+    variables = {"METER_CONFIG": str(config), "METER_ZONE": "FRA"}
+    with agent(tmp_path, **variables) as first:
+        first.hear("reading")
+        first.begin("r1", budgets=[{"amount": "1", "unit": "EUR"}])
+        first.begin("r2", gpus="1")
+        mark = {"step": 3, "tokens": 4096, "phase": "train"}
+        assert first.ask("POST", "/v1/runs/r1/marks", mark)[0] == 202
+        energy = "meter_run_energy_joules_total"
+        until(lambda: [v for n, v in of_run(first, "r1").items() if energy in n and v], "energy")
+        first.end("r1")
+        before = until(lambda: with_end(of_run(first, "r1")), "its end on the page")
+        projects = sums(first)
+        if killed:
+            first.kill()
+        else:
+            first.stop()
+    assert {name.partition("{")[0] for name in before} == {
+        energy, "meter_run_cost_total", "meter_run_emissions_grams_total",
+        "meter_run_tokens_total", "meter_run_phase_energy_joules_total", "meter_run_steps_total",
+        "meter_run_info", "meter_run_start_timestamp_seconds", "meter_run_end_timestamp_seconds",
+        "meter_run_budget", "meter_run_budget_used_ratio",
+    }  # fmt: skip
+    with agent(tmp_path, **variables) as second:
+        second.hear("reading")
+        assert until(lambda: with_end(of_run(second, "r1")), "the run again") == before
+        assert all(sums(second)[name] >= value for name, value in projects.items())
+        assert second.ask("GET", "/v1/runs/r1")[0] == 200
+        second.end("r2")
+        second.stop()
+
+
+def of_run(node: Agent, run_id: str) -> dict[str, float]:
+    return {name: value for name, value in node.page().items() if f'run="{run_id}"' in name}
+
+
+def with_end(found: dict[str, float]) -> dict[str, float]:
+    """What is shown of a run once its end is; nothing before."""
+    ended = any(name.startswith("meter_run_end_timestamp_seconds") for name in found)
+    return found if ended else {}
+
+
+def sums(node: Agent) -> dict[str, float]:
+    return {name: value for name, value in node.page().items() if "project=" in name}
+
+
+def test_a_private_agent_is_no_less_patient_with_a_run_that_ended_before(tmp_path: Path) -> None:
+    """Runs that ended under another one are not its own: that which it was started for comes."""
+    metered_before(tmp_path)
+    with agent(tmp_path, "--private") as second:
+        second.hear("reading")
+        until(lambda: with_end(of_run(second, "r1")), "the run again")
+        time.sleep(2)
+        second.begin("r2")
+        assert second.end("r2")["run"]["status"] == "completed"
+
+
 def test_two_agents_never_meter_the_same_host(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     leases = str(tmp_path / "leases")
@@ -230,6 +352,22 @@ def test_two_agents_never_meter_the_same_host(tmp_path: Path) -> None:
             document = two.end("r1")
             assert "device_leased" in {notice["code"] for notice in document["notices"]}
             assert {d["component"] for d in document["energy"]["devices"]} == {"gpu"}
+
+
+def test_that_another_agent_has_the_gpu_of_a_run_is_a_fault_that_strict_heeds(
+    tmp_path: Path, stand_in: tuple[Gpu, int, dict[str, str]]
+) -> None:
+    (tmp_path / "b").mkdir()
+    _, _, variables = stand_in
+    with agent(tmp_path, **variables) as one:
+        one.hear("reading")
+        assert one.begin("r1", gpus="0")["faults"] == []
+        variables["METER_LEASE_DIR"] = str(tmp_path / "leases")
+        with agent(tmp_path / "b", "--private", **variables) as two:
+            two.hear("reading")
+            (fault,) = two.begin("r2", check=True, expected=200, gpus="0")["faults"]
+            assert fault["code"] == "device_leased"
+            assert f"process {one.process.pid}" in fault["text"]
 
 
 @pytest.mark.parametrize("fault", ["unwritable", "locked", "damaged"])
@@ -268,12 +406,11 @@ def test_without_its_ledger_a_private_agent_meters_in_memory(tmp_path: Path, fau
 def test_a_wrong_configuration_stops_a_node_agent_and_only_warns_a_private_one(
     tmp_path: Path,
 ) -> None:
-    config = tmp_path / "config.toml"
-    config.write_text("[site]\nzone = 5\n")
-    with agent(tmp_path, METER_CONFIG=str(config)) as node:
+    wrong = configured(tmp_path, "[site]\nzone = 5\n")
+    with agent(tmp_path, **wrong) as node:
         assert "error" in node.hear("error")
         assert node.process.wait(60) == 2
-    with agent(tmp_path, "--private", METER_CONFIG=str(config)) as private:
+    with agent(tmp_path, "--private", **wrong) as private:
         private.hear("reading")
         assert "config_error" in {fault["code"] for fault in private.begin("r1")["faults"]}
 
@@ -337,9 +474,7 @@ def test_unknown_devices_are_refused_naming_the_known(tmp_path: Path) -> None:
 def test_a_sampler_that_started_before_the_file_was_read_does_what_the_file_says(
     tmp_path: Path,
 ) -> None:
-    file = tmp_path / "config.toml"
-    file.write_text("host = false\n")
-    with agent(tmp_path, "--private", METER_CONFIG=str(file)) as node:
+    with agent(tmp_path, "--private", **configured(tmp_path, "host = false\n")) as node:
         node.hear("reading")
         devices = node.begin("r1")["devices"]
         assert [device["component"] for device in devices] == ["gpu", "gpu"]
@@ -375,9 +510,8 @@ def test_several_launchers_make_one_run(tmp_path: Path) -> None:
 
 
 def test_the_configuration_file_decides_what_is_sampled(tmp_path: Path) -> None:
-    config = tmp_path / "config.toml"
-    config.write_text('simulate = "1xA100"\nhost = false\n')
-    with agent(tmp_path, "--private", METER_CONFIG=str(config), METER_SIMULATE="") as node:
+    said = configured(tmp_path, 'simulate = "1xA100"\nhost = false\n')
+    with agent(tmp_path, "--private", **said, METER_SIMULATE="") as node:
         node.hear("reading")
         devices = node.begin("r1")["devices"]
         assert [device["component"] for device in devices] == ["gpu"]

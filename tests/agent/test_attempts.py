@@ -68,6 +68,28 @@ def test_an_attempt_goes_on_after_a_restart_by_either_id(tmp_path: Path) -> None
         second.stop()
 
 
+@pytest.mark.parametrize("status", ["completed", "failed", "abandoned"])
+def test_an_id_of_its_own_is_used_once_whether_or_not_the_agent_has_started_anew(
+    tmp_path: Path, status: str
+) -> None:
+    with agent(tmp_path) as first:
+        first.hear("reading")
+        first.begin("mine")
+        first.end("mine", status=status)
+        before = first.begin("mine", expected=409)
+        first.stop()
+    with agent(tmp_path) as second:
+        second.hear("reading")
+        assert second.begin("mine", expected=409) == before
+        assert second.begin("mine", expected=409, check=True) == before
+        assert before["detail"] == "the run mine has ended: give another METER_RUN_ID"
+        assert second.ask("GET", "/v1/runs/mine")[1]["run"]["status"] == status
+        assert second.begin("mine", origin="METER_RUN_ID")["id"] == "mine.2"  # a job from outside
+        second.end("mine.2")
+        assert known(second) == {"mine", "mine.2"}
+        second.stop()
+
+
 @pytest.mark.parametrize("origin", ["SLURM_JOB_ID", "generated"])
 def test_an_end_whose_answer_got_lost_with_the_agent_is_told_again(
     tmp_path: Path, origin: str
@@ -126,7 +148,7 @@ def test_an_id_that_a_client_chose_itself_is_still_a_conflict(tmp_path: Path) ->
         node.hear("reading")
         node.begin("mine")
         node.end("mine")
-        node.begin("mine", expected=409)
+        assert "mine has ended" in node.begin("mine", expected=409)["detail"]
         node.stop()
 
 

@@ -175,6 +175,33 @@ def test_projects_add_up_to_devices(moves: list[tuple[str | None, int]]) -> None
     assert of_projects == totals["meter_gpu_energy_joules_total 0 GPU-1"]
 
 
+@given(st.lists(st.lists(st.tuples(st.sampled_from(["r1", "r2"]), st.integers(0, 10**9)))))
+def test_a_projects_energy_and_hours_are_those_of_its_runs(
+    flushes: list[list[tuple[str, int]]],
+) -> None:
+    books = Books()
+    for flush in flushes:
+        book(books, *(part(energy_mj, run_id) for run_id, energy_mj in flush))
+    found = shown(books)
+    for what, of_run, of_project in (
+        ("energy_joules_total", "gpu measured", "llama gpu measured"),
+        ("cost_total", "gpu_time EUR", "llama own gpu_time EUR"),
+    ):
+        runs = [found.get(f"meter_run_{what} {run_id} {of_run}", 0) for run_id in ("r1", "r2")]
+        assert found.get(f"meter_{what} {of_project}", 0) == sum(runs)
+
+
+def test_what_changes_hands_within_a_project_leaves_the_project_as_it_was() -> None:
+    books = Books()
+    book(books, part(5_000, "r1"))
+    book(books, part(-2_000, "r1", held_us=0), part(2_000, "r2", held_us=0))
+    book(books, part(1_000, "r1"))
+    found = shown(books)
+    assert found["meter_energy_joules_total llama gpu measured"] == Decimal(6)
+    assert found["meter_run_energy_joules_total r1 gpu measured"] == Decimal(5)  # 1 J was owed
+    assert found["meter_run_energy_joules_total r2 gpu measured"] == Decimal(2)
+
+
 def test_a_forgotten_run_leaves_the_page_and_its_project_keeps_the_energy() -> None:
     books = Books()
     book(books, part(5000, "r1"))
@@ -193,6 +220,24 @@ def test_projects_beyond_the_limit_share_one_series_and_are_counted(monkeypatch:
         books.book([part(1000, name)], DEVICES, accounts, Rates())
     assert shown(books)["meter_energy_joules_total (other) gpu measured"] == 2
     assert books.dropped == 2
+
+
+def test_what_has_no_series_is_left_out_while_it_is_there_and_dropped_for_ever(
+    monkeypatch: Any,
+) -> None:
+    monkeypatch.setattr(booking, "MAX_PROJECTS", 1)
+    books = Books()
+    assert [books.named(name) for name in "abc"] == ["a", "(other)", "(other)"]
+    assert (books.left_out, books.dropped) == (2, 2)
+    books.turn()
+    books.named("b")
+    assert books.left_out == 2
+    books.turn()
+    assert (books.left_out, books.dropped) == (1, 2)
+    books.turn()
+    assert (books.left_out, books.dropped) == (0, 2)
+    books.named("c")
+    assert (books.left_out, books.dropped) == (1, 2)
 
 
 def test_tokens_only_grow() -> None:

@@ -43,6 +43,13 @@ def test_energy_is_of_it_carbon_location_based_and_money_all_costs_in_its_curren
     assert used(totals, "USD") is None
 
 
+def test_energy_of_phases_counts_once() -> None:
+    books = Books()
+    book(books, part(2 * KWH_MJ, "r1"))
+    books.phase(RUN, "train", Decimal(2 * KWH_MJ))
+    assert used(books.of_run("r1"), "kWh") == 2
+
+
 def test_carbon_of_another_basis_does_not_count() -> None:
     key = ("meter_run_emissions_grams_total", (("run", "r1"), ("kind", "electricity"),
                                                ("basis", "market")))  # fmt: skip

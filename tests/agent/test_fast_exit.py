@@ -155,6 +155,46 @@ def test_what_was_asked_for_goes_before_what_is_usual(seconds: int) -> None:
     assert not seconds or not idle.at(seconds - 1)
 
 
+def test_who_has_seen_the_end_twice_needs_nobody_to_wait() -> None:
+    idle = Idle()
+    idle.reception.scraped(-20 * NS_PER_S)
+    idle.reception.scraped(-5 * NS_PER_S)
+    assert not idle.at(1)
+    idle.reception.scraped(10 * NS_PER_S)
+    assert not idle.at(11)
+    idle.reception.scraped(25 * NS_PER_S)
+    assert idle.at(26)
+
+
+def test_the_linger_that_was_asked_for_ends_with_the_second_scrape_too() -> None:
+    idle = Idle()
+    idle.reception.linger_ns = 600 * NS_PER_S
+    idle.reception.scraped(10 * NS_PER_S)
+    assert not idle.at(11)
+    idle.reception.scraped(25 * NS_PER_S)
+    assert idle.at(26)
+
+
+def test_a_private_agent_goes_once_the_end_of_its_run_was_scraped_twice(tmp_path: Path) -> None:
+    with agent(tmp_path, "--private") as node:
+        node.hear("reading")
+        node.begin("r1")
+        host, _, port = node.ask("GET", "/v1/status")[1]["agent"]["listens"][0].rpartition(":")
+        node.end("r1", linger_s=3_600)
+        until(lambda: node.ask("GET", "/v1/status")[1]["runs"] == [], "the run is over")
+        pages = []
+        for _ in range(2):
+            with socket.create_connection((host, int(port)), 60) as scraper:
+                scraper.sendall(
+                    b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+                )
+                pages.append(b"".join(iter(lambda s=scraper: s.recv(65_536), b"")))
+        assert node.process.wait(60) == 0
+        for page in pages:
+            assert b'meter_run_end_timestamp_seconds{run="r1"}' in page
+            assert b'meter_run_energy_joules_total{component="gpu"' in page
+
+
 def test_a_scrape_over_tcp_keeps_a_private_agent_and_one_over_the_socket_does_not(
     tmp_path: Path,
 ) -> None:

@@ -50,7 +50,7 @@ class FakeDesk:
     ) -> tuple[dict[str, Any], bool]:
         return self._note("link", run_id, link), self.durable
 
-    def scraped(self) -> None:
+    def scraped(self, scraper: str) -> None:
         self.asked.append(("scraped",))
 
     def mark(self, run_id: str, mark: Any, peer_pid: int | None) -> dict[str, Any]:

@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.agents import Agent, agent, boot_ns, until
+from agent.agents import Agent, agent, boot_ns, metered_before, until
+from meter.agent.marking import MOST_DROPPED, Marks
+from meter.agent.requests import MARKS as MOST
+from meter.agent.requests import MOST_NUMBER
+from meter.ledger import open_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,10 +81,38 @@ def test_a_step_or_tokens_that_no_training_can_have_are_refused(node: Agent) -> 
     assert (document["steps"]["count"], document["steps"]["trainings"]) == (1, 1)
 
 
+def test_a_number_that_the_ledger_cannot_hold_is_refused_and_costs_no_other_run(
+    node: Agent,
+) -> None:
+    node.begin("good", gpus="0")
+    for first in (2**63 - 1, MOST_NUMBER - MOST + 1, 2**63, -1):
+        status, _ = node.ask("POST", MARKS, batch({"step": 2}, {"step": 3}, first=first))
+        assert status == 422, first
+    assert node.ask("POST", MARKS, batch({"step": 4}, first=MOST_NUMBER - MOST))[0] == 202
+    good = node.end("good")
+    assert good["run"]["status"] == "completed"
+    assert good["energy"]["by_component"]["gpu"]["value"] > 0
+    assert node.page()['meter_samples_dropped_total{reason="ledger"}'] == 0
+    node.end("r1")
+    node.stop()
+    with open_reader(node.home / "ledger.duckdb") as reader:
+        found = reader._con.execute("SELECT number FROM mark").fetchall()
+    assert found == [(MOST_NUMBER - MOST,)]
+
+
 def test_a_list_and_a_single_mark_are_taken_as_they_are(node: Agent) -> None:
     assert node.ask("POST", MARKS, {"step": 1})[0] == 202
     assert node.ask("POST", MARKS, [{"step": 2}, {"step": 3}])[1]["noted"] == 2
     assert steps(node.end("r1")) == (1, 3, 2)
+
+
+def test_thirds_are_kept_to_as_many_places_as_fit(node: Agent) -> None:
+    told = {"step": 1, "epoch": 1 / 3, "fraction": 1 / 3}
+    assert node.ask("POST", MARKS, told)[0] == 202
+    for wrong in ({"epoch": 1_000_000}, {"fraction": 1.000_000_001}, {"epoch": -1e-9}):
+        assert node.ask("POST", MARKS, wrong)[0] == 422
+    until(lambda: node.page().get('meter_run_done_ratio{run="r1"}', 0) > 0, "how far it is")
+    assert node.page()['meter_run_done_ratio{run="r1"}'] == pytest.approx(1 / 3, abs=1e-9)
 
 
 def test_marks_out_of_order_are_put_in_order(node: Agent) -> None:
@@ -98,11 +130,7 @@ def test_runs_that_do_not_live_are_told_apart(node: Agent) -> None:
 
 
 def test_a_run_that_ended_before_the_agent_began_is_told_to_have_ended(tmp_path: Path) -> None:
-    with agent(tmp_path) as first:
-        first.hear("reading")
-        first.begin("r1")
-        first.end("r1")
-        first.stop()
+    metered_before(tmp_path)
     with agent(tmp_path) as second:
         second.hear("listening")
         assert until(lambda: second.ask("POST", MARKS, {"step": 1}), "an answer")[0] == 409
@@ -227,3 +255,12 @@ def test_the_openapi_document_tells_all_three_forms(node: Agent) -> None:
     assert len(forms.get("anyOf") or forms["oneOf"]) == 3
     assert {"NewMark", "NewMarks"} <= spec["components"]["schemas"].keys()
     assert spec["components"]["schemas"]["NewMark"]["properties"]["step"]
+
+
+def test_a_source_that_says_it_dropped_more_than_can_be_is_believed_up_to_a_bound() -> None:
+    marks = Marks()
+    source = marks.source("odd")
+    for _ in range(3):
+        marks.hear(source, {"full": 2**63 - 1})
+    marks.hear(source, {"full": 7})
+    assert marks.dropped == {"full": MOST_DROPPED}

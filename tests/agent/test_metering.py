@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from meter.agent import marking
+from meter.agent import metering as metering_module
+from meter.agent.booking import GAP
 from meter.agent.desk import unsaved
 from meter.agent.leases import Leases
 from meter.agent.metering import Clock, Metering, Place
 from meter.agent.recovery import Recovered
 from meter.agent.runs import Ending, LiveRun, Wanted
+from meter.agent.shelf import Shelf
 from meter.agent.views import freshness, snapshot
 from meter.errors import LedgerError
 from meter.factors import Rates
@@ -21,6 +28,7 @@ from meter.ledger import LedgerHealth
 from meter.ledger.expansion import KnownFactors, statements_to_write
 from meter.model import (
     Component,
+    Counter,
     Device,
     FactorKind,
     Hold,
@@ -37,9 +45,6 @@ from meter.model import (
 )
 from meter.sampling.curve import CurveStart
 from meter.sampling.frames import Hello
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 S = 1_000_000_000
 TICK = S // 10
@@ -76,7 +81,12 @@ class World:
     """Two GPUs with a steady load, a clock to turn, and the metering of them."""
 
     def __init__(
-        self, folder: Path, *, private: bool = False, recovered: Recovered | None = None
+        self,
+        folder: Path,
+        *,
+        private: bool = False,
+        recovered: Recovered | None = None,
+        gpus: tuple[Device, ...] = GPUS,
     ) -> None:
         self.now_ns = 1_000 * S
         self.step_us = 0
@@ -92,7 +102,8 @@ class World:
             Clock(lambda: self.now_ns, lambda: WALL_US + self.now_ns // 1000 + self.step_us),
             recovered,
         )
-        self.metering.take(Hello(GPUS, (("nvml", None),), "580", "b", 1), self.now_ns)
+        self.gpus = gpus
+        self.metering.take(Hello(gpus, (("nvml", None),), "580", "b", 1), self.now_ns)
 
     def go(self, seconds: float, *, flush: bool = True) -> None:
         """Let time pass, tick by tick; the sampler sends twice a second."""
@@ -101,14 +112,26 @@ class World:
             readings = []
             for _ in range(5):
                 self.now_ns += TICK
-                readings += [
-                    Reading(g.id, self.now_ns, self.now_ns - TICK // 100,
-                            POWER_MW * self.now_ns // S, POWER_MW, POWER_MW)
-                    for g in GPUS if g.id not in self.silent
-                ]  # fmt: skip
+                readings += self._look()
             self.metering.take(SamplerBatch(self.now_ns, tuple(readings)), self.now_ns)
             if flush or self.metering.ending:
                 self.metering.flush()
+
+    def pass_by(self, ticks: int) -> None:
+        """Let so many ticks pass as the loop does: rows each second, the rest when it hurries."""
+        for _ in range(ticks):
+            self.now_ns += TICK
+            self.metering.take(SamplerBatch(self.now_ns, tuple(self._look())), self.now_ns)
+            due = self.now_ns % S == 0
+            if due or self.metering.ending or self.metering.hurry:
+                self.metering.flush(rows=due)
+
+    def _look(self) -> list[Reading]:
+        return [
+            Reading(g.id, self.now_ns, self.now_ns - TICK // 100,
+                    POWER_MW * self.now_ns // S, POWER_MW, POWER_MW)
+            for g in self.gpus if g.id not in self.silent
+        ]  # fmt: skip
 
     def begin(self, run_id: str, started_ns: int | None = None, gpus: str = "all") -> LiveRun:
         started = self.now_ns if started_ns is None else started_ns
@@ -236,6 +259,31 @@ def test_counters_are_shown_only_when_they_are_durable(world: World) -> None:
     for future in others:
         future.set_result(None)
     assert world.shown("meter_gpu_energy_joules_total") > before
+
+
+@given(st.integers(0, 9), st.integers(1, 30), st.booleans())
+def test_no_counter_is_ever_written_ahead_of_the_row_that_a_restart_goes_on_from(
+    begins: int, ends: int, cut: bool
+) -> None:
+    """Whatever batch is the last that a killed agent wrote, nothing is booked twice after it."""
+    with TemporaryDirectory() as folder:
+        world = World(Path(folder))
+        world.go(3)
+        world.pass_by(begins)
+        live = world.begin("r1", gpus="0")
+        world.pass_by(ends)
+        if cut:
+            world.metering.flush(rows=False, cut="r1", urgent=True)
+        world.end(live, world.now_ns)
+        world.pass_by(20)
+    assert world.metering.ended
+    booked: dict[str, float] = {}
+    stands: dict[str, int] = {}
+    for batch in world.store.batches:
+        name = "meter_gpu_energy_joules_total"
+        booked |= {dict(c.labels)["uuid"]: c.value for c in batch.counters if c.name == name}
+        stands |= {row.device_id: row.curve_mj for row in batch.readings}
+        assert {device: int(joules * 1000) for device, joules in booked.items()} == stands
 
 
 def test_a_run_ends_in_time_even_where_a_device_fell_silent(world: World) -> None:
@@ -397,7 +445,7 @@ def test_ended_runs_leave_the_page_after_a_while_and_their_project_keeps_the_sum
     world.go(2)
     energy = world.shown("meter_energy_joules_total", project="p")
     assert world.shown("meter_run_energy_joules_total", run="r1") == pytest.approx(energy)
-    world.go(310)
+    world.go(910)
     assert world.shown("meter_run_energy_joules_total", run="r1") == 0
     assert world.shown("meter_energy_joules_total", project="p") == pytest.approx(energy)
 
@@ -428,12 +476,25 @@ def test_health_fades_with_the_samples() -> None:
     assert reason == "the sampler has been silent for 25 s, started again 2 times"
 
 
+def test_what_was_left_out_is_not_any_more_when_it_has_been_gone_for_two_spans(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metering_module, "LEFT_OUT_NS", 10 * S)
+    world.go(1)
+    world.metering.books.refuse("project x")
+    world.go(12)
+    assert world.metering.books.left_out == 1
+    world.go(12)
+    assert world.metering.books.left_out == 0
+    assert world.metering.books.dropped == 1
+
+
 def test_gauges_of_a_silent_device_vanish_from_the_page(world: World) -> None:
     world.go(2)
-    rates = Rates.at((), Site("home", "home", None), 0)
+    shelf = Shelf(Site("home", "home", None))
 
     def power() -> list[int | None]:
-        shown = snapshot(world.metering, rates, LedgerHealth(), world.now_ns, 0)
+        shown = snapshot(world.metering, shelf, LedgerHealth(), world.now_ns, 0)
         return [gpu.power_mw for gpu in shown.gpus]
 
     assert power() == [POWER_MW, POWER_MW]
@@ -467,6 +528,114 @@ def test_what_an_abandoned_runs_devices_used_while_no_agent_ran_is_nobodys(
     span_us = max(i.end_us for i in written) - min(i.start_us for i in written)
     total_mj = sum(i.energy_mj for i in written)
     assert total_mj == pytest.approx(2 * POWER_MW * span_us / 1e6, rel=1e-3)
+
+
+def come_back(tmp_path: Path) -> tuple[World, LiveRun]:
+    """An agent that comes back ten seconds after it was killed under a run; nobody has looked."""
+    last_ns = 990 * S
+    known = POWER_MW * last_ns // S
+    run = Run("r1", "r1", "p", WALL_US + 900_000_000, 900 * S, "n", "home")
+    live = LiveRun(run, Wanted(gpus="all"), {g.id: Fraction(1) for g in GPUS})
+    starts = {g.id: CurveStart(known, last_ns, known, last_ns) for g in GPUS}
+    closed = {g.id: last_ns for g in GPUS}
+    world = World(tmp_path, recovered=Recovered(starts=starts, closed_ns=closed, runs=[live]))
+    world.silent = tuple(g.id for g in GPUS)
+    return world, live
+
+
+@pytest.mark.parametrize("before_s", [0.5, 2])
+def test_the_end_of_a_run_waits_for_counters_to_tell_of_the_time_without_an_agent(
+    tmp_path: Path, before_s: float
+) -> None:
+    """A sampler that is slow to start is no reason to call what it will tell unknown."""
+    world, live = come_back(tmp_path)
+    world.go(before_s)
+    ended_ns = world.now_ns
+    done = world.end(live, ended_ns)
+    world.go(2.5)
+    assert not done.done()
+    world.silent = ()
+    world.go(1)
+    assert done.done()
+    assert world.energy_mj(Kind.RUN, "r1") == pytest.approx(used_mj(990 * S, ended_ns), rel=0.001)
+    codes = {(notice.code, notice.run_id) for notice in world.store.all("notices")}
+    assert ("gap_bridged", "r1") in codes
+    assert not {code for code, _ in codes} & {"gap_unknown", "device_unreadable"}
+
+
+def test_what_is_found_out_at_the_end_of_a_run_is_told_of_that_run(tmp_path: Path) -> None:
+    """One look is enough to close the time without an agent, and to say so."""
+    world, live = come_back(tmp_path)
+    world.go(0.5)
+    ended_ns = world.now_ns
+    done = world.end(live, ended_ns)
+    world.go(2)
+    world.silent = ()
+    world.pass_by(1)
+    assert done.done()
+    assert world.energy_mj(Kind.RUN, "r1") == pytest.approx(used_mj(990 * S, ended_ns), rel=0.001)
+    codes = {(notice.code, notice.run_id) for notice in world.store.all("notices")}
+    assert ("gap_bridged", "r1") in codes
+
+
+def test_counters_that_never_tell_of_the_time_without_an_agent_do_not_hold_up_an_end(
+    tmp_path: Path,
+) -> None:
+    world, live = come_back(tmp_path)
+    world.go(0.5)
+    done = world.end(live, world.now_ns)
+    world.go(5.5)
+    assert done.done()
+    assert world.energy_mj(Kind.RUN, "r1") == 0
+    high_mj = sum(i.high_mj for i in world.store.all("intervals") if i.run_id == "r1")
+    assert high_mj >= used_mj(990 * S, 1_000 * S)
+    assert "device_unreadable" in {notice.code for notice in world.store.all("notices")}
+
+
+def gap_s(world: World) -> dict[str, Decimal]:
+    counters = world.metering.committed
+    return {dict(c.labels)["uuid"]: c.value for c in counters if c.name == GAP}
+
+
+def test_time_without_an_agent_adds_to_the_gap_that_was_known_and_to_zero_at_first(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    world.go(1)
+    assert gap_s(world) == {g.id: 0 for g in GPUS}
+    known, last_ns = used_mj(0, 990 * S, gpus=1), 990 * S
+    starts = {g.id: CurveStart(known, last_ns, known, last_ns) for g in GPUS}
+    before = [Counter(GAP, (("uuid", g.id),), Decimal("39.75")) for g in GPUS]
+    world = World(tmp_path, recovered=Recovered(starts=starts, counters=before))
+    assert gap_s(world) == {g.id: Decimal("39.75") for g in GPUS}
+    world.go(3)
+    for value in gap_s(world).values():
+        assert float(value) == pytest.approx(39.75 + 10, abs=0.3)
+
+
+def test_of_a_sensor_that_tells_nothing_after_a_restart_all_time_is_a_gap(tmp_path: Path) -> None:
+    world, _ = come_back(tmp_path)
+    world.go(20)
+    for value in gap_s(world).values():
+        assert float(value) == pytest.approx(10 + 20, abs=3)
+
+
+def test_a_gap_is_in_the_counter_as_soon_as_a_row_is_beyond_it_and_not_before(
+    tmp_path: Path,
+) -> None:
+    """Where an agent goes on by the rows, it neither counts a gap twice nor misses it."""
+    known, last_ns = used_mj(0, 990 * S, gpus=1), 990 * S
+    starts = {g.id: CurveStart(known, last_ns, known, last_ns) for g in GPUS}
+    world = World(tmp_path, recovered=Recovered(starts=starts))
+    seen = set()
+    for _ in range(40):
+        world.pass_by(1)
+        rows = {row.device_id: row.settled_ns for row in world.store.all("readings")}
+        for device_id, value in gap_s(world).items():
+            beyond = rows.get(device_id, last_ns) > last_ns
+            assert beyond == (value > 0)
+            seen.add(beyond)
+    assert seen == {True, False}
 
 
 def test_embodied_carbon_of_the_gpus_that_are_there_is_booked_once(world: World) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.agents import agent, until
+from agent.agents import agent, configured, until
 from meter import settings
 from meter.agent.booking import Books
 from meter.agent.budgeting import BudgetWatch
@@ -116,9 +116,7 @@ def test_a_project_is_told_of_once_a_month_and_in_each_of_its_runs() -> None:
 
 
 def load(folder: Path, text: str) -> tuple[Any, list[Any]]:
-    file = folder / "config.toml"
-    file.write_text(text)
-    return settings.load({"METER_CONFIG": str(file), "HOME": str(folder)})
+    return settings.load({**configured(folder, text), "HOME": str(folder)})
 
 
 def test_budgets_of_projects_are_read_whatever_the_project_is_called(tmp_path: Path) -> None:
@@ -151,11 +149,10 @@ def test_a_wrong_budget_names_key_and_line(tmp_path: Path, text: str, said: str)
 
 
 def test_a_project_over_its_month_is_told_once_across_restarts(tmp_path: Path) -> None:
-    file = tmp_path / "config.toml"
-    file.write_text('[budgets.tests]\nmonth = ["0.00001kWh", "7SEK"]\n')
+    budgets = configured(tmp_path, '[budgets.tests]\nmonth = ["0.00001kWh", "7SEK"]\n')
     ratio = 'meter_project_budget_used_ratio{project="tests",unit="kWh"}'
     for number in range(2):
-        with agent(tmp_path, METER_CONFIG=str(file)) as node:
+        with agent(tmp_path, **budgets) as node:
             node.hear("reading")
             node.begin(f"r{number}")
             until(lambda node=node: node.page().get(ratio, 0) >= 1, "it is used up")

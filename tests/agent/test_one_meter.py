@@ -93,7 +93,7 @@ def used_j(running: Agent, run: str) -> float:
     return sum(v for name, v in shown if name.startswith(of_run) and f'run="{run}"' in name)
 
 
-def counted_once(node: Node, document: dict[str, Any]) -> None:
+def assert_counted_once(node: Node, document: dict[str, Any]) -> None:
     """The energy is that of both GPUs over the run, once; never a multiple of it."""
     board = document["energy"]["by_component"]["gpu"]
     truth_j = node.truth_j(document["run"])
@@ -107,7 +107,7 @@ def test_torchrun_under_the_meter_is_one_run_of_the_node(node: Node) -> None:
     ranks = (sys.executable, RANKS, "3", "none")
     node.run(*METER, "run", "--", *ranks, sys.executable, "-c", WORK)
     (run_id,) = node.runs()
-    counted_once(node, node.meter("show", run_id))
+    assert_counted_once(node, node.meter("show", run_id))
 
 
 def test_ranks_that_each_start_the_meter_are_one_run_by_torchruns_id(node: Node) -> None:
@@ -120,7 +120,7 @@ def test_ranks_that_each_start_the_meter_are_one_run_by_torchruns_id(node: Node)
         running.stop()
     assert listed["run_id"] == "tune-7"
     assert document["run"]["status"] == "completed"
-    counted_once(node, document)
+    assert_counted_once(node, document)
 
 
 def test_a_rank_that_fails_makes_the_run_fail(node: Node) -> None:

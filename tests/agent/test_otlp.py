@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +105,34 @@ def test_of_a_counter_what_it_grew_by_counts_over_restarts_of_both_sides(tmp_pat
         second.stop()
 
 
+def delta(name: str, tokens: int, at_ns: int) -> dict[str, Any]:
+    """Tokens of the ten seconds until an instant."""
+    body = counter(tokens, at_ns - 10**10)
+    (metric,) = body["resourceMetrics"][0]["scopeMetrics"][0]["metrics"]
+    metric["name"] = f"gen_ai.client.inference.usage.{name}_tokens"
+    metric["sum"]["aggregationTemporality"] = 1
+    metric["sum"]["dataPoints"][0]["timeUnixNano"] = str(at_ns)
+    return body
+
+
+def test_an_export_that_a_collector_cuts_into_two_is_counted_whole(node: Agent) -> None:
+    at_ns = time.time_ns()
+    for _ in range(2):
+        for name, tokens in (("input", 100), ("output", 20)):
+            assert node.ask("POST", METRICS, delta(name, tokens, at_ns)) == (200, {})
+    assert quantities(node) == {"input": "100", "output": "20"}
+
+
+def test_another_count_of_the_same_seconds_is_a_conflict_that_shows_both(node: Agent) -> None:
+    at_ns = time.time_ns()
+    assert node.ask("POST", METRICS, delta("input", 100, at_ns)) == (200, {})
+    status, answer = node.ask("POST", METRICS, delta("input", 90, at_ns))
+    assert (status, answer["partialSuccess"]["rejectedDataPoints"]) == (200, 1)
+    said = answer["partialSuccess"]["errorMessage"]
+    assert "input 100 is stored, input 90 is given" in said
+    assert quantities(node) == {"input": "100"}
+
+
 def test_n23_gauges_are_refused_with_a_reason(node: Agent) -> None:
     status, answer = node.ask("POST", METRICS, counter(5, 1, gauge=True))
     assert status == 200
@@ -115,3 +144,60 @@ def test_n23_gauges_are_refused_with_a_reason(node: Agent) -> None:
 def test_a_body_that_is_no_telemetry_is_refused(node: Agent) -> None:
     for body in ([], {"resourceSpans": 1}, "x"):
         assert node.ask("POST", TRACES, body)[0] == 422
+
+
+def answer_of(response_id: str, **usage: Any) -> dict[str, Any]:
+    tokens = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+    details = {"prompt_tokens_details": {"cached_tokens": 40}}
+    return {
+        "id": response_id, "object": "chat.completion", "created": int(time.time()) - 9,
+        "model": "gpt-4o", "usage": {**tokens, **details, **usage},
+    }  # fmt: skip
+
+
+def log_of(response_id: str, **changed: Any) -> dict[str, Any]:
+    return {
+        "id": response_id, "call_type": "acompletion", "custom_llm_provider": "openai",
+        "startTime": time.time() - 11, "model": "gpt-4o", "prompt_tokens": 100,
+        "completion_tokens": 20, "total_tokens": 120, "response_cost": 0.1, **changed,
+    }  # fmt: skip
+
+
+LONG = "chatcmpl-0123456789abcdef"
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(("answer", "log", "span"))))
+def test_one_answer_counts_once_whoever_tells_it_first(node: Agent, order: tuple[str, ...]) -> None:
+    telling = span("aaaaaaaaaaaaaaa7", **NEW, gen_ai__response__id=LONG)
+    bodies = {"answer": answer_of(LONG), "log": log_of(LONG)}
+    found = []
+    for _ in range(2):
+        for teller in order:
+            if teller == "span":
+                assert node.ask("POST", TRACES, telling) == (200, {})
+            else:
+                found.append(node.ask("POST", "/v1/usage", bodies[teller])[1]["status"])
+    assert found.count("stored") == (order[0] != "span")
+    assert found.count("duplicate") == 4 - found.count("stored")
+    rows = node.ask("GET", "/v1/usage")[1]["usage"]
+    assert sum(int(row["quantity"]) for row in rows) == 120
+
+
+def test_another_quantity_of_an_answer_is_a_conflict_that_shows_both(node: Agent) -> None:
+    node.ask("POST", "/v1/usage", answer_of(LONG))
+    status, found = node.ask("POST", "/v1/usage", log_of(LONG, prompt_tokens=101))
+    assert (status, found["stored"]["quantities"]["input"]) == (409, "60")
+    assert found["given"]["quantities"]["input"] == "101"
+    more = {**NEW, "gen_ai__usage__output_tokens": 21, "gen_ai__response__id": LONG}
+    partial = node.ask("POST", TRACES, span("aaaaaaaaaaaaaaa8", **more))[1]["partialSuccess"]
+    assert partial["rejectedSpans"] == 1
+    assert "output 20" in partial["errorMessage"]
+    assert "output 21" in partial["errorMessage"]
+
+
+def test_ids_that_servers_reuse_do_not_join_spans(node: Agent) -> None:
+    for number in range(2):
+        telling = span(f"aaaaaaaaaaaaaaa{number}", **NEW, gen_ai__response__id="chatcmpl-12")
+        assert node.ask("POST", TRACES, telling) == (200, {})
+    rows = node.ask("GET", "/v1/usage")[1]["usage"]
+    assert sum(int(row["quantity"]) for row in rows) == 240

@@ -93,6 +93,18 @@ def test_each_of_several_is_answered_for_itself(node: Agent) -> None:
     assert usage(node, "?from=2026-01-01") == {("gpt-4o", "input"): "1000"}
 
 
+@pytest.mark.parametrize("token", ["NaN", "1e400", "-Infinity", "01", '1,"id":"2"'])
+def test_a_token_that_is_no_json_keeps_only_its_own_event_out(node: Agent, token: str) -> None:
+    before, wrong, after = ({**EVENT, "id": each, "quantity": 7} for each in "123")
+    body = json.dumps([before, {**wrong, "quantity": "HERE"}, after]).replace('"HERE"', token)
+    status, answer = post(node, body.encode())
+    assert status == 200
+    assert (answer["stored"], answer["invalid"]) == (2, 1)
+    assert [one["status"] for one in answer["results"]] == ["stored", "invalid", "stored"]
+    assert "RFC 8259" in answer["results"][1]["reason"]
+    assert usage(node) == {("gpt-4o", "input"): "14"}
+
+
 def test_what_is_answered_is_kept_when_the_agent_is_killed(tmp_path: Path) -> None:
     with agent(tmp_path) as first:
         first.hear("reading")
@@ -125,6 +137,24 @@ def test_usage_of_a_run_is_in_its_document(node: Agent) -> None:
     cost = [row for row in document["cost"] if row["kind"] == "api_tokens"]
     assert [row["amount"]["value"] for row in cost] == ["0.0025"]
     assert document["prices"][0]["source"] == "list"
+
+
+def test_what_was_odd_is_answered_and_noticed_in_the_run(node: Agent) -> None:
+    node.ask("POST", "/v1/runs", {"id": "tuned"})
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 9, "news": 3}
+    odd = {"source": "s", "id": "odd", "run": "tuned", "response": {**RESPONSE, "usage": usage}}
+    odd["response"]["service_tier"] = [CANARY]
+    several = [odd, {**EVENT, "run": "tuned", "id": '"["'}]
+    first, plain = node.ask("POST", "/v1/usage", several)[1]["results"]
+    assert first["flags"] == ["contradiction", "field_changed:service_tier", "unknown_fields"]
+    assert "flags" not in plain
+    assert node.ask("POST", "/v1/usage", odd)[1]["flags"] == first["flags"]
+    notices = {one["code"]: one for one in node.ask("GET", "/v1/runs/tuned")[1]["notices"]}
+    for flag in first["flags"]:
+        notice = notices[f"usage_{flag.partition(':')[0]}"]
+        assert notice["severity"] == "warning"
+        assert f"{flag}: 1 event that" in notice["text"]
+    assert "in another form than is known" in notices["usage_field_changed"]["text"]
 
 
 def test_gzip_is_taken_and_what_is_none_refused(node: Agent) -> None:
@@ -170,8 +200,20 @@ def test_prompts_and_answers_are_never_stored(tmp_path: Path) -> None:
         node.hear("reading")
         wrong = {**RESPONSE, "usage": {"prompt_tokens": CANARY}}
         several = [RESPONSE, wrong, {"id": "x", "response": {**RESPONSE, "model": CANARY * 9}}]
+        changed = {**RESPONSE, "id": "chatcmpl-2", "service_tier": {"why": CANARY}}
+        changed["usage"] = {**RESPONSE["usage"], "prompt_tokens_details": [CANARY]}
+        batch = {
+            "recordId": "1",
+            "modelInput": {"inputText": CANARY},
+            "modelOutput": {"inputTextTokenCount": 3, "results": [{"outputText": CANARY}]},
+        }
+        several += [changed, {"provider": "bedrock", "model": "titan", "response": batch}]
         answer = node.ask("POST", "/v1/usage", several)[1]
-        assert [one["status"] for one in answer["results"]] == ["stored", "invalid", "invalid"]
+        statuses = [one["status"] for one in answer["results"]]
+        assert statuses == ["stored", "invalid", "invalid", "stored", "stored"]
+        assert answer["results"][3]["flags"] == [
+            "field_changed:prompt_tokens_details", "field_changed:service_tier",
+        ]  # fmt: skip
         assert CANARY not in json.dumps(answer)
         told = json.dumps(node.ask("GET", "/v1/usage")[1]) + str(node.page())
         files = [path for path in tmp_path.rglob("*") if path.is_file()]  # with the log before it
@@ -193,6 +235,47 @@ def test_a_stream_counts_once_whatever_part_comes_first(node: Agent) -> None:
     found = [post(node, json.dumps(one).encode()) for one in (part, part, last, part, last)]
     said = [answer.get("status") or answer.get("outcome") for _, answer in found]
     assert said == ["unused", "unused", "stored", "unused", "duplicate"]
+
+
+def test_a_stream_whose_parts_say_nothing_of_usage_counts_once_with_its_end(node: Agent) -> None:
+    chunk = {
+        "id": "cmpl-m", "object": "chat.completion.chunk", "created": 1_763_900_000,
+        "model": "mistral-small-latest",
+        "choices": [{"index": 0, "delta": {"content": CANARY}, "finish_reason": None}],
+    }  # fmt: skip
+    begun = {
+        "type": "message_start",
+        "message": {
+            "id": "msg_1", "type": "message", "model": "claude-haiku-4-5",
+            "usage": {"input_tokens": 3, "output_tokens": 1},
+        },
+    }  # fmt: skip
+    text = {"type": "content_block_delta", "index": 0, "delta": {"text": CANARY}}
+    part = {
+        "candidates": [{"content": {"parts": [{"text": CANARY}]}}], "responseId": "g-1",
+        "modelVersion": "gemini-2.5-pro", "usageMetadata": {"promptTokenCount": 3},
+    }  # fmt: skip
+    parts = [chunk, begun, text, part]
+    answer = node.ask("POST", "/v1/usage", parts)[1]
+    assert (answer["stored"], answer["unused"], answer["invalid"]) == (2, 2, 0)
+    last = [
+        {**chunk, "usage": {"prompt_tokens": 5, "completion_tokens": 6, "total_tokens": 11}},
+        {"id": "msg_1", "type": "message", "model": "claude-haiku-4-5",
+         "usage": {"input_tokens": 3, "output_tokens": 9}},
+        {**part, "candidates": [{"finishReason": "STOP"}],
+         "usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 2, "totalTokenCount": 5}},
+    ]  # fmt: skip
+    assert node.ask("POST", "/v1/usage", last)[1]["stored"] == 3
+    for again in (last, parts, [*reversed(parts), *last]):
+        answer = node.ask("POST", "/v1/usage", again)[1]
+        assert (answer["stored"], answer["conflict"], answer["invalid"]) == (0, 0, 0)
+    rows = node.ask("GET", "/v1/usage")[1]["usage"]
+    found = {(row["provider"], row["meter"]): int(row["quantity"]) for row in rows}
+    assert found == {
+        ("mistral", "input"): 5, ("mistral", "output"): 6, ("anthropic", "input"): 3,
+        ("anthropic", "output"): 9, ("gemini", "input"): 3, ("gemini", "output"): 2,
+    }  # fmt: skip
+    assert {row["event_count"] for row in rows} == {1}
 
 
 @pytest.mark.parametrize("field", ["id", "source"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from meter.ledger import Ledger
 from meter.ledger.ledger import Pace
 from meter.model import LedgerBatch, Price
 from tests.cli.places import Place
-from tests.hosted.bills.test_costs import Costs, bucket, served
+from tests.hosted.bills.test_costs import Costs, bucket, served, used
 
 SHAPES = Path(__file__).parent.parent / "hosted" / "bills" / "shapes"
 SPAN = ("--from", "2026-11-01", "--to", "2026-11-04")
@@ -100,7 +101,15 @@ def test_costs_of_openai_meet_usage(place, capsys) -> None:
     )
     rows = {row["line"]: row for row in bill(place, capsys)["rows"]}
     assert rows["gpt-4o-2024-08-06, input"]["reason"] == "exact"
+    (known,) = rows["gpt-4o-2024-08-06, input"]["price_ids"]
+    assert place.call("usage", "list", "--json") == 0
+    listed = {row["meter"]: row for row in json.loads(capsys.readouterr().out)["usage"]}
+    assert listed["input"]["price_ids"] == [known]
+    assert listed["output"]["price_ids"] == []
+    assert place.call("prices", "list", "--json") == 0
+    assert known in capsys.readouterr().out
     assert rows["gpt-4o-2024-08-06, output"]["reason"] == "nothing_computed"
+    assert rows["gpt-4o-2024-08-06, output"]["price_ids"] == []
     assert rows["promotional credit"]["billed"] == "-0.5"
     assert [one["meter"] for one in bill(place, capsys)["unpriced"]] == ["output"]
     told(place, prices=(price("10.288065834", "output"),))
@@ -125,6 +134,29 @@ def test_the_table_fits_80_columns_and_says_why(place, tmp_path, capsys) -> None
         "nothing billed yet", "NOT EXPLAINED",
     ):  # fmt: skip
         assert words in said
+
+
+def test_no_price_is_asked_for_of_what_nobody_counted(place, tmp_path, capsys) -> None:
+    unknown = Usage(
+        "t", "2", parse_us("2026-11-01T10:00Z"), "openai", "gpt-4o-2024-08-06",
+        (Quantity(Meter.UNKNOWN, None),), project="chat",
+    )  # fmt: skip
+    told(place, usage("1", Meter.INPUT, "1000000"), unknown, prices=[price("2.5", "input")])
+    path = sheet(tmp_path, f'{DAY},9,USD,"gpt-4o-2024-08-06, input",chat')
+    assert place.call("bill", "import", str(path), "--provider", "openai") == 0
+    capsys.readouterr()
+    found = bill(place, capsys)
+    assert found["unpriced"] == []
+    assert [(one["model"], one["quantity"]) for one in found["uncounted"]] == [
+        ("gpt-4o-2024-08-06", None)
+    ]
+    assert {one["reason"] for one in found["rows"]} == {"uncounted"}
+    assert place.call("bill", "show", *SPAN) == 0
+    out = capsys.readouterr().out
+    assert "meter prices import" not in out
+    assert "unknown" not in out
+    assert "include_usage" in out
+    assert max(len(line) for line in out.splitlines()) <= 80
 
 
 def test_lines_that_agree_are_counted_and_shown_if_asked(place, tmp_path, capsys) -> None:
@@ -276,6 +308,60 @@ def test_metrics_of_fireworks_by_file_and_through_an_agent_are_the_same(tmp_path
         assert capsys.readouterr().out == "0 new events of usage, 6 known already.\n"
 
 
+CONFLICT = (
+    "stands for other content: output 200 is stored, 150 is given",
+    "not taken: 1 of the events of usage, which are known otherwise: what was stored first holds",
+)
+
+
+def counted(*outputs: int) -> dict:
+    """A page of OpenAI's count: what came out of each of the days before yesterday."""
+    days = [
+        used(2 + n, {"input_tokens": 7, "output_tokens": n_out}) for n, n_out in enumerate(outputs)
+    ]
+    return {"object": "page", "data": days, "has_more": False, "next_page": None}
+
+
+@pytest.mark.parametrize("through", ["a file", "an agent"])
+def test_usage_that_is_known_otherwise_is_exit_1_with_both_sides(tmp_path, capsys, through) -> None:
+    file, place = tmp_path / "usage.json", Place(tmp_path)
+    words = ("bill", "import", str(file), "--provider", "openai")
+    with ExitStack() as stack:
+        environment = Environment(place.variables, os.getuid())
+        if through == "an agent":
+            running = stack.enter_context(agent(tmp_path, home=place.home))
+            running.hear("reading")
+            environment = Environment(running.environment, os.getuid())
+        file.write_text(json.dumps(counted(200)))
+        assert app.run(list(words), environment) == 0
+        file.write_text(json.dumps(counted(150, 60)))
+        capsys.readouterr()
+        assert app.run(list(words), environment) == 1
+        out, err = capsys.readouterr()
+        assert out == ("2 new events of usage, 1 known already. 1 refused: known otherwise.\n")
+        assert all(said in err for said in CONFLICT)
+        assert app.run([*words, "--json"], environment) == 1
+        told = json.loads(capsys.readouterr().out)
+    assert told["usage"] == {"duplicate": 3, "conflict": 1}
+    (fault,) = told["faults"]
+    assert fault["stored"]["quantities"] == {"output": "200"}
+    assert fault["given"]["quantities"] == {"output": "150"}
+
+
+def test_a_sync_whose_count_is_known_otherwise_is_exit_1_too(tmp_path, capsys) -> None:
+    costs = Costs(counted(200)["data"], path="usage/completions")
+    with served(costs) as url:
+        place = Place(tmp_path, OPENAI_ADMIN_KEY="sk-CANARY")
+        words = ("bill", "sync", "--provider", "openai", "--usage", "--base-url", url)
+        assert place.call(*words) == 0
+        costs.pages = (counted(150, 60)["data"],)
+        capsys.readouterr()
+        assert place.call(*words) == 1
+        out, err = capsys.readouterr()
+    assert out.startswith("2 new events of usage, 1 known already. 1 refused")
+    assert all(said in err for said in CONFLICT)
+
+
 def test_many_lines_are_cut_and_said(place) -> None:
     row = {
         "from": "2026-11-01", "to": "2026-11-04", "provider": "p", "project": "q", "line": "x",
@@ -284,7 +370,7 @@ def test_many_lines_are_cut_and_said(place) -> None:
     }  # fmt: skip
     found = {
         "from": "2026-11-01", "to": "2026-11-04", "rows": [row] * 300, "totals": [],
-        "unpriced": [], "idle": [],
+        "unpriced": [], "uncounted": [], "idle": [],
     }  # fmt: skip
     text = shown(found)
     assert "100 more lines: --json has all" in text

@@ -103,7 +103,7 @@ def test_version_and_bare_call_answer(place: Place, capsys: pytest.CaptureFixtur
         (["report", "--format", "pdf"], "not available in this version: use --format html or json"),
         (["report", "--format", "bogus"], "there is no format 'bogus'"),
         (["report", "-o", "x.csv"], "the format csv is not available in this version"),
-        (["report", "a", "b"], "give -o FOLDER"),
+        (["report", "a", "--project", "p"], "give one or the other"),
         (["demo", "--seconds", "0"], "see `meter demo --help`"),
     ],
 )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from meter.past.hosted_taking import LATER
 from tests.agent.agents import agent
 from tests.cli.places import Place
 from tests.hosted.jobs.apis import CANARY, VARIABLES, Api, Fault, serving
 from tests.hosted.jobs.recorded import SHAPES, raw
+from tests.run_schema import run_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,12 +161,108 @@ def test_deployments_are_hours_of_hosting_once(
     assert (row["meter"], row["quantity"]) == ("host_hour", "144")  # a day, 3 replicas of 2 GPUs
 
 
+def test_a_plain_model_at_azure_costs_nothing_by_the_hour_and_a_tuned_one_does(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain_model = {"model": {"format": "OpenAI", "name": "gpt-4o", "version": "1"}}
+    path = file(
+        tmp_path,
+        plain("azure_deployment", id="/d/1", properties=plain_model),
+        plain("azure_deployment"),
+    )
+    assert place.call("prices", "import", "--bundled") == 0
+    words = ("jobs", "import", path, "--provider", "azure", "--hosting")
+    assert told(place, capsys, *words)["without_hours"] == 1
+    assert place.call(*words) == 0
+    assert "1 deployment(s) of plain models" in capsys.readouterr().err
+    (row,) = told(place, capsys, "usage", "list")["usage"]
+    assert row["model"] == "gpt-4o-mini-2024-07-18.ft-0123"
+    assert Decimal(row["amount"]) == Decimal(row["quantity"]) * Decimal("1.7")
+
+
+def test_what_was_booked_and_priced_by_the_hour_at_azure_loses_its_price(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As an earlier version left it: hours of a plain model, and a price of every model."""
+    rows = tmp_path / "earlier.csv"
+    rows.write_text(
+        "provider,model,meter,per,currency,value,service_tier,source,source_date,licence,rank\n"
+        "azure,*,host_hour,1,USD,1.7,GlobalStandard,page,2026-02-11,fact of a public page,100\n"
+    )
+    assert place.call("prices", "import", str(rows)) == 0
+    hours = ("--model", "gpt-4o", "--meter", "host_hour", "--quantity", "144", "--id", "1")
+    tier = ("--provider", "azure", "--service-tier", "GlobalStandard")
+    assert place.call("usage", "record", *tier, *hours) == 0
+    (row,) = told(place, capsys, "usage", "list")["usage"]
+    assert Decimal(row["amount"]) == Decimal("244.80")
+    assert place.call("prices", "import", "--bundled") == 0
+    (row,) = told(place, capsys, "usage", "list")["usage"]
+    assert row["amount"] is None
+
+
 def test_deployments_of_a_provider_without_any_are_refused(
     place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = file(tmp_path, plain("openai_succeeded"))
     assert place.call("jobs", "import", path, "--provider", "openai", "--hosting") == 2
     assert "those of azure, fireworks can" in capsys.readouterr().err
+
+
+DEPLOYMENTS = (
+    "/subscriptions/0000-1111/resourceGroups/rg_of(us)/providers/Microsoft.CognitiveServices"
+    "/accounts/acc/deployments"
+)
+
+
+def test_azure_s_deployments_are_fetched_with_a_token_and_counted_once(
+    place: Place, api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running = file(tmp_path, plain("azure_pending"))
+    assert place.call("jobs", "import", running, "--provider", "azure") == 0
+    plain_model = {"model": {"name": "gpt-4o"}}
+    api.most = 1
+    api.lists[DEPLOYMENTS] = [
+        plain("azure_deployment"), plain("azure_deployment", id="/d/1", properties=plain_model),
+        plain("azure_deployment", id="/d/2", systemData={"createdAt": "1970-01-01"}),
+    ]  # fmt: skip
+    token = tmp_path / "token"
+    token.write_text("token-CANARY-of-a-file\n")
+    words = ("jobs", "sync", "--provider", "azure", "--hosting", "--base-url", api.url,
+             "--key-file", str(token))  # fmt: skip
+    found = told(place, capsys, *words, code=1)
+    assert found["hosting_days"] > 300
+    assert found["without_hours"] == 1
+    assert [fault.partition(":")[0] for fault in found["faults"]] == ["/d/2"]
+    assert {asked.path for asked in api.asked} == {DEPLOYMENTS}  # no job is asked for there
+    assert {a.headers["authorization"] for a in api.asked} == {"Bearer token-CANARY-of-a-file"}
+    assert told(place, capsys, *words, code=1)["hosting_days"] == 0
+    (row,) = told(place, capsys, "usage", "list")["usage"]
+    assert (row["meter"], row["service_tier"]) == ("host_hour", "GlobalStandard")
+    assert b"CANARY" not in (place.home / "ledger.duckdb").read_bytes()
+
+
+def test_a_file_and_the_management_plane_are_the_same_hours(
+    place: Place, api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = file(tmp_path, plain("azure_deployment"))
+    assert place.call("jobs", "import", path, "--provider", "azure", "--hosting") == 0
+    api.lists[DEPLOYMENTS] = [plain("azure_deployment")]
+    words = ("jobs", "sync", "--provider", "azure", "--hosting", "--base-url", api.url)
+    assert told(place, capsys, *words)["hosting_days"] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--provider", "openai", "--hosting"), "those of azure and fireworks are"),
+        (("--provider", "azure", "--hosting", "--since", "2026-01-01"), "--since is of jobs"),
+    ],
+)
+def test_a_sync_of_deployments_that_cannot_be_is_wrong_usage(
+    place: Place, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    assert place.call("jobs", "sync", *words) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_the_project_of_the_command_pays(
@@ -172,6 +272,16 @@ def test_the_project_of_the_command_pays(
     assert place.call("jobs", "import", path, "--provider", "openai", "--project", "chat") == 0
     (row,) = told(place, capsys, "usage", "list", "--project", "chat")["usage"]
     assert (row["project"], row["quantity"]) == ("chat", "300000")
+
+
+def test_the_project_of_the_command_goes_before_the_one_that_a_job_names(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = file(tmp_path, plain("vertex_succeeded"))
+    assert place.call("jobs", "import", path, "--provider", "vertex", "--project", "chat") == 0
+    (row,) = told(place, capsys, "usage", "list")["usage"]
+    (run,) = told(place, capsys, "runs")["runs"]
+    assert (row["project"], run["project"]) == ("chat", "chat")
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"\xff\xfe{"])
@@ -197,6 +307,91 @@ def test_beside_an_agent_the_agent_books(
         assert told(place, capsys, *words)["new"] == [RUN, "openai:ftjob-rft"]
         assert told(place, capsys, *words)["known"] == 2
         assert tokens(place, capsys) == 300_000  # RFT is billed by the hour
+        path = file(tmp_path, plain("vertex_succeeded"))
+        words = ("jobs", "import", path, "--provider", "vertex", "--project", "chat")
+        assert len(told(place, capsys, *words)["new"]) == 1
+        assert len(told(place, capsys, "usage", "list", "--project", "chat")["usage"]) == 1
+
+
+def test_what_a_provider_tells_after_a_job_has_ended_is_added_by_importing_it_again(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("jobs", "import", file(tmp_path, plain("openai_succeeded", trained_tokens=None)))
+    words = (*words, "--provider", "openai")
+    assert told(place, capsys, *words)["new"] == [RUN]
+    before = told(place, capsys, "show", RUN)
+    assert "usage_unknown" in [one["code"] for one in before["notices"]]
+    file(tmp_path, plain("openai_succeeded"))
+    found = told(place, capsys, *words)
+    assert (found["updated"], found["changed"]) == ([RUN], [])
+    assert tokens(place, capsys) == 300_000
+    after = told(place, capsys, "show", RUN)
+    assert "usage_unknown" not in [one["code"] for one in after["notices"]]
+    assert len(after["hosted"]["estimates"]) >= len(before["hosted"]["estimates"])
+    assert after["hosted"]["estimates"] != before["hosted"]["estimates"]
+    assert told(place, capsys, *words)["known"] == 1
+    assert tokens(place, capsys) == 300_000
+    file(tmp_path, plain("openai_succeeded", trained_tokens=5))
+    assert told(place, capsys, *words)["changed"] == [RUN]
+    assert tokens(place, capsys) == 300_000
+
+
+def test_what_an_earlier_version_booked_of_a_job_beside_an_unknown_amount_counts_once(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("jobs", "import", file(tmp_path, plain("openai_succeeded", trained_tokens=None)))
+    words = (*words, "--provider", "openai")
+    assert told(place, capsys, *words)["new"] == [RUN]
+    later = {
+        "source": "jobs:openai", "id": f"ftjob-sft{LATER}", "at": "2026-11-02T10:00:00Z",
+        "provider": "openai", "model": "gpt-4o-mini-2024-07-18", "meter": "train_token",
+        "quantity": 300_000, "run": RUN,
+    }  # fmt: skip
+    path = tmp_path / "later.jsonl"
+    path.write_text(json.dumps(later))
+    assert told(place, capsys, "usage", "import", str(path))["stored"] == 1
+    assert tokens(place, capsys) == 300_000
+    file(tmp_path, plain("openai_succeeded"))
+    assert told(place, capsys, *words)["updated"] == [RUN]
+    assert tokens(place, capsys) == 300_000
+
+
+def test_a_job_of_odd_words_is_told_so_where_it_is_booked_and_shown(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    late = plain(
+        "openai_succeeded", id="late", finished_at=plain("openai_running")["created_at"] - 5
+    )
+    late["created_at"] = late["finished_at"] + 9
+    odd = plain("openai_running", id="odd", status="meditating")
+    path = file(tmp_path, odd, late)
+    found = told(place, capsys, "jobs", "import", path, "--provider", "openai")
+    assert [line.partition(":")[0] for line in found["odd"]] == ["odd", "late"]
+    assert '"meditating"' in found["odd"][0]
+    assert place.call("jobs", "import", path, "--provider", "openai") == 0
+    assert '"meditating"' in capsys.readouterr().err
+    for run, code in (("openai:odd", "unknown_status"), ("openai:late", "times_out_of_order")):
+        (notice,) = [
+            one for one in told(place, capsys, "show", run)["notices"] if one["code"] == code
+        ]
+        assert notice["severity"] == "warning"
+        assert ("meditating" in notice["text"]) == (run == "openai:odd")
+
+
+def test_a_cancelled_job_is_called_so_in_list_and_document(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = {"stopped": "cancelled", "broken": "failed", "done": "succeeded"}
+    jobs = [plain("openai_succeeded", id=name, status=word) for name, word in names.items()]
+    assert place.call("jobs", "import", file(tmp_path, *jobs), "--provider", "openai") == 0
+    rows = told(place, capsys, "runs")["runs"]
+    wanted = {"openai:stopped": "cancelled", "openai:broken": "failed", "openai:done": "completed"}
+    assert {row["run_id"]: row["status"] for row in rows} == wanted
+    document = told(place, capsys, "show", "openai:stopped")
+    assert not list(run_schema().iter_errors(document))
+    assert document["run"]["status"] == "cancelled"
+    assert place.call("runs") == 0
+    assert "cancelled" in capsys.readouterr().out
 
 
 # --- sync
@@ -271,7 +466,9 @@ def test_a_place_that_the_provider_knows_no_more_is_left_for_the_beginning(
     assert not list(place.home.glob("*.cursor"))
 
 
-@pytest.mark.parametrize("words", [("--since", "2020-01-01"), ("--base-url", "other")])
+@pytest.mark.parametrize(
+    "words", [("--since", "2020-01-01"), ("--base-url", "other"), ("--again", "30")]
+)
 def test_another_question_begins_at_the_beginning(
     place: Place, api: Api, capsys: pytest.CaptureFixture[str], words: tuple[str, str]
 ) -> None:
@@ -330,6 +527,53 @@ def test_a_job_whose_details_may_not_be_read_is_booked_and_told(
     assert out.startswith("Jobs: 1 new")
     assert "booked, but not all that belongs to it could be read: ftjob-sft: OpenAI" in err
     assert "details_missing" in told(place, capsys, "show", RUN)["hosted"]["flags"]
+
+
+def ended(days_ago: float, **changed: Any) -> dict[str, Any]:
+    """A job that ended so many days before now."""
+    at = int(time.time() - days_ago * 86_400)
+    return plain("openai_succeeded", created_at=at - 3_600, finished_at=at, **changed)
+
+
+def test_what_a_provider_tells_late_of_a_job_that_ended_is_in_the_next_sync(
+    place: Place, api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("jobs", "sync", "--provider", "openai", "--base-url", api.url)
+    served(api, ended(2, id="late", trained_tokens=None), ended(30, id="old", trained_tokens=None))
+    assert len(told(place, capsys, *words)["new"]) == 2
+    served(api, ended(2, id="late"), ended(30, id="old"))
+    assert told(place, capsys, *words, "--again", "0")["updated"] == []
+    assert told(place, capsys, *words, "--since", "2200-01-01")["updated"] == []
+    found = told(place, capsys, *words)
+    assert (found["updated"], found["known"], found["changed"]) == (["openai:late"], 0, [])
+    assert tokens(place, capsys) == 300_000
+    for _ in range(2):
+        found = told(place, capsys, *words, "--again", "60")
+    assert (found["updated"], found["known"], found["again"]) == ([], 2, [])
+    assert tokens(place, capsys) == 600_000
+
+
+def test_what_cannot_be_read_any_more_of_a_job_stays_as_it_was_told(
+    place: Place, api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served(api, ended(1, trained_tokens=None))
+    checkpoints = f"{JOBS}/ftjob-sft/checkpoints"
+    api.singles[checkpoints] = plain("openai_checkpoints")
+    assert sync(place, api) == 0
+    before = told(place, capsys, "show", RUN)["hosted"]
+    assert before["checkpoints"]
+    served(api, ended(1))
+    del api.singles[checkpoints]
+    assert sync(place, api) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("Jobs: 0 new, 1 updated, 0 known")
+    assert "not all that belongs to it could be read: ftjob-sft" in err
+    after = told(place, capsys, "show", RUN)["hosted"]
+    assert after["checkpoints"] == before["checkpoints"]
+    assert "details_missing" not in after["flags"]
+    assert tokens(place, capsys) == 300_000
+    assert sync(place, api) == 0
+    assert capsys.readouterr().out.startswith("Jobs: 0 new, 0 updated, 1 known")
 
 
 def test_without_a_key_its_variable_is_named(

@@ -93,6 +93,17 @@ def test_a_full_file_becomes_a_config(tmp_path: Path) -> None:
     assert config.gpu_time.currency == "USD"
 
 
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [("https://meter.example/gpu7/", "https://meter.example/gpu7"),
+     ("http://[::1]:9850", "http://[::1]:9850"), ("http://node-1:80", "http://node-1:80")],
+)  # fmt: skip
+def test_a_public_url_is_kept_without_the_slash_at_its_end(
+    tmp_path: Path, told: str, kept: str
+) -> None:
+    assert load(tmp_path, f'public_url = "{told}"\n').public_url == kept
+
+
 def test_no_file_is_fine_unless_it_was_named(tmp_path: Path) -> None:
     config, notices = settings.load({"HOME": str(tmp_path)})
     assert (config.zone, config.electricity, notices) == (None, None, [])
@@ -201,6 +212,10 @@ def test_a_zone_knows_where_it_was_set(tmp_path: Path) -> None:
         ('"FRA"', "3", "site.zone", 4, "must be text"),
         ('"FRA"', '"F R"', "site.zone", 4, "zone code"),
         ('"chatbot"', '"\\u0007"', "project", 1, "printable"),
+        ("project =", 'public_url = "meter.example"\nproject =', "public_url", 1, "is no URL"),
+        ("project =", 'public_url = "ftp://a"\nproject =', "public_url", 1, "is no URL"),
+        ("project =", 'public_url = "https://u:p@a/"\nproject =', "public_url", 1, "is no URL"),
+        ("project =", 'public_url = "https://a/?x=1"\nproject =', "public_url", 1, "is no URL"),
     ],
 )
 def test_a_bad_value_is_refused_with_key_file_line_and_reason(

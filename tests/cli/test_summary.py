@@ -51,6 +51,34 @@ def test_a_part_of_which_nothing_is_known_is_not_left_out() -> None:
     assert "0 Wh (0 to 233)" in line_of("Energy", made)
 
 
+def test_an_own_part_of_which_nothing_is_sure_is_shown_as_the_sums_hold_it() -> None:
+    """Half of a CPU that two runs hold: 0 to all of it is possible, half is in the total."""
+    made = document()
+    shared = quantity(27.3, 0.0, 54.6, "J", "assumed")
+    made["energy"]["by_component"]["cpu"] = shared
+    made["phases"] = [{"phase": "train", "energy": shared, "share": 1.0}]
+    made["per"] = {"step": shared}
+    shown = summary.text(made)
+    assert "CPU 27.3 J assumed" in shown
+    assert "Per       step 27.3 J" in shown
+    assert "at most" not in shown
+
+
+def test_of_two_notices_of_a_kind_that_of_the_device_which_used_more_is_first() -> None:
+    gpu, cpu = (one["id"] for one in figures.devices(document())[::2])
+    for order in (1, -1):
+        notices = [
+            {"code": code, "severity": "info", "text": f"{code} of {one}", "device": one}
+            for code, one in (
+                ("shared_by_use", gpu), ("shared_device", gpu), ("shared_device", cpu),
+            )
+        ]  # fmt: skip
+        made = document(notices=notices[::order], cost=[], carbon={}, equivalents=[])
+        shown = summary.text(made, width=200)
+        places = [shown.index(notice["text"]) for notice in notices]
+        assert places == sorted(places)
+
+
 def test_modelled_components_say_so() -> None:
     shown = summary.text(document())
     assert "GPU 377 Wh, CPU 26.8 Wh modelled, RAM 8.00 Wh modelled" in shown

@@ -184,19 +184,65 @@ def test_a_batch_output_file_counts_at_the_batch_tier_and_failures_cost_nothing(
     assert capsys.readouterr().out == said
 
 
+def test_a_field_that_a_provider_has_changed_is_named_and_the_rest_counts(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (raw,) = map(json.loads, recorded(["openai_chat"]))
+    raw["usage"]["prompt_tokens_details"] = [{"kind": CANARY, "tokens": 7}]
+    raw["service_tier"] = {"name": CANARY}
+    path = file(tmp_path, text(raw))
+    assert told(place, capsys, "usage", "import", path)["stored"] == 1
+    assert told(place, capsys, "usage", "import", path)["duplicate"] == 1
+    assert counted(place, capsys)["input"] == 2_000
+    flags = told(place, capsys, "usage", "list")["usage"][0]["flags"]
+    assert flags == {"field_changed:prompt_tokens_details": 1, "field_changed:service_tier": 1}
+    assert place.call("usage", "list") == 0
+    assert "field_changed" in capsys.readouterr().out
+    kept = [path.read_bytes() for path in place.home.rglob("*") if path.is_file()]
+    assert all(CANARY.encode() not in content for content in kept)
+
+
+@pytest.mark.parametrize(
+    ("provider", "names", "model", "tokens"),
+    [
+        ("gemini", ["gemini_batch_line", "gemini_batch_line_failed"], "gemini-2.5-pro", 2_350),
+        ("vertex", ["vertex_batch_line", "vertex_batch_line_failed"], "gemini-2.5-flash", 2_300),
+        ("bedrock", ["bedrock_batch_line_titan", "bedrock_batch_line_failed"], "amazon.titan", 764),
+    ],
+)
+def test_batches_of_google_and_bedrock_have_the_batch_price_once(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str], provider: str,
+    names: list[str], model: str, tokens: int,
+) -> None:  # fmt: skip
+    row = {"provider": provider, "model": model, "meter": "output"}
+    priced(place, tmp_path, {**row, "value": "10"}, {**row, "value": "5", "service_tier": "batch"})
+    path = file(tmp_path, text(*recorded(names)))
+    words = ("usage", "import", path, "--provider", provider, "--model", model)
+    found = told(place, capsys, *words)
+    assert (found["stored"], found["unused"], found["faults"]) == (1, 1, [])
+    found = told(place, capsys, *words)
+    assert (found["duplicate"], found["unused"]) == (1, 1)
+    rows = told(place, capsys, "usage", "list")["usage"]
+    assert sum(int(one["quantity"]) for one in rows) == tokens
+    assert [one["amount"] for one in rows if one["meter"] == "output"] == ["0.0015"]
+    kept = [path.read_bytes() for path in place.home.rglob("*") if path.is_file()]
+    assert all(CANARY.encode() not in content for content in kept)
+
+
 def test_answers_of_all_providers_are_taken_and_no_text_is_kept(
     place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = (
         "openai_chat", "openai_responses", "anthropic_message", "gemini_rest", "vertex_rest",
         "mistral_chat", "together_chat", "fireworks_chat", "azure_chat", "litellm_payload",
-        "anthropic_batch_line",
+        "anthropic_batch_line", "gemini_batch_line", "vertex_batch_line", "bedrock_batch_line",
+        "bedrock_batch_line_titan", "bedrock_batch_line_converse",
     )  # fmt: skip
     given = dict(zip(names, recorded(names), strict=True))
     alone = {"mistral_chat": "mistral", "together_chat": "together", "azure_chat": "azure",
              "fireworks_chat": "fireworks", "vertex_rest": "vertex"}  # fmt: skip
     for name, line in given.items():
-        told_by = ("--provider", alone[name]) if name in alone else ()
+        told_by = ("--provider", alone[name]) if name in alone else ("--model", "m")
         path = file(tmp_path, text(line))
         found = told(place, capsys, "usage", "import", path, *told_by)
         assert found["stored"] == 1, name
@@ -240,6 +286,27 @@ def test_a_response_without_a_time_counts_once(
     assert told(place, capsys, "usage", "import", path)["duplicate"] == 1
 
 
+def test_the_parts_of_a_stream_in_a_file_count_once_in_any_order(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part, last = map(json.loads, recorded(["openai_chunk_without_usage", "openai_chunk_last"]))
+    del part["usage"]  # as nobody has asked for it, or as Mistral tells
+    quiet = {"type": "content_block_stop", "index": 0}
+    path = file(tmp_path, text(part, quiet, part))
+    words = ("usage", "import", path)
+    found = told(place, capsys, *words)
+    assert (found["stored"], found["unused"], found["duplicate"]) == (1, 1, 1)
+    (row,) = told(place, capsys, "usage", "list")["usage"]
+    assert (row["meter"], row["quantity"], row["flags"]) == ("unknown", None, {"usage_unknown": 1})
+    file(tmp_path, text(part, quiet, last, part))
+    for stored in (1, 0):
+        found = told(place, capsys, *words)
+        assert (found["stored"], found["conflict"], found["unused"]) == (stored, 0, 1)
+        assert counted(place, capsys) == {"input": 10, "output": 5}
+    rows = told(place, capsys, "usage", "list")["usage"]
+    assert [(row["meter"], row["flags"]) for row in rows] == [("input", {}), ("output", {})]
+
+
 def test_of_a_conflict_both_sides_are_shown_and_the_first_holds(
     place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -272,6 +339,41 @@ def test_beside_an_agent_the_agent_takes_it(
         assert counted(place, capsys) == {"input": 3000}
 
 
+def test_every_recorded_answer_is_the_same_by_an_agent_and_by_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fractions too, such as a temperature, a cost or hours: the file must know all of it."""
+    lines = tmp_path / "lines"
+    lines.mkdir()
+    alone = {"mistral": "mistral", "together": "together", "azure": "azure",
+             "fireworks": "fireworks", "vertex": "vertex"}  # fmt: skip
+    paths: list[tuple[str, ...]] = []
+    for shape in sorted(RESPONSES.glob("*.json")):
+        if not shape.stem.startswith("otlp"):
+            provider = alone.get(shape.stem.partition("_")[0])
+            answer = {**json.loads(shape.read_text()), "temperature": 0.7, "top_p": 1.0}
+            path = file(lines, text(answer), f"{shape.stem}.jsonl")
+            paths.append((path, *(("--provider", provider) if provider else ())))
+    hours = {**EVENT, "id": "hours", "meter": "train_hour", "quantity": 1.25}
+    paths.append((file(lines, text(hours), "hours.jsonl"),))
+
+    def taken(place: Place) -> list[tuple[int, ...]]:
+        found = []
+        for words in paths:
+            assert place.call("usage", "import", *words, "--json") in {0, 1}
+            one = json.loads(capsys.readouterr().out)
+            found.append((one["stored"], one["duplicate"], one["unused"]))
+        return found
+
+    with agent(tmp_path) as node:
+        node.hear("reading")
+        by_agent = taken(Place(tmp_path, METER_HOME=str(node.home), METER_SOCKET=node.socket))
+        node.stop()
+    again = Place(tmp_path, METER_HOME=str(node.home))
+    assert sum(stored for stored, _, _ in by_agent) > 15
+    assert [(0, new + known, none) for new, known, none in by_agent] == taken(again)
+
+
 # --- record
 
 
@@ -279,6 +381,32 @@ RECORD = (
     "usage", "record", "--provider", "openai", "--model", "gpt-4o-mini-2024-07-18", "--meter",
     "train_token", "--id", "job-1", "--at", "2026-11-20T10:00:00Z",
 )  # fmt: skip
+
+
+def test_hours_of_training_that_were_counted_by_hand_have_the_price_of_their_kind(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert place.call("prices", "import", "--bundled") == 0
+    hours = ("usage", "record", "--provider", "openai", "--model", "o4-mini-2025-04-16",
+             "--meter", "train_hour", "--quantity", "2", "--at", "2026-01-01")  # fmt: skip
+    assert place.call(*hours, "--id", "untold") == 0
+    assert place.call(*hours, "--id", "told", "--training", "rft") == 0
+    assert place.call(*hours, "--id", "wrong", "--training", "magic") == 2
+    rows = told(place, capsys, "usage", "list")["usage"]
+    assert [row["amount"] for row in rows if row["amount"] is not None] == ["200"]
+
+
+def test_tokens_of_training_have_the_price_of_the_models_size(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert place.call("prices", "import", "--bundled") == 0
+    tokens = ("usage", "record", "--provider", "fireworks", "--model", "some-model",
+              "--meter", "train_token", "--quantity", "2000000", "--at", "2026-11-20",
+              "--training", "sft", "--parameters-b")  # fmt: skip
+    for size, amount in (("8", "1"), ("70", "6")):
+        assert place.call(*tokens, size, "--id", size, "--project", size) == 0
+        rows = told(place, capsys, "usage", "list", "--project", size)["usage"]
+        assert [row["amount"] for row in rows] == [amount]
 
 
 def test_what_was_counted_by_hand_is_recorded_once(
@@ -385,6 +513,25 @@ def test_tiers_and_regions_are_told_apart_and_a_model_is_asked_for_once(
     assert len(err.splitlines()) == 1
 
 
+def test_flags_are_counted_in_the_list_once_for_each_event(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = {
+        "object": "chat.completion", "created": 1_790_000_000, "model": "gpt-4o",
+        "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 1, "news": 3},
+    }  # fmt: skip
+    path = file(tmp_path, text(EVENT, *({**odd, "id": each} for each in "ab")))
+    assert place.call("usage", "import", path) == 0
+    rows = told(place, capsys, "usage", "list")["usage"]
+    wanted = {"contradiction": 2, "unknown_fields": 2}
+    assert [row["flags"] for row in rows if row["meter"] == "output"] == [wanted]
+    assert sum(row["flags"].get("contradiction", 0) for row in rows) == 4  # of two meters
+    assert place.call("usage", "list") == 0
+    out = capsys.readouterr().out
+    assert "contradiction" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
 def test_the_list_may_be_of_a_span_and_a_project(
     place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -431,14 +578,86 @@ def test_own_and_hosted_runs_are_one_table(
     money = {"EUR": "0.36", "USD": "4"}  # electricity, and the GPUs' rent
     assert own["trained_tokens"] is None
     assert own["per_million_tokens"] == []
-    assert own["energy_kwh"]["value"] == pytest.approx(1.2, rel=1e-6)
+    assert own["energy_kwh"]["value"] == pytest.approx(1.2 * 1.2, rel=1e-6)  # IT times PUE
+    assert (own["energy_basis"], own["energy_j"]) == ("facility", pytest.approx(1.2 * 3.6e6))
     assert {one["currency"]: one["value"] for one in own["money"]} == money
     (job,) = (row for row in hosted if row["run_id"] == "openai:ftjob-sft")
     assert (job["base_model"], job["trained_tokens"]) == ("gpt-4o-mini-2024-07-18", 300_000)
     assert job["money"] == [{"currency": "USD", "value": "0.9", "low": "0.9", "high": "0.9"}]
-    assert job["per_million_tokens"] == [{"currency": "USD", "value": "3.000000"}]
+    (per_million,) = job["per_million_tokens"]
+    assert (per_million["currency"], per_million["value"]) == ("USD", "3.000000")
+    shown = told(place, capsys, "show", "openai:ftjob-sft")
+    assert job["energy_kwh"]["high"] == pytest.approx(shown["energy"]["facility"]["high"] / 3.6e6)
+    assert job["carbon_g"]["high"] == pytest.approx(shown["carbon"]["location"]["high"])
+    assert job["break_even_missing"] == "no requests to its model are told"
+    assert "(0.30 to" in out  # money with its bounds
+    assert "No break-even of 1 hosted: no requests to its model are told." in " ".join(out.split())
     running = told(place, capsys, "show", "openai:ftjob-run")
     assert (running["run"]["status"], running["usage"]) == ("running", [])
+
+
+def test_the_list_of_runs_has_their_money_in_80_columns(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place.fill()
+    priced(
+        place, tmp_path,
+        {"model": "gpt-4o-mini-2024-07-18", "meter": "train_token", "value": "3"},
+    )  # fmt: skip
+    for name in ("openai_succeeded", "openai_rft"):
+        path = str(SHAPES / f"{name}.json")
+        assert place.call("jobs", "import", path, "--provider", "openai") == 0
+    capsys.readouterr()
+    assert place.call("runs", "--costs") == 0
+    wide = capsys.readouterr().out
+    assert "<=: only an upper bound is known." in wide
+    assert max(map(len, wide.splitlines())) <= 80
+    assert place.call("runs") == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    heads, _, *lines = out.splitlines()
+    assert "IT ENERGY" in heads
+    assert "COST" in heads
+    assert "0.90 USD" in out
+    assert "0.36 EUR" in out
+    assert any("<= " in line for line in lines)  # of the RFT job only its hours are known
+    assert any(line.endswith(" -") for line in lines)  # nor what it cost
+    rows = {row["run_id"]: row for row in told(place, capsys, "runs")["runs"]}
+    assert [one["value"] for one in rows["openai:ftjob-sft"]["money"]] == ["0.9"]
+
+
+def test_a_training_is_paid_off_by_so_many_requests_to_its_model(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, tuned = "gpt-4o-mini-2024-07-18", "ft:gpt-4o-mini-2024-07-18:example::abc"
+    prices = [
+        {"model": base, "meter": "train_token", "value": "3"},
+        {"model": f"ft:{base}", "meter": "input", "value": "0.3"},
+        {"model": f"ft:{base}", "meter": "output", "value": "1.2"},
+    ]
+    priced(place, tmp_path, *prices[:1])
+    path = str(SHAPES / "openai_succeeded.json")
+    assert place.call("jobs", "import", path, "--provider", "openai") == 0
+    response = {
+        "object": "chat.completion", "created": 1_795_168_800, "model": tuned,
+        "usage": {"prompt_tokens": 1_000, "completion_tokens": 500, "total_tokens": 1_500},
+    }  # fmt: skip
+    file = tmp_path / "answers.jsonl"
+    file.write_text("".join(json.dumps({**response, "id": f"c{n}"}) + "\n" for n in range(4)))
+    assert place.call("usage", "import", str(file)) == 0
+    (row,) = told(place, capsys, "runs", "--costs")["costs"]
+    assert (row["break_even"], row["break_even_missing"]) == (
+        [], "requests to its model have no price"
+    )  # fmt: skip
+    priced(place, tmp_path, *prices[1:])
+    (row,) = told(place, capsys, "runs", "--costs")["costs"]
+    (found,) = row["break_even"]
+    assert (found["requests"], found["currency"]) == (4, "USD")
+    assert found["break_even_requests"] == pytest.approx(0.9 / 0.0009)
+    shown = told(place, capsys, "show", "openai:ftjob-sft")["hosted"]["break_even"]
+    assert found == shown[0]
+    assert place.call("runs", "--costs") == 0
+    assert "1,000" in capsys.readouterr().out
 
 
 def test_costs_are_of_a_project_and_at_most_so_many(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.abc
 import json
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import jsonschema
 import pytest
 
-from meter.cli.usage_energy import table
+from meter.cli.usage_energy import Energy, table
 from tests.agent.agents import agent
 from tests.cli.places import Place
 from tests.factors.sheets import FACTOR
@@ -221,5 +222,83 @@ def test_usage_of_two_currencies_shows_its_energy_once():
         {**key, "meter": "output", "quantity": "1", "amount": "2", "currency": currency}
         for currency in ("EUR", "USD")
     ]
-    shown = table(rows, [{**key, "low_j": 3_600_000, "high_j": 7_200_000}])
+    shown = table(rows, Energy([{**key, "low_j": 3_600_000, "high_j": 7_200_000}]))
     assert shown.count("1.00 to 2.00") == 1
+
+
+def test_gpu_time_of_no_job_is_said_to_be_in_the_report(place, capsys):
+    used(place, "fireworks", "llama", "7200", meter="gpu_second")
+    assert "`meter report --project P --from D --to D`" in listed(place, capsys).err
+
+
+def test_money_has_its_bounds_where_a_price_does_not_say_all(place, capsys):
+    assert place.call("prices", "import", "--bundled") == 0
+    used(place, "openai", "gpt-4o-mini-2024-07-18", "300000000", meter="train_token")
+    used(place, "openai", "gpt-3.5-turbo", "37500000", "--id", "b", meter="train_token")
+    rows = {row["model"]: row for row in told(place, capsys, "usage", "list")["usage"]}
+    shown = listed(place, capsys).out
+    bounded = rows["gpt-4o-mini-2024-07-18"]
+    assert bounded["low"] != bounded["high"]
+    low, high = (f"{Decimal(bounded[end]):,.2f}" for end in ("low", "high"))
+    assert f" USD ({low} to {high})" in shown
+    assert shown.count(" to ") == 1
+
+
+METRICS = Path(__file__).parents[1] / "hosted" / "bills" / "shapes" / "fireworks.csv"
+
+
+def metered(place, tmp_path, gpu="H100"):
+    """Usage of Fireworks' metrics, an hour of one type of GPU in it."""
+    file = tmp_path / "metrics.csv"
+    file.write_text(METRICS.read_text().replace("H100", gpu))
+    assert place.call("bill", "import", str(file), "--provider", "fireworks") == 0
+
+
+def test_gpu_time_of_a_known_gpu_has_its_energy_from_low_to_high(place, tmp_path, capsys):
+    metered(place, tmp_path)
+    out, err = listed(place, capsys)
+    (line,) = [line for line in out.splitlines() if "gpu_second" in line]
+    told_ = told(place, capsys, "usage", "list")
+    (one,) = told_["gpu_time"]
+    assert (one["tier"], one["method"], one["gpus"]) == (1, "modelled", "H100")
+    low, high = (one[end] / 3_600_000 for end in ("low_j", "high_j"))
+    # an H100 at 700 W for 3,600.5 s is 0.7 kWh, before its server and the facility
+    assert 0.2 < low < 0.7 < high < 3
+    assert line.endswith(f"{low:.3f} to {high:.2f}")
+    assert "kWh (modelled)" in out
+    assert "kWh of GPU time: the boards' power" in err
+    assert "measured" not in out + err
+    words = ("report", "--project", "default", "--from", "2026-11-01", "--to", "2026-11-30")
+    path = tmp_path / "period.json"
+    assert place.call(*words, "-o", str(path)) == 0
+    assert json.loads(path.read_text())["hosted_gpu_time"] == told_["gpu_time"]
+
+
+def test_gpu_time_of_a_gpu_that_the_books_lack_is_not_known(place, tmp_path, capsys):
+    metered(place, tmp_path, "WARP_9")
+    out, err = listed(place, capsys)
+    (line,) = [line for line in out.splitlines() if "gpu_second" in line]
+    assert line.endswith("not known")
+    assert "WARP_9) is not in the books" in err
+
+
+def test_gpu_time_of_gpus_that_nobody_named_is_not_known(place, capsys):
+    used(place, "fireworks", "some/model", "7200", meter="gpu_second")
+    out, err = listed(place, capsys)
+    assert out.splitlines()[2].endswith("not known")
+    assert "GPUs of fireworks some/model are not named" in err
+
+
+def test_usage_without_gpu_time_asks_for_none_of_its_energy(place, capsys):
+    used(place)
+    assert "kWh" not in listed(place, capsys).out
+    assert told(place, capsys, "usage", "list")["gpu_time"] == []
+
+
+def test_an_agent_tells_the_same_of_gpu_time(place, tmp_path, capsys):
+    metered(place, tmp_path)
+    alone = told(place, capsys, "usage", "list")["gpu_time"]
+    with agent(tmp_path, home=place.home) as running:
+        running.hear("reading")
+        assert running.ask("GET", "/v1/gpu_time") == (200, {"gpu_time": alone})
+        assert running.ask("GET", "/v1/gpu_time?project=none") == (200, {"gpu_time": []})

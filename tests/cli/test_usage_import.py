@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meter.cli import usage_import, usage_lines
+from meter.cli import output, usage_import, usage_lines
 from meter.errors import UsageError
 from meter.usage_entries import entry, named
 from meter.usage_records import Record, events_text, record_of, wrong_text
@@ -27,7 +27,7 @@ from tests.cli.test_usage import EVENT, counted, events, file, recorded, text, t
 from tests.hosted.test_usage_entries import usages
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 MIXED = text(
     *events(300), "[1]", {**EVENT, "id": "é→"}, '{"id": ', {**EVENT, "quantity": -1}, "",
@@ -163,3 +163,119 @@ def test_of_many_faults_the_first_are_kept_and_all_are_counted(tmp_path, capsys)
     found = json.loads(capsys.readouterr().out)
     assert found["invalid"] == wrong
     assert [one["line"] for one in found["faults"]] == list(range(1, usage_import.FAULTS_KEPT + 1))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    "whole",
+    [
+        json.dumps(EVENT, indent=1), json.dumps([EVENT, EVENT], indent=2), json.dumps([EVENT]),
+        "\n[\r\n" + ",\r\n".join(map(json.dumps, [EVENT, EVENT])) + "\r\n]\r\n",
+    ],
+)  # fmt: skip
+def test_a_file_that_is_one_json_text_is_one_fault_that_says_what_to_do(
+    tmp_path: Path, whole: str, packed: bool
+) -> None:
+    text = gzip.compress(whole.encode()) if packed else whole.encode()
+    with Path(file(tmp_path, text)).open("rb") as opened:
+        (told,) = usage_lines.Lines(opened)
+    assert told.number == (2 if whole.startswith("\n") else 1)
+    assert "write one object a line" in str(told.fault)
+
+
+@pytest.mark.parametrize("begin", ["{", "[", "x"])
+def test_a_first_line_that_was_torn_costs_no_other(tmp_path: Path, begin: str) -> None:
+    path = file(tmp_path, text(begin, *events(2)))
+    with Path(path).open("rb") as opened:
+        assert [line.fault is None for line in usage_lines.Lines(opened)] == [False, True, True]
+
+
+class Repeated:
+    """A gzip of some MiB more than is unpacked in vain, all of one line."""
+
+    def __init__(self, line: bytes, folder: Path) -> None:
+        self.path = folder / "bomb.jsonl.gz"
+        with gzip.open(self.path, "wb") as file:
+            file.write(text(EVENT))
+            for _ in range(80):
+                file.write(line * ((1 << 20) // len(line)))
+            file.write(text({**EVENT, "id": "last"}))
+
+
+@pytest.mark.parametrize(
+    "line", [b"\n", b"x" * 4_096 + b"\n", b"[1]" + b" " * 4_096 + b"\n", text({**EVENT, "id": "é"})]
+)
+def test_a_gzip_of_endless_lines_of_no_use_is_given_up(tmp_path: Path, line: bytes) -> None:
+    path = Repeated(line, tmp_path).path
+    with path.open("rb") as file:
+        told = [record_of(one) for one in usage_lines.texts(file, {}, None)]
+    assert named(told[0].entries[0])[1] == EVENT["id"]
+    assert told[-1].line is None
+    assert "read no further" in told[-1].wrong["reason"]
+    assert not any(named(one)[1] == "last" for each in told for one in each.entries)
+
+
+def test_an_agent_is_not_asked_endlessly_of_a_gzip_of_wrong_lines(tmp_path: Path) -> None:
+    line = b'{"wrong":"' + b"x" * (1 << 16) + b'"}\n'
+    asked: list[object] = []
+
+    def refuse(values: Sequence[object]) -> list[dict[str, object]]:
+        asked.extend(values)
+        return [{"status": "invalid", "reason": "no event"} for _ in values]
+
+    told = usage_import.Told()
+    with Repeated(line, tmp_path).path.open("rb") as file:
+        list(usage_import.by_agent(file, {}, refuse, told))
+    assert len(asked) < 1_100
+    (whole,) = [one for one in told.faults if one["line"] is None]
+    assert "read no further" in whole["reason"]
+
+
+@pytest.mark.parametrize("wrong", [0, 10])
+def test_a_gzip_of_a_thousandth_of_its_events_is_read_whole(tmp_path: Path, wrong: int) -> None:
+    path = tmp_path / "responses.jsonl.gz"
+    with gzip.open(path, "wb") as file:
+        for number in range(100):
+            event = json.dumps({**EVENT, "id": str(number)})[:-1]
+            file.write(f"{event}{' ' * (1 << 20)}}}\n".encode())
+            file.write(b"[1]\n" * wrong)
+    assert path.stat().st_size * 500 < 100 << 20
+    with path.open("rb") as file:
+        told = [record_of(one) for one in usage_lines.texts(file, {}, None)]
+    assert sum(len(one.entries) for one in told) == 100
+    assert all(one.line for one in told)
+
+
+@pytest.mark.parametrize("apart_bytes", [0, 1 << 40])
+@pytest.mark.parametrize("packed", [False, True])
+def test_how_much_of_a_file_was_read_is_known_whoever_reads_it(
+    tmp_path: Path, packed: bool, apart_bytes: int
+) -> None:
+    content = text(*events(20_000))
+    path = file(tmp_path, gzip.compress(content) if packed else content)
+    with Path(path).open("rb") as opened:
+        share = output.share_read(opened)
+        assert share() == 0
+        with usage_lines.records(opened, {}, None, apart_bytes) as found:
+            next(found)
+            assert 0 < (share() or 0) <= 1
+            list(found)
+        assert share() == 1
+
+
+def test_of_a_pipe_nobody_knows_how_much_was_read() -> None:
+    reading, writing = os.pipe()
+    os.close(writing)
+    with open(reading, "rb") as opened:
+        assert output.share_read(opened)() is None
+
+
+def test_progress_says_how_much_of_all_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr(output, "_QUIET_S", 0.0)
+    monkeypatch.setattr(output, "_AGAIN_S", 0.0)
+    with output.counting("events", lambda: 0.5) as show:
+        show(1_000)
+    assert "1,000 events,  50%" in capsys.readouterr().err

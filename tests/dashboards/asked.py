@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "grafana"
 BOARDS = sorted((FOLDER / "dashboards").glob("*.json"))
 RULES = (FOLDER / "rules" / "recording.yml", FOLDER / "rules" / "alerts.yml")
-_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([a-z_]\w*))")  # $1 is a group of label_replace
 PLACED = {"__rate_interval": "1m", "__range": "1h", "__interval": "15s"}
 
 

@@ -23,14 +23,16 @@ from dashboards.asked import (
     targets,
 )
 from grafana import generate
-from grafana.boards.parts import CURRENCIES, scoped
-from meter_exporters.prometheus import families
+from grafana.boards.parts import CURRENCIES, WIDTHS, scoped
+from grafana.boards.questions import MOST_DRAWN
+from meter_exporters.metric_families import FAMILIES, families
 
 ALL = pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 OWN_OF_PROMETHEUS = {
     "up": set(), "scrape_duration_seconds": set(), "scrape_samples_scraped": set(),
     "ALERTS": {"alertname", "alertstate", "severity"},
+    "ALERTS_FOR_STATE": {"alertname", "severity"},
 }  # fmt: skip
 TARGET = {"job", "instance"}
 TOTALS_OF_RUNS = re.compile(r"meter_run_\w+_total")
@@ -39,18 +41,22 @@ SO_FAR = {
     "run: Energy so far", "run: Money so far", "run: Carbon so far",
     "run: Energy: so far, and at the end by forecast",
     "hosted: Money so far by provider and kind", "carbon: Location- and market-based so far",
-    "health: Series left out",
 }  # fmt: skip
 """Panels that show a total as it stands."""
 SCHEMA = Path(__file__).with_name("grafana-dashboard.json")
 """Grafana's own types of a dashboard (@grafana/schema 13.2.3, Apache-2.0) as a JSON Schema, made
-by ts-json-schema-generator with --additional-properties; its descriptions are left out."""
+by ts-json-schema-generator with --additional-properties; its descriptions are left out.
+test_schema.py makes it anew and compares."""
 UNITS = {
     "none", "short", "percentunit", "watt", "joule", "kwatth", "massg", "celsius", "bytes", "s",
-    "dateTimeAsIso", "dateTimeFromNow", "suffix:kg", "suffix:g/kWh",
+    "dateTimeAsIso", "dateTimeFromNow", "suffix:g/kWh", "suffix:d",
     *(f"currency{code}" for code in CURRENCIES),
 }  # fmt: skip
 """Looked up in getValueFormats() of @grafana/data 11.6.0; any suffix is one."""
+LAPTOP_PX, FRAME_PX = 1_366, 24
+"""Width of a small screen, and what of a panel is its frame."""
+OTHER_PX = 150
+"""Width that Grafana gives to a column at least."""
 CORE = {"timeseries", "stat", "table", "bargauge"}
 
 
@@ -88,6 +94,12 @@ def known_labels() -> dict[str, set[str]]:
     }
     assert set(recorded) == {rule["record"] for rule in rules() if "record" in rule}
     return known | {name: labels | TARGET for name, labels in recorded.items()}
+
+
+def labels_in(text: str, known: dict[str, set[str]]) -> set[str]:
+    """Labels that an expression may name: those of its series, and those that it makes."""
+    made = set(re.findall(r'[)}], "([a-z]+)", "', text))
+    return set.union(made, *(known[selector.name] for selector, _ in selectors(text)))
 
 
 def test_every_file_is_what_the_boards_say() -> None:
@@ -158,7 +170,8 @@ def test_variables_are_as_the_linter_asks(path: Path) -> None:
         assert variable["datasource"] == SOURCE
         assert variable["multi"]
         assert variable["includeAll"]
-        assert variable["allValue"] == ".+"
+        # all runs are those of the chosen projects: panels ask for runs alone
+        assert variable.get("allValue") == (None if variable["name"] == "run" else ".+")
         assert variable["refresh"] == 2
 
 
@@ -176,9 +189,40 @@ def test_every_panel_tells_what_it_shows(path: Path) -> None:
         assert panel["targets"]
         defaults = panel["fieldConfig"]["defaults"]
         assert defaults["unit"]
-        assert defaults["thresholds"]["steps"]
         for target in panel["targets"]:
             assert target["datasource"] == SOURCE
+
+
+WATCHED = re.compile(
+    r"budget|\bidle\b|^Idle share|Gaps|Hottest|Temperature|fail|Failed|down|left out|lost"
+    r"|[Ww]ithout a price|Age of|Cost of a scrape|Series of a scrape|^Sources$"
+    r"|intensity in force|PUE in force|overhead"
+)
+"""Titles of panels that show what is to be good or bad."""
+SCALE = ("green", "yellow", "red")
+
+
+def limits(panel: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """Of a panel's figures, and of each column that has some of its own."""
+    found = [panel["fieldConfig"]["defaults"]["thresholds"]["steps"]]
+    for override in panel["fieldConfig"].get("overrides", ()):
+        found += [p["value"]["steps"] for p in override["properties"] if p["id"] == "thresholds"]
+    return [steps for steps in found if len(steps) > 1]
+
+
+@ALL
+def test_what_can_be_good_or_bad_has_thresholds_and_they_make_a_scale(path: Path) -> None:
+    for panel in panels(read(path)):
+        found = limits(panel)
+        assert found or not WATCHED.search(panel["title"]), panel["title"]
+        for steps in found:
+            first, *others = [step.get("value") for step in steps]
+            assert first is None, panel["title"]
+            assert others == sorted(set(others)), panel["title"]
+            colors = [step["color"] for step in steps if step["color"] != "text"]
+            ranks = [SCALE.index(color) for color in colors]
+            assert ranks in (sorted(set(ranks)), sorted(set(ranks), reverse=True)), panel["title"]
+            assert panel["fieldConfig"]["defaults"].get("max") != 1 or max(others) <= 1, panel
 
 
 @ALL
@@ -204,7 +248,7 @@ def test_every_expression_parses_and_asks_for_what_is_served(asked: Asked) -> No
         assert selector.name in known, selector.name
         matched = {matcher.name for matcher in selector.matchers.matchers}
         assert matched <= known[selector.name], selector.name
-    labels = set.union(*(known[selector.name] for selector, _ in found))
+    labels = labels_in(text, known)
     for group in re.findall(r"\b(?:by|without|on|group_left|group_right)\s*\(([^)]*)\)", text):
         assert set(filter(None, re.split(r"[,\s]+", group))) <= labels, asked.where
 
@@ -215,7 +259,7 @@ def test_legends_and_columns_are_labels_that_exist(path: Path) -> None:
     for panel in panels(read(path)):
         for target in panel["targets"]:
             text = Asked("", target["expr"]).placed()
-            labels = set.union(*(known[selector.name] for selector, _ in selectors(text)))
+            labels = labels_in(text, known)
             asked = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
             assert asked <= labels, panel["title"]
             for change in panel.get("transformations", ()):
@@ -277,6 +321,35 @@ def test_a_link_takes_its_values_from_columns_that_are_shown(path: Path) -> None
         assert asked <= shown, panel["title"]
 
 
+@pytest.mark.parametrize("name", ["overview", "fleet"])
+def test_runs_begin_and_end_on_boards_of_many_and_the_largest_alone_are_drawn(name: str) -> None:
+    [path] = [path for path in BOARDS if path.stem == name]
+    listed = {note["name"]: note for note in read(path)["annotations"]["list"]}
+    assert set(listed) == {"Starts", "Ends"}
+    for note in listed.values():
+        assert note["useValueForTime"]
+        assert f"topk({MOST_DRAWN}, " in note["expr"]
+        assert "@ end()" in note["expr"]  # the same ones at each step
+
+
+@ALL
+def test_carbon_is_in_grams_that_scale_and_what_is_long_has_room(path: Path) -> None:
+    for panel in panels(read(path)):
+        if "emissions_grams" in panel["targets"][0]["expr"] and "kWh" not in panel["title"]:
+            assert panel["fieldConfig"]["defaults"]["unit"] in {"massg", "percentunit"}
+        overrides = panel["fieldConfig"]["overrides"]
+        wide = {o["matcher"]["options"]: p["value"] for o in overrides for p in o["properties"]
+                if p["id"] == "custom.width"}  # fmt: skip
+        for change in [c for c in panel.get("transformations", ()) if c["id"] == "organize"]:
+            heads = change["options"].get("renameByName", {})
+            shown = {heads.get(n, n) for n in change["options"].get("includeByName", {})}
+            assert shown & WIDTHS.keys() == wide.keys(), panel["title"]
+            hidden = {o["matcher"]["options"] for o in overrides for p in o["properties"]
+                      if p["id"] == "custom.hidden"}  # fmt: skip
+            needed = sum(wide.values()) + OTHER_PX * len(shown - wide.keys() - hidden)
+            assert needed <= panel["gridPos"]["w"] / 24 * LAPTOP_PX - FRAME_PX, panel["title"]
+
+
 def test_runs_begin_end_and_change_their_phase_on_the_board_of_the_run() -> None:
     [path] = [path for path in BOARDS if path.stem == "run"]
     listed = {note["name"]: note for note in read(path)["annotations"]["list"]}
@@ -297,3 +370,18 @@ def test_scope_is_given_to_series_and_not_to_words() -> None:
 
 def test_alerts_on_a_board_are_those_that_there_are() -> None:
     assert all(rule["alert"].startswith("Meter") for rule in alerts())
+
+
+def test_exemplars_are_asked_for_where_there_are_some_and_over_time_only() -> None:
+    having = {family.name for family in FAMILIES if family.exemplars}
+    asked = [
+        (panel["type"], target)
+        for path in BOARDS for panel in panels(read(path)) for target in panel["targets"]
+        if target.get("exemplar")
+    ]  # fmt: skip
+    assert {kind for kind, _ in asked} == {"timeseries"}
+    named = [
+        {found.name for found, _ in selectors(Asked("", one["expr"]).placed())} for _, one in asked
+    ]
+    assert all(names <= having for names in named), named
+    assert set.union(*named) == having

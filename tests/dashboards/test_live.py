@@ -6,24 +6,23 @@ comes with a price and without.
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
-import httpx
 import pytest
-import yaml
 
 from agent.agents import Agent, agent, until
 from dashboards.asked import BOARDS, RULES, Asked, alerts, notes, read, ruled, targets
+from dashboards.servers import Prometheus, prometheus
 from standin.scenario import H100, Constant, Gpu, Process, Scenario
 from tests.agent.test_live_intensity import KEY, hours, serve
 from tests.factors.provider import provider
+from tests.factors.sheets import PRICE
+from tests.hosted.jobs.recorded import SHAPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,6 +46,7 @@ NOTHING_WRONG = {
     "MeterHostedModelIdle": "the hosted model is asked something",
 }
 """Alerts whose expressions have no answer here, and why."""
+JOB = SHAPES / "openai_succeeded.json"
 CONFIG = """
 project = "chat"
 [site]
@@ -75,41 +75,20 @@ quality = {{ attribute = true, unique = true, retired = true, vintage = true, ma
 
 
 @dataclass
-class Prometheus:
-    """A server that answers questions."""
+class Live:
+    """The server that answers questions, and the agent that it scrapes."""
 
-    url: str
+    prometheus: Prometheus
     agent: Agent
 
     def ask(self, path: str, **parameters: Any) -> dict[str, Any]:
-        """The answer; an error of the question is one of the test."""
-        query = urlencode(parameters, doseq=True)
-        answer = httpx.get(f"{self.url}/api/v1/{path}?{query}", timeout=30)
-        assert answer.status_code == 200, f"{parameters}: {answer.text}"
-        return answer.json()
+        return self.prometheus.ask(path, **parameters)
 
     def now(self, expression: str) -> list[Any]:
-        return self.ask("query", query=expression)["data"]["result"]
+        return self.prometheus.now(expression)
 
     def over_time(self, expression: str) -> list[Any]:
-        end = time.time()
-        given = {"query": expression, "start": end - RANGE_S, "end": end, "step": 5}
-        found = self.ask("query_range", **given)["data"]["result"]
-        return [series for series in found if any(v != "NaN" for _, v in series["values"])]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
-def configured(folder: Path, target: str) -> Path:
-    file = folder / "prometheus.yml"
-    every = {"scrape_interval": "1s", "evaluation_interval": "1s", "scrape_timeout": "1s"}
-    jobs = [{"job_name": "meter", "static_configs": [{"targets": [target]}]}]
-    rules = [str(path) for path in RULES]
-    file.write_text(yaml.safe_dump({"global": every, "rule_files": rules, "scrape_configs": jobs}))
-    return file
+        return self.prometheus.over_time(expression, RANGE_S)
 
 
 def usage(number: int, provider_: str, model: str, meter: str, quantity: float) -> dict[str, Any]:
@@ -121,7 +100,7 @@ def usage(number: int, provider_: str, model: str, meter: str, quantity: float) 
 
 
 def work(node: Agent) -> None:
-    """What happens on the node: three runs, and usage of hosted models."""
+    """What happens on the node: three runs, usage of hosted models, and a job at a provider."""
     budgets = [{"amount": "0.05", "unit": "kWh"}, {"amount": "0.0001", "unit": "EUR"}]
     node.begin("live", name="sft", project="chat", gpus="0", budgets=budgets)
     node.begin("over", name="eval", project="chat", gpus="1")
@@ -140,6 +119,13 @@ def work(node: Agent) -> None:
         usage(4, "azure", "ft:x", "input", 10),
     ):
         assert node.ask("POST", "/v1/usage", {**event, "service_tier": "Standard"})[0] == 201
+    old = {**PRICE, "provider": "elsewhere", "source_date": "2020-01-05"}
+    assert node.ask("POST", "/v1/prices", {"prices": [old]})[0] == 201
+    assert (
+        node.ask("POST", "/v1/usage", usage(5, "elsewhere", old["model"], "input", 1000))[0] == 201
+    )
+    words = ["jobs", "import", str(JOB), "--provider", "openai", "--project", "bot"]
+    subprocess.run([sys.executable, "-m", "meter", *words], env=env, check=True)
     node.end("over")
 
 
@@ -159,7 +145,7 @@ def train(node: Agent, until_s: float) -> None:
 @pytest.fixture(scope="module")
 def asked(
     tmp_path_factory: pytest.TempPathFactory, require_tool: Callable[[str], str]
-) -> Iterator[Prometheus]:
+) -> Iterator[Live]:
     server, _ = require_tool("prometheus"), require_tool("cc")
     folder = tmp_path_factory.mktemp("live")
     busy = [Process(pid="self", memory_bytes=1 << 30, sm_percent=90)]
@@ -187,32 +173,13 @@ def asked(
         node.hear("reading")
         listens = node.ask("GET", "/v1/status")[1]["agent"]["listens"]
         [address] = [each for each in listens if "127.0.0.1" in each]
-        port = free_port()
-        process = started(server, folder, configured(folder, address.rpartition("/")[2]), port)
-        stack.callback(process.wait)
-        stack.callback(process.kill)
-        found = Prometheus(f"http://127.0.0.1:{port}", node)
-        until(lambda: process.poll() is None and answers(found), "Prometheus")
+        target = address.rpartition("/")[2]
+        served = stack.enter_context(prometheus(server, folder, target, RULES))
+        found = Live(served, node)
         until(lambda: found.now("meter_build_info"), "a scrape")
         work(node)
         train(node, time.monotonic() + SEEN_S)
         yield found
-
-
-def started(server: str, folder: Path, config: Path, port: int) -> subprocess.Popen[bytes]:
-    command = [
-        server, f"--config.file={config}", f"--storage.tsdb.path={folder / 'series'}",
-        "--log.level=warn", f"--web.listen-address=127.0.0.1:{port}",
-    ]  # fmt: skip
-    with (folder / "prometheus.log").open("wb") as log:
-        return subprocess.Popen(command, stderr=log)
-
-
-def answers(found: Prometheus) -> bool:
-    try:
-        return httpx.get(f"{found.url}/-/ready").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def placed(asked_: Asked, **values: str) -> str:
@@ -221,7 +188,7 @@ def placed(asked_: Asked, **values: str) -> str:
 
 
 @pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
-def test_every_panel_has_data(asked: Prometheus, path: Path) -> None:
+def test_every_panel_has_data(asked: Live, path: Path) -> None:
     instant = {
         f"{path.stem}: {panel['title']} {target['refId']}": target["instant"]
         for panel in read(path)["panels"]
@@ -235,15 +202,15 @@ def test_every_panel_has_data(asked: Prometheus, path: Path) -> None:
     assert empty == []
 
 
-def test_every_annotation_has_instants(asked: Prometheus) -> None:
+def test_every_annotation_has_instants(asked: Live) -> None:
     drawn = [one for path in BOARDS for one in notes(path)]
-    assert len(drawn) == 3
+    assert len(drawn) == 7
     assert [one.where for one in drawn if not asked.over_time(placed(one))] == []
 
 
 @pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
 def test_every_variable_has_choices_and_a_single_one_narrows_the_panels(
-    asked: Prometheus, path: Path
+    asked: Live, path: Path
 ) -> None:
     chosen = {}
     for variable in read(path)["templating"]["list"][1:]:
@@ -256,21 +223,33 @@ def test_every_variable_has_choices_and_a_single_one_narrows_the_panels(
                                     else "chat"}.get(variable["name"], found[0])  # fmt: skip
         assert chosen[variable["name"]] in found
     narrow = {f"{name}": value for name, value in chosen.items()}
+    answers = 0
     for one in targets(path):
-        asked.now(placed(one, **narrow))
+        for series in asked.now(placed(one, **narrow)):
+            answers += 1
+            told = {name: series["metric"].get(name, value) for name, value in narrow.items()}
+            assert told == narrow, one.where
+        if "vector(" in one.expression:
+            continue
+        for name in narrow:
+            if f"${name}" in one.expression:
+                nobody = {**narrow, name: "nobody"}
+                assert asked.now(placed(one, **nobody)) == [], (one.where, name)
+    assert answers
 
 
-def test_every_rule_is_evaluated_and_answers_or_has_a_reason(asked: Prometheus) -> None:
+def test_every_rule_is_evaluated_and_answers_or_has_a_reason(asked: Live) -> None:
     groups = asked.ask("rules")["data"]["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     assert [(rule["name"], rule.get("lastError")) for rule in rules if rule["health"] != "ok"] == []
     assert len(rules) == len(list(ruled()))
-    silent = {one.where.split()[-1] for one in ruled() if not asked.now(one.expression)}
+    soon = [(one.where, one.expression.replace("offset 15m", "offset 15s")) for one in ruled()]
+    silent = {where.split()[-1] for where, expression in soon if not asked.now(expression)}
     assert NOTHING_WRONG.keys() <= {rule["alert"] for rule in alerts()}
     assert silent == set(NOTHING_WRONG)
 
 
-def test_figures_are_those_of_the_ledger(asked: Prometheus) -> None:
+def test_figures_are_those_of_the_ledger(asked: Live) -> None:
     """Of the run that has ended: its last scrape is its document, to what floats keep."""
     document = asked.agent.ask("GET", "/v1/runs/over")[1]
     shown = 'sum(max_over_time(meter_run_{}_total{{run="over"{}}}[5m]))'
@@ -285,7 +264,7 @@ def test_figures_are_those_of_the_ledger(asked: Prometheus) -> None:
     assert location == pytest.approx(document["carbon"]["location"]["value"], rel=1e-3)
 
 
-def test_the_run_that_has_ended_is_still_among_the_runs_of_the_range(asked: Prometheus) -> None:
+def test_the_run_that_has_ended_is_still_among_the_runs_of_the_range(asked: Live) -> None:
     [path] = [path for path in BOARDS if path.stem == "overview"]
     for one in targets(path):
         if one.panel.startswith("Runs by"):

@@ -114,7 +114,7 @@ def test_promtool_finds_nothing_in_the_configuration_and_its_rules(
         [require_tool("promtool"), "check", "config", file], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert "16 rules found" in done.stdout
+    assert "17 rules found" in done.stdout
 
 
 def amtool(require_tool, *words: str | Path) -> str:
@@ -133,6 +133,23 @@ def test_amtool_takes_the_alertmanagers_configuration(require_tool) -> None:
             f"severity={severity}", "alertname=MeterAgentDown",
         )  # fmt: skip
         assert found.strip() == "nobody"
+
+
+def test_what_is_critical_takes_a_route_of_its_own_once_somebody_is_told(
+    tmp_path: Path, require_tool
+) -> None:
+    """As shipped both lead to nobody: the copy tells the routes apart."""
+    config = yaml.safe_load((FILE.parent / "alertmanager" / "alertmanager.yml").read_text())
+    [critical] = config["route"]["routes"]
+    critical["receiver"] = "at-once"
+    config["receivers"].append({"name": "at-once"})
+    copy = tmp_path / "alertmanager.yml"
+    copy.write_text(yaml.safe_dump(config))
+    for severity, receiver in (("critical", "at-once"), ("warning", "nobody"), ("info", "nobody")):
+        amtool(
+            require_tool, "config", "routes", "test", f"--config.file={copy}",
+            f"--verify.receivers={receiver}", f"severity={severity}", "alertname=MeterAny",
+        )  # fmt: skip
 
 
 def test_prometheus_tells_the_alertmanager_that_there_is() -> None:
@@ -157,6 +174,12 @@ def test_grafana_finds_prometheus_and_its_dashboards_where_they_are() -> None:
     assert source["url"] == "http://prometheus:9090"
     scrapes = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
     assert source["jsonData"]["timeInterval"] == scrapes["global"]["scrape_interval"]
+    [link] = source["jsonData"]["exemplarTraceIdDestinations"]
+    run = json.loads((ROOT / "grafana" / "dashboards" / "run.json").read_text())
+    assert link["name"] == "run"
+    assert link["url"] == f"/d/{run['uid']}?var-run=$${{__value.raw}}"
+    assert "run" in {variable["name"] for variable in run["templating"]["list"]}
+    assert "--enable-feature=exemplar-storage" in SERVICES["prometheus"]["command"]
     [provider] = yaml.safe_load((folder / "dashboards" / "meter.yml").read_text())["providers"]
     mounted = {e.split(":")[1]: e.split(":")[0] for e in SERVICES["grafana"]["volumes"]}
     boards = FILE.parent / mounted[provider["options"]["path"]]

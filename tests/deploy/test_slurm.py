@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -89,6 +90,20 @@ def test_jobs_that_share_a_gpu_stand_below_each_other_and_leave_one_by_one(job_m
     assert mapped(job_map) == {"0": ["4711"]}
     epilog(job_map, "4711")
     assert mapped(job_map) == {}
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_the_agent_can_read_the_map_whatever_slurmds_umask_is(job_map: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        prolog(job_map, "4711", SLURM_JOB_GPUS="0")
+        prolog(job_map, "47", SLURM_JOB_GPUS="0")
+        epilog(job_map, "47")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(job_map.stat().st_mode) == 0o755
+    assert [stat.S_IMODE(file.stat().st_mode) for file in job_map.iterdir()] == [0o644]
+    assert mapped(job_map) == {"0": ["4711"]}
 
 
 @pytest.mark.parametrize("job", ["", "../../etc", "4711\n12", "$(id)"])

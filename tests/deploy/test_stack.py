@@ -22,7 +22,7 @@ from urllib.parse import quote
 import pytest
 import yaml
 
-from agent.agents import until
+from agent.agents import PATIENCE_S, until
 from deploy.containerfile import parse
 from deploy.manifests import FOLDER, container, pod_of
 from deploy.sandbox import Network, Process, contained, first_process, require_root
@@ -144,6 +144,10 @@ class Stack:
     def status(self) -> dict[str, Any]:
         return request(self.socket, "GET", "/v1/status")[1]
 
+    def told(self, run_id: str) -> dict[str, Any]:
+        """The document of a run, however busy the machine and its disk are."""
+        return request(self.socket, "GET", f"/v1/runs/{run_id}", timeout_s=PATIENCE_S)[1]
+
     def get(self, url: str) -> Any:
         """An answer over the stack's network as JSON, None while there is none."""
         code = f"import urllib.request as u; print(u.urlopen({url!r}, timeout=5).read().decode())"
@@ -195,7 +199,7 @@ def test_prometheus_tells_the_energy_of_the_job_that_the_agent_meters(stack: Sta
     assert stack.get("http://agent:9850/healthz")["status"] == "ok"
     assert job.stop() == 143
     until(lambda: not stack.status()["runs"], "the run's end")
-    document = request(stack.socket, "GET", f"/v1/runs/{run['id']}")[1]
+    document = stack.told(run["id"])
     assert document["run"]["project"] == "demo"
     assert document["energy"]["by_component"]["gpu"]["value"] >= float(found["value"][1])
 
@@ -225,7 +229,7 @@ def test_an_agent_that_is_replaced_in_mid_run_goes_on_with_the_run(stack: Stack)
     assert job.process.poll() is None
     assert job.stop() == 143
     assert second.process.poll() is None, second.log.read_text() + job.log.read_text()
-    document = request(stack.socket, "GET", f"/v1/runs/{run['id']}")[1]
+    document = stack.told(run["id"])
     assert document["run"]["status"] == "failed"  # told by the launcher, to the new agent
     assert "gap_bridged" in {notice["code"] for notice in document["notices"]}
 
@@ -258,10 +262,7 @@ def test_a_sidecar_sees_the_end_of_a_launcher_that_could_not_tell_it(stack: Stac
     assert launcher is not None
     os.kill(launcher, signal.SIGKILL)
 
-    def told() -> dict[str, Any]:
-        return request(stack.socket, "GET", f"/v1/runs/{uid}")[1]["run"]
-
-    until(lambda: told()["status"] != "running", "the run's end")
-    found = told()
+    until(lambda: stack.told(uid)["run"]["status"] != "running", "the run's end")
+    found = stack.told(uid)["run"]
     assert found["status"] == "abandoned"
     assert found["tags"] == {"pod": "fine-tune-x7k2p"}

@@ -72,6 +72,8 @@ def test_jobs_survive_the_agents_stop_and_a_restarted_agent_knows_them() -> None
     unit = service()
     assert unit["KillMode"] == ["mixed"]
     assert unit["Restart"] == ["on-failure"]
+    assert unit["RestartPreventExitStatus"] == ["2"]  # 75 and a taken port may pass
+    assert "\nStartLimitIntervalSec=0\n" in UNIT.read_text()
     assert "RuntimeDirectory" not in unit  # systemd would remove it, with the .runs, at each stop
     assert int(unit["TimeoutStopSec"][0]) > 5  # an agent stops within 5 s
 

@@ -7,7 +7,7 @@ import sys
 
 import duckdb
 
-from docs.test_readme import Block, blocks, session
+from docs.test_readme import Block, assert_session_shows, blocks
 from ledger.test_statements import RUN, ledger, made, seal, tariff, write  # noqa: F401
 from tests.ledger.conftest import open_ledger  # noqa: F401
 
@@ -45,4 +45,4 @@ def test_third_parties_compute_the_same_hashes_and_find_a_change(ledger):  # noq
 def test_the_sessions_of_the_page_do_what_they_show(tmp_path):
     parts = [PAGE[f"console {name}"] for name in ("session", "later", "tampered")]
     body = "".join(part.body for part in parts)
-    session(Block(parts[0].page, parts[0].line, parts[0].info, body), tmp_path)
+    assert_session_shows(Block(parts[0].page, parts[0].line, parts[0].info, body), tmp_path)

@@ -42,14 +42,26 @@ RECORDED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "gemini-vertex": {
         "jobs.json": ("vertex_succeeded",), "gemini.jsonl": ("gemini_rest",),
         "vertex.jsonl": ("vertex_rest",),
+        "gemini_batch.jsonl": ("gemini_batch_line", "gemini_batch_line_failed"),
+        "vertex_batch.jsonl": ("vertex_batch_line", "vertex_batch_line_failed"),
     },
-    "mistral": {"jobs.json": ("mistral_success",), "answers.jsonl": ("mistral_chat",)},
-    "together": {"jobs.json": ("together_completed",), "answers.jsonl": ("together_chat",)},
+    "mistral": {
+        "jobs.json": ("mistral_success",), "answers.jsonl": ("mistral_chat",),
+        "batch_output.jsonl": ("mistral_batch_line",),
+    },
+    "together": {
+        "jobs.json": ("together_completed",), "answers.jsonl": ("together_chat",),
+        "batch_output.jsonl": ("together_batch_line",),
+    },
     "fireworks": {
         "jobs.json": ("fireworks_sft",), "deployments.json": ("fireworks_deployment",),
         "answers.jsonl": ("fireworks_chat",),
+        "batch_output.jsonl": ("fireworks_batch_line", "fireworks_batch_line_failed"),
     },
-    "bedrock": {"job.json": ("bedrock_completed",), "answers.jsonl": ("bedrock_converse",)},
+    "bedrock": {
+        "job.json": ("bedrock_completed",), "answers.jsonl": ("bedrock_converse",),
+        "records.jsonl.out": ("bedrock_batch_line_converse", "bedrock_batch_line_failed"),
+    },
     "litellm": {"payloads.jsonl": ("litellm_payload",)},
     "hosted": {"jobs.json": ("openai_succeeded",), "answers.jsonl": ("openai_chat_tuned",)},
 }  # fmt: skip

@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,7 +83,7 @@ def make(block: Block, folder: Path) -> None:
         assert target in targets
 
 
-def session(block: Block, folder: Path) -> None:
+def assert_session_shows(block: Block, folder: Path) -> None:
     shutil.copytree(ROOT / "examples", folder, dirs_exist_ok=True)
     environment = {
         "PATH": os.pathsep.join((sysconfig.get_path("scripts"), os.environ["PATH"])),
@@ -123,7 +124,7 @@ def python(block: Block, folder: Path) -> None:
 
 HANDLERS: dict[str, Callable[[Block, Path], None]] = {
     "console make": make,
-    "console session": session,
+    "console session": assert_session_shows,
     "toml config": config,
     "python": python,
 }
@@ -132,9 +133,10 @@ ALL = [block for page in PAGES for block in blocks(page)]
 
 
 @pytest.mark.parametrize("block", ALL, ids=str)
-def test_every_code_block_does_what_it_shows(block: Block, tmp_path: Path) -> None:
+def test_every_code_block_does_what_it_shows(block: Block) -> None:
     assert block.info in HANDLERS, f"{block}: say after the fence how it is tested"
-    HANDLERS[block.info](block, tmp_path)
+    with tempfile.TemporaryDirectory(prefix="readme-") as folder:  # short: it is in what is printed
+        HANDLERS[block.info](block, Path(folder))
 
 
 def test_the_two_commands_stand_on_the_first_screen() -> None:

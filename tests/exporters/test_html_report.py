@@ -401,6 +401,20 @@ HOSTED = {
 }  # fmt: skip
 
 
+def test_an_upper_bound_alone_is_written_as_one_and_has_no_curve() -> None:
+    made = document()
+    points = series(made, 60)
+    made["energy"]["it"] = quantity(1.8e6, 0.0, 3.6e6, "J", "assumed")
+    page = html_report.export({**made, "hosted": HOSTED}, points).decode()
+    words = Shape(page).text
+    assert "IT energy at most 1.00 kWh 0.00 to 1.00 assumed" in words
+    assert "<svg" not in page
+    own = html_report.export(made, points).decode()
+    assert "IT energy 500 Wh 0 to 1,000 assumed" in Shape(own).text
+    assert "<svg" in own
+    assert "Only an upper bound of this run's energy is known" in words
+
+
 def test_a_hosted_job_is_told_with_each_tier_and_what_it_stands_on() -> None:
     page = html_report.export({**document(), "hosted": HOSTED}, ()).decode()
     text = " ".join(" ".join(Shape(page).words).split())

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import TYPE_CHECKING
 
 from meter.factors.factor_rows import Known, factors_of_rows
 from meter.factors.imports import Wanted, factor_sheet, price_sheet
 from meter.factors.price_rows import prices_of_rows
-from meter.factors.rows import Fault, RowsError
+from meter.factors.rows import RowsError
+
+if TYPE_CHECKING:
+    from meter.faults import Fault
 
 NOW_US = 1_790_000_000_000_000  # 2026-09-21
 KNOWN = Known(frozenset({"lab"}), newest_us=1_780_000_000_000_000, now_us=NOW_US)

@@ -75,7 +75,7 @@ def test_what_is_no_sheet_is_told_with_its_line(text, line, says):
 
 
 def test_what_is_too_large_or_no_utf8_is_refused():
-    with pytest.raises(RowsError, match="limit"):
+    with pytest.raises(RowsError, match="more than 8,388,608 bytes"):
         text_of(b"x" * (BYTES + 1))
     with pytest.raises(RowsError, match=r"3.*UTF-8"):
         text_of("a\nb\nZürich".encode("latin-1"))

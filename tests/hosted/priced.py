@@ -34,18 +34,27 @@ def _ledger() -> Session:
     return made
 
 
-def line(told: Usage, meter: Meter, quantity: Decimal) -> dict[str, Any]:
-    """The line of a quantity that is used as told."""
+def line(told: Usage, meter: Meter, *each: Decimal) -> dict[str, Any]:
+    """The line of an event for each quantity, used as told."""
     made, since = _ledger(), _ledger().seq
-    one = told._replace(id=str(next(_IDS)), quantities=(Quantity(meter, quantity),))
-    made.commit([LedgerBatch(usages=(one,))])
+    events = tuple(
+        told._replace(id=str(next(_IDS)), quantities=(Quantity(meter, quantity),))
+        for quantity in each
+    )
+    made.commit([LedgerBatch(usages=events)])
     (found,) = Reader(made.con.cursor()).rows("lines/usage_cost", since_seq=since)
     return found
 
 
-def cost(told: Usage, meter: Meter, quantity: Decimal | int) -> Decimal | None:
-    """What it costs, in US dollars; None where no price is for it."""
-    found = line(told, meter, Decimal(quantity))
+def stepped(told: Usage) -> Decimal:
+    """What a model's usage cost so far, in US dollars, added up over steps of five minutes."""
+    rows = Reader(_ledger().con.cursor()).rows("lines/usage_step_cost", step=5)
+    return sum((row["amount"].scaleb(-9) for row in rows if row["model"] == told.model), Decimal(0))
+
+
+def cost(told: Usage, meter: Meter, *each: Decimal | int) -> Decimal | None:
+    """What events of these quantities cost, in US dollars; None where no price is for them."""
+    found = line(told, meter, *map(Decimal, each))
     if found["amount"] is None:
         return None
     assert found["currency"] == "USD"

@@ -5,10 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from meter.hosted.jobs.billing import rft_hours
 from meter.hosted_facts import Meter, Training
 from meter.instants import parse_us
-from tests.hosted.priced import BOOK, cost, line, usage
+from tests.hosted.priced import BOOK, cost, line, stepped, usage
 
 MILLION = 10**6
 
@@ -42,6 +45,41 @@ def test_n12_reinforcement_is_by_the_hour():
     assert cost(told._replace(training=Training.SFT), Meter.TRAIN_HOUR, 1) is None
 
 
+def test_n12_openai_bills_hours_of_reinforcement_to_the_hundredth() -> None:
+    told = usage("openai", "o4-mini-2025-04-16", training=Training.RFT)
+    hours = Decimal("5.571389")  # 5 h 34 min 17 s: 20,057 s / 3,600, which the bill calls 5.57
+    assert cost(told, Meter.TRAIN_HOUR, hours) == 557
+    assert line(told, Meter.TRAIN_HOUR, hours)["quantity"] == hours  # what was told stays
+    assert cost(told, Meter.TRAIN_HOUR, Decimal("0.005")) == 1  # 18 s: halves go up
+    assert cost(told, Meter.TRAIN_HOUR, Decimal("0.004722")) == 0  # 17 s
+
+
+def test_n12_each_job_is_rounded_and_not_their_sum() -> None:
+    told = usage("openai", "o4-mini-2025-04-16", training=Training.RFT)
+    assert cost(told, Meter.TRAIN_HOUR, Decimal("1.004"), Decimal("2.004")) == 300
+    assert cost(told, Meter.TRAIN_HOUR, Decimal("1.005"), Decimal("2.005")) == 302
+
+
+def test_n12_history_bills_them_as_reports_do() -> None:
+    told = usage("openai", "o4-mini", training=Training.RFT)
+    before = stepped(told)
+    assert cost(told, Meter.TRAIN_HOUR, Decimal("3.456789"), Decimal("0.124")) == 358
+    assert stepped(told) - before == 358
+
+
+def test_n12_whose_page_says_nothing_of_it_is_not_rounded() -> None:
+    told = usage("azure", "o4-mini-2025-04-16", training=Training.RFT)
+    assert cost(told, Meter.TRAIN_HOUR, Decimal("1.2345")) == Decimal("123.45")
+
+
+@given(st.lists(st.integers(1, 10**7), min_size=1, max_size=5))
+@settings(max_examples=20, deadline=None)
+def test_n12_jobs_cost_what_a_bill_of_their_seconds_says(seconds: list[int]) -> None:
+    told = usage("openai", "o4-mini-2025-04-16", training=Training.RFT)
+    hours = [(Decimal(one) / 3_600).quantize(Decimal("0.000001")) for one in seconds]
+    assert cost(told, Meter.TRAIN_HOUR, *hours) == 100 * sum(map(rft_hours, seconds))
+
+
 @pytest.mark.parametrize("at", ["2024-11-20", "2026-10-13", "2026-11-20"])
 def test_n17_batches_are_at_half_the_price_at_any_date(at):
     model = "gpt-4o-mini-2024-07-18"
@@ -71,3 +109,11 @@ def test_an_idle_endpoint_costs_by_the_hour_and_by_its_tier_however_that_is_spel
     told = usage("azure", "anything.ft-1", service_tier=tier)
     expected = 0 if tier == "DeveloperTier" else Decimal("40.8")
     assert cost(told, Meter.HOST_HOUR, 24) == expected
+
+
+@pytest.mark.parametrize("tier", ["Standard", "GlobalStandard"])
+@pytest.mark.parametrize("model", ["gpt-4o", "gpt-4o-2024-11-20", "my-deployment"])
+def test_hours_of_a_plain_model_at_azure_have_no_price(model, tier) -> None:
+    told = usage("azure", model, service_tier=tier)
+    assert cost(told, Meter.HOST_HOUR, 24) is None
+    assert cost(told._replace(base_model="gpt-4o"), Meter.HOST_HOUR, 24) == Decimal("40.80")

@@ -38,7 +38,7 @@ def percent(share: Fraction, digits: int = 0) -> str:
     return f"{rounded(share * 100, digits)} %"
 
 
-def says(*parts: str) -> None:
+def assert_page_says(*parts: str) -> None:
     for part in parts:
         assert part in " ".join(PAGE.split()), part
 
@@ -47,18 +47,18 @@ def test_300_dollars_buy_37_and_a_half_million_tokens():
     told = usage("openai", "gpt-3.5-turbo")
     assert cost(told, Meter.TRAIN_TOKEN, TOKENS) == 300
     a_million = Fraction(cost(told, Meter.TRAIN_TOKEN, 10**6))
-    says(f"$300 at ${short(a_million)} a million trained tokens: "
+    assert_page_says(f"$300 at ${short(a_million)} a million trained tokens: "
          f"{short(Fraction(TOKENS) / 10**6)} million tokens")  # fmt: skip
 
 
 def test_ten_households_of_a_day():
-    says(f"{rounded(HOUSEHOLDS)} kWh at 10,500 kWh a year each")
+    assert_page_says(f"{rounded(HOUSEHOLDS)} kWh at 10,500 kWh a year each")
 
 
 def test_the_tokens_bound():
     narrow, wide = estimate(3, NARROW), estimate(3)
     low, high = kwh(narrow.low_mj), kwh(narrow.high_mj)
-    says(
+    assert_page_says(
         f"| {rounded(low / AROUND, 1)} to {rounded(high / AROUND, 1)} "
         f"| {rounded(low)} to {rounded(high)} |",
         f"| {rounded(kwh(wide.low_mj), 1)} to {rounded(kwh(wide.high_mj))}, "
@@ -66,11 +66,11 @@ def test_the_tokens_bound():
     )
     told = dict(wide.inputs)
     assert told["gpus"] == "A100, H100"
-    says(f"{told['parameters_b']} billion parameters are assumed")
+    assert_page_says(f"{told['parameters_b']} billion parameters are assumed")
     least, most = (Fraction(part) for part in told["mfu"].split(" to "))
-    says(f"{short(least * 100)} % to {short(most * 100)} % of the peak")
+    assert_page_says(f"{short(least * 100)} % to {short(most * 100)} % of the peak")
     fewest, all_weights = told["flop"].split(" to ")
-    says(f"({all_weights} FLOP for each token and parameter) or an adapter ({fewest})")
+    assert_page_says(f"({all_weights} FLOP for each token and parameter) or an adapter ({fewest})")
 
 
 def test_the_time_bound():
@@ -78,17 +78,23 @@ def test_the_time_bound():
     for board in ("A100", "H100"):
         bound = estimate(2, pue, gpus=Gpus(board, Decimal(0)))
         watts = Fraction(dict(bound.inputs)["node_watts"])
-        says(f"| DGX {board} ({short(watts / 1000)} kW), PUE 1.2 | {rounded(kwh(bound.high_mj))} |")
+        assert_page_says(
+            f"| DGX {board} ({short(watts / 1000)} kW), PUE 1.2 | {rounded(kwh(bound.high_mj))} |"
+        )
     ours = estimate(2)
-    says(f"DGX H100, PUE up to {dict(ours.inputs)['pue']} | {rounded(kwh(ours.high_mj))} |")
+    assert_page_says(
+        f"DGX H100, PUE up to {dict(ours.inputs)['pue']} | {rounded(kwh(ours.high_mj))} |"
+    )
 
 
 def test_what_both_say_about_the_claim():
     pue = exactly((FactorKind.PUE, None, "1.2"))
     node = kwh(estimate(2, pue, gpus=Gpus("H100", Decimal(0))).high_mj)
-    says(f"{rounded(HOUSEHOLDS)} kWh is a node for a day: {percent(HOUSEHOLDS / node)} of a DGX")
+    assert_page_says(
+        f"{rounded(HOUSEHOLDS)} kWh is a node for a day: {percent(HOUSEHOLDS / node)} of a DGX"
+    )
     narrow, wide = estimate(3, NARROW), estimate(3)
-    says(
+    assert_page_says(
         f"for {percent(kwh(narrow.low_mj) / HOUSEHOLDS)} to "
         f"{percent(kwh(narrow.high_mj) / HOUSEHOLDS)} of it",
         f"at most half ({percent(kwh(wide.high_mj) / HOUSEHOLDS)})",

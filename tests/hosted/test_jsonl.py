@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meter.errors import UsageError
-from meter.hosted.jsonl import Line, LineLimits, lines, parse
+from meter.hosted.jsonl import Line, LineLimits, lines, parse, parse_each
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.text(),
@@ -67,6 +67,44 @@ def test_a_fault_quotes_no_text() -> None:
 def test_a_hundred_levels_are_taken_and_width_is_not_depth() -> None:
     assert parse(b"[" * 100 + b"]" * 100)
     assert parse(b"[" + b"{}," * 999 + b"{}]") == [{}] * 1000
+
+
+WRONG = [
+    b"NaN", b"-Infinity", b"1e400", b"01", b"+1", b"nan", b'{"a":1,"a":2}', b"[" * 101 + b"]" * 101,
+    b"9" * 5_000, b'"\xff"', b'{"a" 1}', b'"\n"', b"",
+]  # fmt: skip
+
+
+@given(st.lists(VALUES | st.sampled_from(WRONG), min_size=1))
+def test_a_wrong_member_of_a_list_keeps_no_other_out(told: list[object]) -> None:
+    texts = [one if isinstance(one, bytes) else json.dumps(one).encode() for one in told]
+    found = parse_each(b"[" + b" ,\n".join(texts) + b"]", len(texts))
+    if told == [b""]:  # an empty list
+        assert found == []
+        return
+    assert isinstance(found, list)
+    for one, value in zip(told, found, strict=True):
+        assert isinstance(value, UsageError) if isinstance(one, bytes) else value == one
+
+
+def test_a_list_without_faults_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[bytes] = []
+    monkeypatch.setattr("meter.hosted.jsonl.parse", lambda text: read.append(text) or [])
+    parse_each(b"[1,2]", 2)
+    assert read == [b"[1,2]"]
+
+
+@pytest.mark.parametrize(
+    "text", [b"[NaN", b'[NaN,"x]', b"[NaN]]", b"[NaN] 1", b"NaN", b'{"a":NaN}', b"[[NaN]"]
+)
+def test_what_falls_into_no_members_is_refused_whole(text: bytes) -> None:
+    with pytest.raises(UsageError):
+        parse_each(text, 9)
+
+
+def test_of_a_wrong_list_only_so_many_members_are_looked_at() -> None:
+    with pytest.raises(UsageError, match="more than 2 events"):
+        parse_each(b"[1,2,3,4,NaN", 2)
 
 
 def read(text: bytes, most: int = 64, **there: int) -> list[Line]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from meter.errors import UsageError
 from meter.hosted import jsonl
 from meter.hosted.reading import read
-from tests.hosted.recorded import ANSWERS, MARCH_US, context, recorded
+from tests.hosted.recorded import ANSWERS, CANARY, MARCH_US, context, meters, recorded
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.decimals() | st.text(max_size=8),
@@ -40,13 +40,102 @@ def with_prompt_tokens(value: object) -> dict[str, Any]:
         (float("nan"), "no number"),
         (True, "no number"),
         ("many", "no number"),
-        ([1], "no number"),
     ],
 )
 def test_a_count_that_is_none_is_refused(value: object, why: str) -> None:
     with pytest.raises(UsageError, match=why) as refused:
         read(with_prompt_tokens(value), context())
     assert "prompt_tokens" in str(refused.value)
+
+
+def changed(name: str, place: str, value: object) -> dict[str, Any]:
+    """A recorded response in which the field at a dotted place has another form."""
+    raw = recorded(name)
+    at, *names = place.split(".")
+    within = raw
+    while names:
+        within, (at, *names) = within[at], names
+    within[at] = value
+    return raw
+
+
+@pytest.mark.parametrize("value", [[CANARY], {"text": CANARY}, [{"cached_tokens": 7}]])
+@pytest.mark.parametrize(
+    ("name", "place", "found"),
+    [
+        ("openai_chat", "usage.prompt_tokens", {"input": 400, "output": 268}),
+        ("openai_chat", "usage.prompt_tokens_details.cached_tokens", {"input": 1424}),
+        ("openai_chat", "service_tier", {"input": 400}),
+        ("openai_chat", "system_fingerprint", {"input": 400}),
+        ("openai_responses", "created_at", {"output": 300}),
+        ("anthropic_message", "usage.inference_geo", {"input": 464}),
+        ("anthropic_batch_line", "result.message.usage.output_tokens", {"input": 464}),
+        ("gemini_rest", "usageMetadata.thoughtsTokenCount", {"output": 200}),
+        ("vertex_rest", "usageMetadata.trafficType", {"output": 300}),
+        ("bedrock_converse", "usage.cacheReadInputTokens", {"input": 464}),
+        ("litellm_payload", "startTime", {"output": 300}),
+    ],
+)
+def test_a_scalar_that_becomes_a_list_or_an_object_is_left_out_and_named(
+    name: str, place: str, found: dict[str, int | None], value: object
+) -> None:
+    (usage,) = read(changed(name, place, value), context(at_us=MARCH_US, model="m"))
+    assert meters(usage).items() >= found.items()
+    flags = [flag for flag in usage.flags if flag.startswith("field_changed:")]
+    field = "".join(
+        f"_{c.lower()}" if c.isupper() else c for c in place.rsplit(".", maxsplit=1)[-1]
+    )
+    known = place != "system_fingerprint"  # which is not read at all
+    assert [flag.lower().replace("_", "") for flag in flags] == [
+        f"fieldchanged:{field.replace('_', '')}"
+    ] * known
+    assert CANARY not in repr(usage)
+    assert "'7'" not in repr(usage)
+
+
+@pytest.mark.parametrize("value", [[{"cached_tokens": 7, "note": CANARY}], CANARY, 7])
+def test_an_object_that_becomes_something_else_is_left_out_and_named(value: object) -> None:
+    raw = changed("openai_chat", "usage.prompt_tokens_details", value)
+    (usage,) = read(raw, context())
+    assert meters(usage)["input"] == 2_000
+    assert "field_changed:prompt_tokens_details" in usage.flags
+    assert CANARY not in repr(usage)
+    (usage,) = read(changed("openai_chat", "usage", value), context())
+    assert meters(usage) == {"unknown": None}
+    assert usage.flags == ("field_changed:usage", "usage_unknown")
+    (usage,) = read(
+        changed("gemini_rest", "usageMetadata.promptTokensDetails", value), context(at_us=MARCH_US)
+    )
+    wrong = not isinstance(value, list)
+    assert ("field_changed:prompt_tokens_details" in usage.flags) == wrong
+
+
+def test_where_nothing_is_left_to_be_read_it_is_refused() -> None:
+    with pytest.raises(UsageError, match="status_code of the response is no number"):
+        read(changed("openai_batch_line", "response.status_code", {"code": 200}), context())
+    for place in ("model", "id"):
+        with pytest.raises(UsageError) as refused:
+            read(changed("anthropic_message", place, [CANARY]), context())
+        assert CANARY not in str(refused.value)
+
+
+@given(st.sampled_from(ANSWERS), st.data())
+def test_whatever_form_fields_take_no_text_gets_through(name: str, data: st.DataObject) -> None:
+    raw = recorded(name)
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = raw
+        while True:
+            key = data.draw(st.sampled_from(sorted(at)))
+            inner = at[key]
+            if not (isinstance(inner, dict) and inner and data.draw(st.booleans())):
+                break
+            at = inner
+        at[key] = data.draw(st.sampled_from([[CANARY], {"a": CANARY}, [[{"b": CANARY}]]]))
+    try:
+        told = repr(read(raw, context(at_us=MARCH_US, model="m", provider=None)))
+    except UsageError as refused:
+        told = str(refused)
+    assert CANARY not in told
 
 
 @pytest.mark.parametrize("value", ["12", Decimal("12.0"), 12.0])

@@ -13,6 +13,7 @@ from meter.hosted.moments import told_us
 from meter.hosted.reading import normalised, read
 from tests.hosted.recorded import (
     ANSWERS,
+    CANARY,
     MARCH_US,
     NOW_US,
     context,
@@ -123,6 +124,52 @@ def test_n06_a_part_of_a_stream_that_will_tell_its_usage_is_no_event() -> None:
     raw = recorded("openai_chunk_without_usage")
     assert raw["usage"] is None
     assert read(raw, context()) == []
+
+
+@pytest.mark.parametrize("kind", ["created", "in_progress", "output_text.delta"])
+def test_n06_events_before_a_response_is_complete_are_none_of_use(kind: str) -> None:
+    event = recorded("openai_responses_event")
+    begun = {**event["response"], "usage": None, "status": "in_progress"}
+    assert read({**event, "type": f"response.{kind}", "response": begun}, context()) == []
+    assert read(begun, context()) == []  # as background work is told
+    assert read(event, context())[0].id == event["response"]["id"]
+
+
+@pytest.mark.parametrize("name", ["gemini_rest", "gemini_sdk", "vertex_rest"])
+def test_n06_parts_of_a_stream_of_gemini_are_none_of_use_before_one_says_why_it_ended(
+    name: str,
+) -> None:
+    whole = recorded(name)
+    (candidate,) = whole["candidates"]
+    (ended,) = (word for word in candidate if word.startswith("finish"))
+    del candidate[ended]
+    assert read(whole, context(at_us=MARCH_US)) == []
+    candidate[ended] = None
+    assert read({**whole, "usageMetadata": None}, context(at_us=MARCH_US)) == []
+    counts = {**whole, "candidates": []}  # as of a prompt that was refused
+    assert meters(read(counts, context(at_us=MARCH_US))[0]) == meters(one(name))
+    both = {**whole, "candidates": [candidate, {ended: "STOP"}]}
+    assert len(read(both, context(at_us=MARCH_US))) == 1
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"text": CANARY}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_stop"},
+        {"type": "ping"},
+        {"messageStart": {"role": "assistant"}},
+        {"contentBlockDelta": {"delta": {"text": CANARY}, "contentBlockIndex": 0}},
+        {"contentBlockStop": {"contentBlockIndex": 0}},
+        {"messageStop": {"stopReason": "end_turn"}},
+    ],
+)
+def test_n06_events_of_a_stream_that_hold_texts_or_nothing_are_none_of_use(
+    event: dict[str, object],
+) -> None:
+    assert read(event, context()) == []
 
 
 def test_n06_one_of_two_counts_leaves_the_other_unknown() -> None:
@@ -273,9 +320,110 @@ def test_batch_lines_have_the_tier_batch_and_failed_ones_no_usage() -> None:
     for name in (
         "openai_batch_line_failed",
         "openai_batch_line_expired",
+        "fireworks_batch_line_failed",
         "anthropic_batch_line_errored",
+        "gemini_batch_line_failed",
+        "vertex_batch_line_failed",
+        "bedrock_batch_line_failed",
     ):
         assert read_recorded(name) == []
+
+
+def test_a_batch_line_of_fireworks_has_its_answer_without_status_and_body() -> None:
+    usage = one("fireworks_batch_line", provider=None)
+    assert (usage.id, usage.provider, usage.service_tier) == ("fw-B4", "fireworks", "batch")
+    assert meters(usage) == meters(one("fireworks_chat"))
+    without = recorded("fireworks_batch_line")
+    del without["response"]["id"]
+    (first,), (again,) = (read(without, context(now_us=NOW_US + one)) for one in (0, 10**9))
+    assert first.id == again.id
+    (another,) = read({**without, "custom_id": "another"}, context())
+    assert another.id != first.id
+
+
+@pytest.mark.parametrize("name", ["together_batch_line", "mistral_batch_line"])
+def test_batch_lines_in_openais_form_are_read_for_whom_they_are(name: str) -> None:
+    usage = one(name)
+    assert (usage.provider, usage.service_tier) == (name.partition("_")[0], "batch")
+    assert meters(usage) == {"input": 50, "output": 20}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"response": None},
+        {"response": {}},
+        {"response": None, "error": {"message": CANARY}},
+        {"response": {"error": {"message": CANARY}}},
+        {"response": {"id": "1", "object": "chat.completion"}, "error": {"message": CANARY}},
+    ],
+)
+def test_a_batch_line_that_tells_an_error_used_nothing(line: dict[str, object]) -> None:
+    assert read({"custom_id": CANARY, **line}, context(provider="fireworks")) == []
+
+
+@pytest.mark.parametrize(
+    "response",
+    [{"answer": {"usage": {}}}, {"body": {"usage": {}}}, {"status_code": None, "body": {}}],
+)
+def test_a_batch_line_of_a_form_that_is_not_known_is_told(response: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="neither status_code nor an answer"):
+        read({"custom_id": "c", "response": response}, context())
+
+
+def test_batch_lines_of_google_and_bedrock_have_the_tier_batch() -> None:
+    gemini = one("gemini_batch_line", provider=None)
+    assert (gemini.id, gemini.provider, gemini.service_tier) == ("G3", "gemini", "batch")
+    assert meters(gemini) == meters(one("gemini_rest"))
+    vertex = one("vertex_batch_line", provider=None, at_us=None)
+    assert (vertex.provider, vertex.service_tier) == ("vertex", "batch")
+    assert (vertex.model, vertex.at_us) == ("gemini-2.5-flash", MARCH_US + 826_000)
+    assert meters(vertex) == {"input": 2000, "output": 300}
+    claude = one("bedrock_batch_line", provider=None)
+    assert (claude.id, claude.provider, claude.service_tier) == ("msg_bdrk_B3", "bedrock", "batch")
+    assert meters(claude) == SAME
+    nova = one("bedrock_batch_line_converse", provider=None)
+    assert (nova.model, nova.service_tier, meters(nova)) == ("told-beside", "batch", SAME)
+    assert meters(one("bedrock_batch_line_titan")) == {"input": 464, "output": 300}
+
+
+def test_claude_in_a_batch_of_vertex_is_vertex() -> None:
+    line = {
+        "custom_id": CANARY, "request": {"messages": [CANARY]}, "status": "",
+        "response": {**recorded("anthropic_message"), "id": "msg_vrtx_1"},
+    }  # fmt: skip
+    (usage,) = read(line, context())
+    assert (usage.provider, usage.id, usage.service_tier) == ("vertex", "msg_vrtx_1", "batch")
+    assert meters(usage) == SAME
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [("vertex_batch_line", "request"), ("bedrock_batch_line_converse", "recordId")],
+)
+def test_n16_a_line_of_a_batch_without_an_id_is_known_by_what_it_says(
+    name: str, field: str
+) -> None:
+    line = recorded(name)
+    (usage,) = read(line, context(model="m"))
+    assert usage.id.startswith("batch:")
+    (later,) = read(dict(reversed(line.items())), context(model="m", now_us=NOW_US + 10**9))
+    assert later.id == usage.id
+    (another,) = read({**line, field: {"another": 1}}, context(model="m"))
+    assert another.id != usage.id
+
+
+def test_of_a_batch_of_bedrock_what_tells_no_counts_is_unknown() -> None:
+    line = {**recorded("bedrock_batch_line_titan"), "modelOutput": {"outputs": [{"text": CANARY}]}}
+    (usage,) = read(line, context(model="mistral.mistral-7b-instruct-v0:2"))
+    assert (meters(usage), usage.service_tier) == ({"unknown": None}, "batch")
+    assert CANARY not in repr(usage)
+
+
+def test_a_batch_of_another_provider_is_refused() -> None:
+    for name in ("gemini_batch_line", "vertex_batch_line", "bedrock_batch_line"):
+        with pytest.raises(UsageError, match="does not answer like this"):
+            read(recorded(name), context(provider="openai", model="m"))
 
 
 def test_embeddings_of_a_batch_get_the_requests_id() -> None:
@@ -296,6 +444,40 @@ def test_an_answer_from_litellms_own_cache_used_nothing() -> None:
     (usage,) = read({**recorded("litellm_payload"), "cache_hit": True}, context())
     assert meters(usage) == {"input": 0}
     assert usage.flags == ("answered_from_cache",)
+
+
+def test_n07_the_tier_that_answered_is_read_from_litellms_log_too() -> None:
+    payload = recorded("litellm_payload")
+    tiers = [
+        ({"service_tier": "flex", "choices": [CANARY]}, {}, "flex"),
+        ({"service_tier": None}, {}, None),
+        ({"service_tier": {"flex": 1}}, {}, None),
+        (CANARY, {}, None),
+        (None, {"service_tier": "standard", "speed": "fast"}, "fast"),
+        ({"service_tier": "batch"}, {"speed": "fast"}, "batch"),
+        ({}, {"service_tier": "priority"}, "priority"),
+    ]
+    for response, told, tier in tiers:
+        usage_object = {**payload["metadata"]["usage_object"], **told, "inference_geo": "eu"}
+        raw = {**payload, "response": response, "metadata": {"usage_object": usage_object}}
+        (usage,) = read(raw, context())
+        assert (usage.service_tier, usage.region) == (tier, "eu")
+        assert meters(usage) == SAME
+        assert CANARY not in repr(usage)
+    (beside,) = read({**payload, "response": {}}, context(service_tier="flex"))
+    assert (beside.service_tier, beside.region) == ("flex", None)
+
+
+def test_what_azure_begins_each_stream_with_used_nothing() -> None:
+    first = {
+        "choices": [], "created": 0, "id": "", "model": "", "object": "",
+        "prompt_filter_results": [{"prompt_index": 0, "content_filter_results": {}}],
+    }  # fmt: skip
+    assert read(first, context(provider="azure")) == []
+    assert read({**first, "usage": None}, context(provider="azure", model="mine")) == []
+    answered = {**first, "choices": [{"delta": {"content": CANARY}}], "created": 1_772_355_600}
+    (usage,) = read(answered, context(provider="azure", model="mine"))
+    assert meters(usage) == {"unknown": None}
 
 
 def test_other_shapes_come_out_in_the_same_meters() -> None:

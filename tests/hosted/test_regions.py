@@ -38,6 +38,8 @@ def test_no_region_is_told_twice():
         ("vertex", "europe-west4", "NLD"),
         ("vertex", "us-central1", "USA-IA"),
         ("anthropic", "us", "USA"),
+        ("fireworks", "EU_FRANKFURT_1", "DEU"),
+        ("fireworks", "us_washington_3", "USA-WA"),
     ],
 )
 def test_a_region_lies_in_its_zone(provider, region, zone):
@@ -49,7 +51,8 @@ def test_a_region_lies_in_its_zone(provider, region, zone):
     [
         ("openai", "eu"), ("openai", "us"), ("openai", None), ("anthropic", "global"),
         ("vertex", "global"), ("vertex", "us"), ("azure", "europe"), ("bedrock", "us-east"),
-        ("fireworks", "us-east-1"), ("bedrock", "us-east-1; DROP"), ("bedrock", ""),
+        ("fireworks", "us-east-1"), ("fireworks", "GLOBAL"), ("fireworks", "REGION_UNSPECIFIED"),
+        ("bedrock", "us-east-1; DROP"), ("bedrock", ""),
     ],
 )  # fmt: skip
 def test_a_region_that_is_no_place_stays_unknown(provider, region):

@@ -133,8 +133,12 @@ class FakeAgent:
                 time.sleep(60)
             return 200, {"budgets": [], "stop": "spent" in self.ways}
         if method == "POST":
+            for way in self.ways:
+                if way.startswith("refuse_"):
+                    return int(way.removeprefix("refuse_")), {"detail": "not for you"}
             if "refuse" in self.ways or body["gpus"] == "7":
-                return 422, {"detail": "no device 7: known are 0 (GPU-aaaa), 1 (GPU-bbbb)"}
+                text = "no device 7: known are 0 (GPU-aaaa), 1 (GPU-bbbb)"
+                return 422, {"detail": text, "code": "UsageError"}
             self.asked += 1
             if "unready" in self.ways and self.asked < 3:
                 return 503, {"detail": "the devices are not known yet"}

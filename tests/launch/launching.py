@@ -6,8 +6,13 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+
+from fake_agent import FakeAgent
+
+from meter.environment import Environment
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -65,6 +70,16 @@ class Place:
             return []
         found = [json.loads(line) for line in self.log.read_text().splitlines()]
         return [event for event in found if kind in (None, event["event"])]
+
+
+def joinable(place, *ways):
+    """An agent that is there already, in this process."""
+    socket_path = Environment(place.variables, os.getuid()).socket
+    os.makedirs(os.path.dirname(socket_path), mode=0o700, exist_ok=True)
+    agent = FakeAgent(socket_path, set(ways), str(place.log), None)
+    agent.bind()
+    threading.Thread(target=agent.serve, daemon=True).start()
+    return agent
 
 
 def eventually(check, limit_s: float = 20.0):

@@ -214,6 +214,23 @@ def test_a_run_inside_a_run_is_counted_once(place):
     assert b"inside run" in done.stderr
 
 
+def test_what_a_run_inside_a_run_does_not_write_is_said_in_one_line(place):
+    asked = ["--quiet", "--summary-json", "in.json", "--textfile", str(place.folder / "in.prom")]
+    done = place.run("--quiet", "--", *place.command(*asked, "--", "sh", "-c", "exit 6"))
+    assert done.returncode == 6
+    (line,) = done.stderr.splitlines()
+    assert b"--summary-json is not written here, --textfile is not written here" in line
+    assert not list(place.folder.glob("in.*"))
+
+
+def test_variables_that_the_outer_launcher_follows_are_not_told_of_by_an_inner_one(place):
+    variables = {"METER_TEXTFILE": str(place.folder / "out.prom")}
+    inner = place.command("--", "sh", "-c", "exit 6")
+    done = place.run("--quiet", "--", *inner, variables=variables)
+    assert done.returncode == 6
+    assert b"inside run" not in done.stderr
+
+
 def test_a_launcher_that_has_ended_makes_no_run_nested(place):
     gone = {"METER_RUN_ID": "01OLD", "METER_LAUNCHER_PID": "999999999"}
     assert place.run("--", "true", variables=gone).returncode == 0

@@ -4,12 +4,11 @@ import os
 import shlex
 import subprocess
 import sys
-import threading
 import time
+from pathlib import Path
 
 import pytest
-from fake_agent import FakeAgent
-from launching import eventually
+from launching import eventually, joinable
 
 from meter.environment import Environment
 from meter.launch.link import Link
@@ -17,14 +16,12 @@ from meter.launch.link import Link
 pytestmark = pytest.mark.timeout(120)
 
 
-def joinable(place, *ways):
-    """An agent that is there already, in this process."""
-    socket_path = Environment(place.variables, os.getuid()).socket
-    os.makedirs(os.path.dirname(socket_path), mode=0o700, exist_ok=True)
-    agent = FakeAgent(socket_path, set(ways), str(place.log), None)
-    agent.bind()
-    threading.Thread(target=agent.serve, daemon=True).start()
-    return agent
+def runs(pid):
+    """Whether a process lives; one that only waits to be reaped has no words."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except OSError:
+        return False
 
 
 def test_a_private_agent_gets_nothing_of_the_jobs(place):
@@ -95,6 +92,19 @@ def test_whatever_the_agent_does_the_job_runs_with_its_own_code(place, way):
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("mode", ["run", "exec"])
+@pytest.mark.parametrize("status", [403, 404, 409, 422, 429, 500])
+def test_an_agent_that_is_there_already_and_refuses_does_not_keep_the_job_from_running(
+    place, mode, status
+):
+    agent = joinable(place, f"refuse_{status}")
+    for words in ([], ["--gpus", "0"]):
+        done = place.run(*words, "--", "sh", "-c", "echo ran; exit 5", mode=mode)
+        assert (done.returncode, done.stdout) == (5, b"ran\n")
+        assert b"not for you" in done.stderr
+    agent.server.close()
+
+
 def test_an_agent_that_cannot_run_is_said_in_one_line(place):
     done = place.run("--", "true", ways="error")
     assert done.stderr.count(b"\n") == 1
@@ -144,6 +154,21 @@ def test_an_agent_that_keeps_dying_is_given_up_after_three_more(place):
     assert done.returncode == 0
     assert len(place.events("start")) == 4
     assert b"no summary" in done.stderr
+
+
+def test_an_agent_that_listens_at_the_end_settles_a_run_that_was_given_up(place):
+    running = place.start("--", "sh", "-c", "while [ ! -e go ]; do sleep 0.02; done", ways="die")
+    eventually(lambda: len(place.events("POST")) == 4)
+    eventually(lambda: not any(runs(event["pid"]) for event in place.events("start")))
+    agent = joinable(place)
+    (place.folder / "go").touch()
+    _, told = running.communicate(timeout=30)
+    assert running.returncode == 0
+    assert len(place.events("start")) == 4
+    assert place.events("POST")[-1]["body"]["resume"]
+    assert len(place.events("PATCH")) == 1
+    assert b"kWh" in told
+    agent.server.close()
 
 
 def test_a_joined_agent_that_vanishes_is_replaced_by_a_private_one(place):

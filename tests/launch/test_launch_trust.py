@@ -102,8 +102,11 @@ def test_an_agent_of_ones_own_listens_where_nobody_else_would(tmp_path):
     tmp_path.chmod(stat.S_ISVTX | 0o770)
     assert "several users" in not_own(place, US)
     told: list[str] = []
-    variables = {"METER_HOME": str(tmp_path), "METER_SOCKET": place}
+    variables = {
+        "METER_HOME": str(tmp_path), "METER_SOCKET": place, "METER_LISTEN": "127.0.0.1:9850",
+    }  # fmt: skip
     moved = own_place(Environment(variables, US), told.append)
+    assert moved.for_agent()["METER_LISTEN"] == "127.0.0.1:0"  # the node's agent wants its own
     assert not moved.socket_named
     assert moved.home == str(tmp_path)
     assert "at another socket" in told[0]

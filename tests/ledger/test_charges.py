@@ -15,6 +15,7 @@ from meter.ledger import Ledger
 from meter.ledger.audit import check_batches
 from meter.ledger.ledger import Pace
 from meter.ledger.reader import Reader
+from meter.ledger.texts import load
 from meter.model import LedgerBatch, Outcome
 from meter.reconciliation import DAY_US
 from tests.ledger.facts import HOUR_US, START_US
@@ -241,3 +242,12 @@ def test_days_that_nobody_names_are_the_last_month_with_today() -> None:
     found = Asked.of_query({}, DAY + HOUR_US)
     assert (found.from_us, found.to_us) == (DAY - 30 * DAY_US, DAY + DAY_US)
     assert Asked.of_query({"from": "2026-01-01"}, DAY).from_us % DAY_US == 0
+
+
+def test_of_the_charges_only_those_told_again_are_looked_up() -> None:
+    made = session()
+    commit(made, charge("1"), charge("2"), charge("1", source="t"))
+    asked = {"sources": ["s", "s"], "ids": ["1", "none"]}
+    found = made.con.execute(load("recovery/charges").sql, asked).fetchall()
+    assert [row[:2] for row in found] == [("s", "1")]
+    made.close()

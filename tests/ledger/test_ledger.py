@@ -20,6 +20,7 @@ from meter.model import Counter, Device, DeviceUse, Kind, LedgerBatch, Node, Raw
 from tests.ledger.facts import (
     BOOT_NS,
     GPUS,
+    MINUTE_US,
     NODE,
     START_US,
     config,
@@ -67,6 +68,11 @@ def test_batches_are_joined_into_one_commit_until_one_is_urgent(open_ledger):
     ledger.write(LedgerBatch(intervals=(minute(0),), site_id="lab"), urgent=True).result(10)
     assert all(future.done() for future in waiting)
     assert commits(ledger) == before + 1
+
+
+def test_where_much_waits_it_is_committed_half_as_often():
+    pace = Pace(commit_s=1.0, crowded=10)
+    assert [pace.every_s(waiting) for waiting in (1, 10, 11, 500)] == [1.0, 1.0, 2.0, 2.0]
 
 
 def test_closing_writes_what_still_waits(open_ledger):
@@ -148,9 +154,13 @@ def test_counters_come_back_exactly_and_never_lower(open_ledger):
     assert longer <= found["c"].value < longer + Decimal("1E-23")
 
 
-def test_superseded_counters_and_those_of_ended_runs_are_removed(open_ledger, monkeypatch):
+def test_superseded_counters_and_those_of_runs_that_ended_long_ago_are_removed(
+    open_ledger, monkeypatch
+):
+    """A run that ended a short while ago is shown again by an agent that starts anew."""
     monkeypatch.setattr(session, "_COUNTER_ROWS", 20)
-    ledger = open_ledger()
+    now = [START_US]
+    ledger = open_ledger(now_us=lambda: now[0])
     ledger.write(registered()).result(10)
     of_run = (("run", "01RUN0"),)
     for number in range(100):
@@ -162,11 +172,14 @@ def test_superseded_counters_and_those_of_ended_runs_are_removed(open_ledger, mo
         assert found == {"a_total": 99, "b": 99, "once_total": 7}
         assert reader.one("recovery/counter_rows")["counter_rows"] < 40
     ledger.write(ended(minutes=1)).result(10)
-    for number in range(100, 130):
-        ledger.write(LedgerBatch(counters=(Counter("a_total", (), Decimal(number)),))).result(10)
-    with ledger.reader() as reader:
-        found = {counter.name: counter.value for counter in recovery.counters(reader)}
-    assert found == {"a_total": 129, "once_total": 7}
+    for later_us, kept in ((0, {"b": 99}), (16 * MINUTE_US, {})):
+        now[0] += later_us
+        for number in range(100, 200):
+            made = LedgerBatch(counters=(Counter("a_total", (), Decimal(number)),))
+            ledger.write(made).result(10)
+        with ledger.reader() as reader:
+            found = {counter.name: counter.value for counter in recovery.counters(reader)}
+        assert found == {"a_total": 199, "once_total": 7, **kept}
 
 
 def test_registering_again_changes_nothing_and_a_new_description_is_kept_beside(open_ledger):
@@ -290,6 +303,19 @@ def test_a_question_that_does_not_end_is_given_up_and_the_next_is_answered(open_
         ):
             asked.rows("endless")
         with ledger.reader() as reader, reader.within(60):
+            assert reader.rows("report/runs", project=None, limit=1) == []
+
+
+def test_a_question_that_needs_too_much_memory_says_what_to_ask_instead(open_ledger):
+    sql = "SELECT list(md5(range::VARCHAR) ORDER BY hash(range)) AS n FROM range(20000000)\n"
+    with open_ledger() as ledger:
+        with (
+            ledger.reader() as reader,
+            reader.by_texts(Library({"wide": sql})) as asked,
+            pytest.raises(LedgerError, match=r"wide does not fit into the memory.*ask for less"),
+        ):
+            asked.rows("wide")
+        with ledger.reader() as reader:
             assert reader.rows("report/runs", project=None, limit=1) == []
 
 

@@ -18,7 +18,11 @@ from meter.ledger.chain import CHAINED
 from meter.ledger.reader import Reader
 from meter.ledger.session import Session
 from meter.ledger.texts import load
+from meter.ledger.usage import listed
 from meter.model import LedgerBatch, Outcome, Price
+from meter.usage_entries import entry, event_key
+from meter.usage_intake import take_usage
+from meter.usage_witness import Told, same_usage
 from tests.ledger.facts import HOUR_US, START_US, registered
 
 TOTALS = ("run", "project", "hour", "day", "device")
@@ -72,6 +76,115 @@ def cost(usage: Usage, *prices: Price) -> Decimal | None:
     """Of one event with one meter."""
     (found,) = costs(told(LedgerBatch(prices=prices), LedgerBatch(usages=(usage,)))).values()
     return found
+
+
+# -- told first without its amounts ---------------------------------------------------------------
+
+PART = (Quantity(Meter.UNKNOWN, None),)
+UNKNOWN = event("s", quantities=PART, flags=("usage_unknown",))
+OTHER_PART = UNKNOWN._replace(at_us=START_US + 7, service_tier="default")
+WHOLE = event("s", quantities=some(Meter.INPUT, "5") + some(Meter.OUTPUT, "6"), at_us=START_US + 9)
+LOGGED = WHOLE._replace(at_us=START_US + 11, told=(("call_type", "completion"),))
+
+
+def listed_as(made: Session) -> list[tuple]:
+    """What is counted, and what is odd about it, without the order of knowing."""
+    reader = Reader(made.con)
+    return [
+        (row["model"], row["meter"], row["quantity"], row["event_count"], row["flags"])
+        for row in listed(reader, {})
+    ]
+
+
+@given(
+    st.permutations([UNKNOWN, OTHER_PART, WHOLE, LOGGED]).flatmap(
+        lambda each: st.tuples(st.just(each), st.lists(st.sampled_from(each), max_size=4))
+    ),
+    st.integers(0, 8),
+    st.booleans(),
+)
+@settings(max_examples=40, deadline=None)
+def test_a_stream_counts_once_whichever_part_is_told_when_and_how_often(told_, cut, reopened):
+    order = [*told_[0], *told_[1]]
+    made = session()
+    outcomes = []
+    for part in (order[:cut], order[cut:]):
+        outcomes += made.commit([LedgerBatch(usages=tuple(part))])[0] or ()
+        if reopened:
+            made._recall()
+    assert Outcome.CONFLICT not in outcomes
+    wholes = [o for one, o in zip(order, outcomes, strict=True) if one in (WHOLE, LOGGED)]
+    assert wholes.count(Outcome.STORED) == 1
+    parts = [o for one, o in zip(order, outcomes, strict=True) if one in (UNKNOWN, OTHER_PART)]
+    began_so = order[0] in (UNKNOWN, OTHER_PART)
+    assert parts.count(Outcome.STORED) == began_so
+    assert listed_as(made) == [("gpt-4o", "input", "5", 1, {}), ("gpt-4o", "output", "6", 1, {})]
+    rows = stored(Reader(made.con))
+    assert sum(rows.values()) == 2 + began_so  # nothing that was stored is touched
+    page = check_batches(Reader(made.con), -1)
+    assert page is not None
+    assert page.findings == ()
+    assert outside(Reader(made.con)) == []
+    made.close()
+
+
+def test_what_was_known_of_a_stream_then_is_what_is_reported_of_then() -> None:
+    made = session()
+    made.commit([LedgerBatch(usages=(UNKNOWN, event("t", quantities=PART)))])
+    before = made.recorded_us
+    made.commit([LedgerBatch(usages=(WHOLE,))])
+    reader = Reader(made.con)
+    then = {"as_of": before, "project": None}
+    rows = reader.rows("report/usage", limit=9, **then)
+    assert [(row["meter"], row["event_count"]) for row in rows] == [("unknown", 2)]
+    assert [row["event_count"] for row in reader.rows("report/usage_flags", **then)] == [1]
+    now = {row["meter"]: row["event_count"] for row in listed(reader, {})}
+    assert now == {"input": 1, "output": 1, "unknown": 1}
+    made.close()
+
+
+def test_after_a_part_the_whole_holds_and_another_whole_is_a_conflict_that_shows_it(
+    open_ledger,
+) -> None:
+    made = open_ledger()
+    chunk = {
+        "id": RESPONSE, "object": "chat.completion.chunk", "created": START_US // 1_000_000,
+        "model": "gpt-4o", "choices": [],
+    }  # fmt: skip
+    last = {**chunk, "usage": {"prompt_tokens": 7, "completion_tokens": 1}}
+    other = {**chunk, "usage": {"prompt_tokens": 8, "completion_tokens": 1}}
+    answers = take_usage(made, [chunk, chunk, last, chunk, other], START_US + HOUR_US)
+    said = [answer.outcome for answer in answers]
+    assert said == ["stored", "duplicate", "stored", "duplicate", "conflict"]
+    assert answers[-1].stored is not None
+    assert answers[-1].stored["quantities"] == {"input": "7", "output": "1"}
+    logged = {
+        "id": RESPONSE, "call_type": "acompletion", "custom_llm_provider": "openai",
+        "model": "gpt-4o", "startTime": START_US // 1_000_000, "prompt_tokens": 7,
+        "completion_tokens": 1, "total_tokens": 8,
+    }  # fmt: skip
+    (again,) = take_usage(made, [logged], START_US + HOUR_US)
+    assert again.outcome == "duplicate"
+
+
+def test_a_whole_of_a_model_that_is_called_unknown_has_amounts() -> None:
+    made = session()
+    assert kept(made, UNKNOWN._replace(model="unknown")) == Outcome.STORED
+    whole = WHOLE._replace(model="unknown", quantities=some(Meter.INPUT, "5"))
+    assert kept(made, whole) == Outcome.STORED
+    more = whole._replace(quantities=some(Meter.INPUT, "6"))
+    assert kept(made, more) == Outcome.CONFLICT
+    made.close()
+
+
+def test_beside_a_span_that_was_kept_under_its_own_id_a_part_and_the_whole_add_nothing() -> None:
+    made = session()
+    made.commit([LedgerBatch(usages=(OLD_SPAN, event(RESPONSE, quantities=PART)))])
+    made._recall()
+    assert kept(made, event(RESPONSE)) == Outcome.DUPLICATE
+    assert kept(made, event(RESPONSE, quantities=PART)) == Outcome.DUPLICATE
+    assert [row[1:3] for row in listed_as(made)] == [("input", "1000"), ("unknown", None)]
+    made.close()
 
 
 # -- stored once --------------------------------------------------------------------------------
@@ -271,6 +384,20 @@ def test_a_tuned_model_never_has_its_base_models_price() -> None:
     assert cost(tuned, price("3.75", model="ft:gpt-4o"), own) == Decimal("0.003")
 
 
+@pytest.mark.parametrize("model", ["ft:gpt-4o:lab::1", "gpt-4o.ft-0123", "gpt-4o"])
+def test_the_price_of_every_tuned_model_is_of_tuned_ones_alone_and_behind_their_own(model) -> None:
+    """Hours of hosting tell no base model: the name of a tuned one does."""
+    tuned = model != "gpt-4o"
+    usage = event(model=model, quantities=some(Meter.HOST_HOUR, "10"))
+    every, any_tuned, own = (
+        price(value, model=of, meter="host_hour", per=1)
+        for value, of in (("1", "*"), ("2", "ft:*"), ("3", model))
+    )
+    assert cost(usage, any_tuned) == (20 if tuned else None)
+    assert cost(usage, any_tuned, every) == (20 if tuned else 10)
+    assert cost(usage, every, own, any_tuned) == 30
+
+
 def test_training_a_tuned_model_further_has_the_base_models_price() -> None:
     usage = event(
         model=MODELS[1], base_model="gpt-4o", quantities=some(Meter.TRAIN_TOKEN, "1000000")
@@ -376,3 +503,132 @@ def test_facts_of_every_table_are_missed_outside_the_chain() -> None:
     text = load("audit/outside").sql
     assert [table for table in CHAINED if f"FROM {table}\n" not in text] == []
     assert outside(told(LedgerBatch(usages=(event(),)))) == []
+
+
+def kept(made: Session, one: Usage, also: str = "") -> Outcome:
+    (outcomes,) = made.commit([LedgerBatch(entries=(entry(one)._replace(also=also),))])
+    assert outcomes is not None
+    return outcomes[0]
+
+
+def test_a_span_that_an_earlier_version_kept_under_its_own_id_is_a_duplicate() -> None:
+    made = session()
+    before = event("trace:span", source="otlp", told=(("response_id", "resp"),))
+    assert kept(made, before) == Outcome.STORED
+    now = event("resp", told=(("span", "trace:span"),))
+    also = event_key("otlp", "trace:span")
+    assert kept(made, now, also) == Outcome.DUPLICATE
+    assert kept(made, before) == Outcome.DUPLICATE
+    more = now._replace(quantities=some(Meter.INPUT, "2"))
+    assert kept(made, more, also) == Outcome.CONFLICT
+    made.close()
+
+
+RESPONSE = "chatcmpl-0123456789abcdef"
+TELLERS = (
+    event(RESPONSE),
+    event(RESPONSE, at_us=START_US + 1, told=(("call_type", "completion"),)),
+    event(RESPONSE, at_us=START_US + 2, told=(("span", "trace:other"),)),
+)
+OLD_SPAN = event(
+    "trace:span", source="otlp", at_us=START_US + 3, told=(("response_id", RESPONSE),)
+)  # as the version before kept it
+
+
+@LAWS
+@given(
+    st.permutations(TELLERS * 2), st.integers(0, 6), st.sampled_from([(), (OLD_SPAN,)]),
+    st.booleans(),
+)  # fmt: skip
+def test_an_answer_counts_once_in_any_order_also_beside_an_old_span(order, cut, old, reopened):
+    made = session()
+    made.commit([LedgerBatch(usages=(*old, event("another")))])
+    if reopened or old:
+        made._recall()  # as whoever opens the ledger of an earlier version
+    outcomes = [
+        outcome
+        for part in (order[:cut], order[cut:])
+        for outcome in made.commit([LedgerBatch(usages=tuple(part))])[0] or ()
+    ]
+    assert outcomes.count(Outcome.STORED) == 1 - len(old)
+    assert outcomes.count(Outcome.DUPLICATE) == 5 + len(old)
+    assert (
+        sum(row[9] for row in Reader(made.con).plain("audit/usage_event", after=-1, until=99))
+        == 2_000
+    )
+    made.close()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"told": (("response_id", "chatcmpl-1"),)},  # too short an id to join
+        {"told": ()},
+        {"provider": "azure"},
+        {"quantities": (Quantity(Meter.UNKNOWN, None),)},
+    ],
+)
+def test_an_old_span_of_something_else_joins_nothing(changes) -> None:
+    made = session()
+    made.commit([LedgerBatch(usages=(OLD_SPAN._replace(**changes),))])
+    made._recall()
+    assert kept(made, event(RESPONSE)) == Outcome.STORED
+    assert kept(made, event("chatcmpl-1")) == Outcome.STORED
+    made.close()
+
+
+def test_an_answer_that_contradicts_an_old_span_is_a_conflict_and_both_stored_stay() -> None:
+    made = session()
+    made.commit([LedgerBatch(usages=(OLD_SPAN,))])
+    made._recall()
+    assert kept(made, event(RESPONSE, quantities=some(Meter.INPUT, "2"))) == Outcome.CONFLICT
+    both = session()
+    both.commit([LedgerBatch(usages=(OLD_SPAN, event(RESPONSE)))])  # as that version counted
+    both._recall()
+    assert kept(both, event(RESPONSE)) == Outcome.DUPLICATE
+    assert kept(both, event(RESPONSE, at_us=START_US + 7)) == Outcome.CONFLICT
+    made.close()
+    both.close()
+
+
+def test_a_conflict_with_an_old_span_shows_what_the_span_told(open_ledger) -> None:
+    before = open_ledger()
+    before.take((OLD_SPAN,)).result(30)
+    before.close()
+    usage = {"prompt_tokens": 7, "completion_tokens": 0, "total_tokens": 7}
+    chat = {
+        "id": RESPONSE, "object": "chat.completion", "created": START_US // 1_000_000,
+        "model": "gpt-4o", "usage": usage,
+    }  # fmt: skip
+    (answer,) = take_usage(open_ledger(), [chat], START_US + HOUR_US)
+    assert answer.outcome == Outcome.CONFLICT
+    assert answer.stored is not None
+    assert answer.given is not None
+    assert (answer.stored["id"], answer.stored["quantities"]) == ("trace:span", {"input": "1000"})
+    assert answer.given["quantities"]["input"] == "7"
+
+
+def test_of_two_words_of_the_provider_itself_every_word_counts() -> None:
+    made = session()
+    assert kept(made, event()) == Outcome.STORED
+    assert kept(made, event(at_us=START_US + 1)) == Outcome.CONFLICT
+    logged = event(at_us=START_US + 1, told=(("call_type", "completion"),))
+    assert kept(made, logged) == Outcome.DUPLICATE
+    made.close()
+
+
+AMOUNTS = st.dictionaries(
+    st.sampled_from(["input", "cached_input", "cache_write", "cache_write_5m", "output"]),
+    st.integers(0, 3).map(Decimal),
+)
+
+
+@given(AMOUNTS, AMOUNTS)
+def test_sides_that_agree_have_the_same_totals_and_either_may_be_first(one, other) -> None:
+    first, second = Told(one, second_hand=True), Told(other, second_hand=False)
+    assert same_usage(first, second) == same_usage(second, first)
+    if same_usage(first, second):
+        assert sum(one.values()) == sum(other.values())
+    whole = {"input": sum((n for name, n in one.items() if name != "output"), Decimal(0))}
+    assert same_usage(first, Told({**whole, "output": one.get("output", Decimal(0))}, False))
+    assert not same_usage(second, Told({}, False))

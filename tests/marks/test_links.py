@@ -118,7 +118,8 @@ def test_a_wrong_link_is_counted_and_never_raised_or_told(told: FakeAgent, given
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_the_agent_takes_what_the_client_does(source: str) -> None:
-    NewLink.model_validate(checked.linked(source, "é" * 256))
+    linked = checked.linked(source, "é" * 256)
+    assert NewLink.model_validate(linked).model_dump() == linked
 
 
 def test_no_more_links_wait_than_a_few(told: FakeAgent, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -323,7 +323,7 @@ def test_whatever_is_marked_is_a_mark_that_the_agent_takes_or_a_wrong_one(values
         made = checked.told(1, *values)
     except checked.WrongMarkError:
         return
-    NewMark.model_validate(made)
+    assert NewMark.model_validate(made).at_ns == 1
 
 
 def test_without_a_run_or_a_socket_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.types import CreateEmbeddingResponse
 from openai.types.chat import ChatCompletionChunk
 
 import meter
@@ -35,8 +36,8 @@ CLAUDE = {
     "content": [{"type": "text", "text": CANARY}], "usage": {"input_tokens": 5, "output_tokens": 7},
 }  # fmt: skip
 GEMINI = {
-    "candidates": [{"content": {"parts": [{"text": CANARY}]}}], "modelVersion": "gemini-2.5-pro",
-    "responseId": "r-1", "createTime": "2026-11-20T10:00:00Z",
+    "candidates": [{"content": {"parts": [{"text": CANARY}]}, "finishReason": "STOP"}],
+    "modelVersion": "gemini-2.5-pro", "responseId": "r-1", "createTime": "2026-11-20T10:00:00Z",
     "usageMetadata": {
         "promptTokenCount": 4, "candidatesTokenCount": 2, "thoughtsTokenCount": 1,
         "totalTokenCount": 7,
@@ -54,7 +55,19 @@ def test_without_its_texts_a_response_says_the_same(response) -> None:
     stripped = usage_sender.without_texts(response)
     assert CANARY not in json.dumps(stripped)
     context = Context(now_us=1_800_000_000_000_000)
+    assert read(response, context)
     assert read(stripped, context) == read(response, context)
+
+
+@pytest.mark.parametrize("name", ["finishReason", "finish_reason"])
+def test_of_a_stream_that_goes_on_it_is_told_that_it_does(name: str) -> None:
+    context = Context(now_us=1_800_000_000_000_000)
+    part = {**GEMINI, "candidates": [{"content": {"parts": [{"text": CANARY}]}, name: None}]}
+    last = {**GEMINI, "candidates": [{"content": {"parts": []}, name: CANARY}]}
+    assert read(usage_sender.without_texts(part), context) == []
+    assert CANARY not in json.dumps(usage_sender.without_texts(last))
+    (whole,) = read(usage_sender.without_texts(last), context)
+    assert whole.id == "r-1"
 
 
 values = st.recursive(
@@ -124,6 +137,68 @@ def test_of_a_stream_of_the_sdk_the_end_counts(node: Agent) -> None:
     assert marks.flush(60)
     assert quantities(node) == {("gpt-4o", "input"): "5", ("gpt-4o", "output"): "6"}
     assert marks.dropped() == {}
+
+
+EMBEDDED = {
+    "object": "list", "model": "text-embedding-3-small",
+    "data": [{"object": "embedding", "index": 0, "embedding": [0.25]}],
+    "usage": {"prompt_tokens": 9, "total_tokens": 9},
+}  # fmt: skip
+
+
+def test_an_answer_without_id_and_time_is_told_by_the_instant_of_the_call(node: Agent) -> None:
+    for _ in range(2):
+        meter.usage(CreateEmbeddingResponse.model_validate(EMBEDDED), project="search")
+        meter.usage({"inputTextTokenCount": 5, "embedding": [0.25]}, provider="bedrock", model="t")
+        meter.usage(
+            {"generation": CANARY, "prompt_token_count": 3, "generation_token_count": 2},
+            provider="bedrock",
+            model="llama",
+        )
+    assert marks.flush(60)
+    assert quantities(node) == {
+        ("text-embedding-3-small", "input"): "18",
+        ("t", "input"): "10",
+        ("llama", "input"): "6",
+        ("llama", "output"): "4",
+    }
+    assert marks.dropped() == {}
+
+
+def test_a_batch_that_is_sent_again_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    bodies: list[str] = []
+
+    def request(_path: str, _method: str, _to: str, body: object, _s: float) -> tuple[int, dict]:
+        bodies.append(json.dumps(body))
+        return (503, {}) if len(bodies) == 1 else (200, {})
+
+    monkeypatch.setattr(usage_sender, "request", request)
+    sender = usage_sender.UsageSender("nowhere")
+    sender._add(EMBEDDED, {"project": "search"}, 1_795_000_000_000_000)
+    assert (sender._told(), sender._told()) == (False, True)
+    (told,) = json.loads(bodies[0])
+    assert bodies[1] == bodies[0]
+    assert (told["at"], told["project"]) == (1_795_000_000_000_000, "search")
+    assert len(told["id"]) == 26
+
+
+@pytest.mark.parametrize(
+    ("response", "beside"),
+    [
+        (CHAT, {}), (CLAUDE, {}), (GEMINI, {}), (RESPONSES, {}),
+        ({**EMBEDDED, "created": 1_763_900_000}, {}), (EMBEDDED, {"id": "mine"}),
+        ({**EMBEDDED, "ResponseMetadata": {"RequestId": "r"}}, {}),
+        ({"type": "message_delta", "usage": {"output_tokens": 7}}, {}),
+        ({"candidates": [{}], "usageMetadata": {"totalTokenCount": 3}}, {}),
+        ({"usage": "none"}, {}), ({"body": "stream"}, {}),
+    ],
+)  # fmt: skip
+def test_what_has_a_name_or_is_no_whole_answer_is_given_none(response, beside) -> None:
+    sender = usage_sender.UsageSender("nowhere")
+    sender._add(response, beside, 1)
+    (told,) = sender._batch
+    assert "at" not in told
+    assert {name: told.get(name) for name in beside} == beside
 
 
 def test_inside_a_run_it_is_the_runs(node: Agent, monkeypatch: pytest.MonkeyPatch) -> None:

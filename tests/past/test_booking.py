@@ -239,12 +239,13 @@ def test_without_an_id_each_is_another_run():
 
 def test_an_agent_that_starts_on_the_ledger_takes_nothing_up_from_it():
     from meter.agent.recovery import recover
+    from meter.metering.wall import WallAnchor
     from tests.ledger.facts import NODE
 
     with ledger() as opened:
         add(opened, stated(wall_hours="10"))
         with opened.reader() as reader:
-            found = recover(reader, NODE, {})
+            found = recover(reader, NODE, {}, WallAnchor(0, 0))
     assert (found.runs, found.abandoned, found.intervals, dict(found.starts)) == ((), (), (), {})
 
 

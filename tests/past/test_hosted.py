@@ -11,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from meter import summary
+from meter.cli import runs
 from meter.hosted_facts import (
     Adapter,
     Estimate,
@@ -22,11 +24,24 @@ from meter.hosted_facts import (
     Training,
 )
 from meter.ledger.reader import Reader
-from meter.ledger.reports import run_document
+from meter.ledger.reports import run_document, run_list
 from meter.ledger.session import Session
+from meter.ledger.usage import sides
 from meter.limits import check_run_id
-from meter.past.hosted import NOTHING_BEFORE, Before, Judged, booked_job, hosting_usage, run_id_of
+from meter.model import LedgerBatch, Method, Run, RunState, RunStatus
+from meter.past.hosted import (
+    NOTHING_BEFORE,
+    Before,
+    Judged,
+    Sums,
+    booked_job,
+    hosting_usage,
+    run_id_of,
+)
+from meter.past.hosted_again import Tier, made_again
+from meter.period_document import Asked, PeriodRows, period_document
 from meter.units import US_PER_HOUR
+from meter_exporters import html_report
 
 START_US = 1_772_355_600_000_000
 DAY_US = 24 * US_PER_HOUR
@@ -107,6 +122,51 @@ def test_a_running_job_is_a_run_without_figures() -> None:
     assert document["usage"] == document["hosted"]["estimates"] == []
 
 
+@pytest.mark.parametrize("job", [RUNNING, JOB], ids=["running", "ended"])
+def test_energy_that_is_not_known_is_no_zero_in_what_people_read(job) -> None:
+    book = Book()
+    book.tell(job, Judged((Estimate(4, 0, None, 0, "no tokens are told"),)))
+    document = book.document()
+    assert document["equivalents"] == []
+    told = {notice["code"]: notice["text"] for notice in document["notices"]}
+    assert ("hosted_pending" in told) == (job is RUNNING)
+    assert ("hosted_unknown" in told) == (job is JOB)
+    assert "no tokens are told" in told.get("hosted_unknown", "no tokens are told")
+    assert "hosted_modelled" not in told  # nothing was
+    (listed,) = run_list(book.reader)
+    assert listed["energy_j"] is listed["low_j"] is listed["high_j"] is None
+    shown = runs.text([listed], columns=200)
+    assert ("..." in shown, "not known" in shown) == (job is RUNNING, job is JOB)
+    assert "0 J" not in shown
+    assert period_hosted_unknown(book) == (job is JOB)
+    assert "  Energy    not known\n" in summary.text(document)
+    page = html_report.export(document, ()).decode()
+    assert "not known" in page
+    assert "household" not in page
+    assert ">0 J<" not in page
+
+
+def period_hosted_unknown(book: Book) -> bool:
+    """Whether the table of runs and the report of several say that an energy is not known."""
+    (row,) = sides(book.reader, book.reader.newest_us())
+    table = runs.costs_text([row], columns=200)
+    said = "hosted_unknown" in {
+        one["code"] for one in period_document(Asked(), PeriodRows([row], (), ()), "")["notices"]
+    }
+    assert said == ("not known" in table) == ("is not known, which is no zero" in table)
+    return said
+
+
+def test_an_own_run_that_used_nothing_keeps_its_zero() -> None:
+    book = Book()
+    own = Run("own", "own", "p", START_US, 0, "n", "s")
+    state = RunState("own", RunStatus.COMPLETED, START_US + DAY_US)
+    book.session.commit([LedgerBatch(runs=(own,), states=(state,), site_id="s")])
+    (listed,) = run_list(book.reader)
+    assert listed["energy_j"] == 0
+    assert "not known" not in runs.text([listed])
+
+
 def test_n08_trained_tokens_are_not_multiplied_by_epochs() -> None:
     book = Book()
     book.tell(replace(JOB, epochs=Decimal(3)))
@@ -131,13 +191,27 @@ def test_n22_a_failed_job_without_a_model_keeps_hours_and_tokens() -> None:
     assert [row["quantity"] for row in document["usage"]] == [300_000]
 
 
-def test_of_a_bound_alone_the_bound_stands_and_a_notice_says_so() -> None:
+def test_an_upper_bound_alone_is_no_estimate() -> None:
     book = Book()
     book.tell(JOB, Judged((TIER_2,), TIER_2))
     document = book.document()
     hosted = document["energy"]["by_component"]["hosted"]
-    assert (hosted["low"], hosted["value"]) == (0, 90_000)
+    assert (hosted["low"], hosted["value"], hosted["high"]) == (0, 45_000, 90_000)
+    assert hosted["method"] == document["energy"]["it"]["method"] == "assumed"
     assert "hosted_bound" in {notice["code"] for notice in document["notices"]}
+    assert document["equivalents"] == []
+    told = summary.text(document)
+    assert "Energy    at most 25.0 Wh, assumed" in told
+
+
+def test_an_upper_bound_that_was_booked_as_the_value_is_put_right_when_it_is_told_again() -> None:
+    booked = Sums(90_000_000, 0, 90_000_000)  # as it was until method 5
+    tier = Tier(2, 0, None, 90_000_000, booked=True)
+    batch = made_again(JOB, Judged((TIER_2,), TIER_2), [tier], booked)
+    assert batch is not None
+    assert sum(one.energy_mj for one in batch.intervals) == -45_000_000
+    assert {one.method for one in batch.intervals} == {Method.ASSUMED}
+    assert sum(one.high_mj for one in batch.intervals) == 0
 
 
 def test_where_nothing_is_known_there_is_no_energy_and_the_reason_is_told() -> None:
@@ -182,11 +256,16 @@ def test_hours_of_hosting_add_up_and_each_day_is_told_once(start, length, seen_a
         assert earlier.items() <= later.items()
 
 
+def test_a_deployment_that_is_to_end_later_has_hours_of_days_that_are_over() -> None:
+    hosting = Hosting("azure", "d1", "m.ft-1", START_US, START_US + 900 * DAY_US)
+    assert len(list(hosting_usage(hosting, "chat", START_US + 3 * DAY_US))) == 3
+
+
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
         (JobStatus.QUEUED, "running"), (JobStatus.PAUSED, "running"),
-        (JobStatus.CANCELLED, "failed"), (JobStatus.SUCCEEDED, "completed"),
+        (JobStatus.CANCELLED, "cancelled"), (JobStatus.SUCCEEDED, "completed"),
     ],
 )  # fmt: skip
 def test_where_a_job_stands_is_where_its_run_stands(status, expected) -> None:

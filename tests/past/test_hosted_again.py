@@ -7,10 +7,12 @@ from dataclasses import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from meter import figures
 from meter.hosted_facts import Estimate
 from meter.ledger.reports import run_document
-from meter.past.hosted import Judged
-from meter.past.hosted_again import MADE_AGAIN, Sums, Tier, made_again
+from meter.model import LedgerBatch, RunEstimate
+from meter.past.hosted import Judged, Sums
+from meter.past.hosted_again import MADE_AGAIN, Tier, made_again
 from tests.past.test_hosted import JOB, JUDGED, TIER_2, TIER_3, Book
 
 RUN = "openai:ftjob-1"
@@ -67,6 +69,33 @@ def test_a_run_has_what_its_newest_estimate_says_and_earlier_reports_stay(given_
         earlier = run_document(book.reader, RUN, as_of_us=as_of_us)
         assert hosted(earlier) == hosted(document)
         assert earlier["hosted"]["estimates"] == document["hosted"]["estimates"]
+
+
+def test_a_job_that_had_no_estimate_gets_its_energy_with_the_first() -> None:
+    """As when the size of its base model is learned after it was booked."""
+    book = Book()
+    nothing = Judged((Estimate(4, 0, None, 0, "the size of its base model is not known"),))
+    book.tell(JOB, nothing)
+    assert not again(book, nothing)
+    assert figures.is_unknown(figures.readable(book.document())["energy"]["it"])
+    as_of_us = book.reader.newest_us()
+    assert again(book, JUDGED)
+    assert not again(book, JUDGED)
+    assert hosted(book.document()) == (1_000, 5_000, 9_000)
+    assert "hosted_unknown" not in {one["code"] for one in book.document()["notices"]}
+    assert book.reader.rows("report/hosted_to_book", since_seq=None)  # for live counters too
+    earlier = run_document(book.reader, RUN, as_of_us=as_of_us)
+    assert "hosted_unknown" in {one["code"] for one in earlier["notices"]}
+
+
+def test_an_estimate_that_an_earlier_version_did_not_book_is_booked() -> None:
+    book = Book()
+    book.tell(JOB, Judged((Estimate(4, 0, None, 0, "nothing"),)))
+    late = LedgerBatch(hosted_energy=(RunEstimate(RUN, TIER_3, booked=True),))
+    book.session.commit([late])
+    assert figures.is_unknown(figures.readable(book.document())["energy"]["it"])
+    assert again(book, Judged((TIER_3,), TIER_3))
+    assert hosted(book.document()) == (1_000, 5_000, 9_000)
 
 
 def test_the_same_books_change_nothing() -> None:

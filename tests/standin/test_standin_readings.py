@@ -40,7 +40,7 @@ def expected(gpu, at_ns):
     ]
 
 
-def check(gpu, instants, rows):
+def assert_true_to_1(gpu, instants, rows):
     for at_ns, row in zip(instants, rows, strict=True):
         for name, value, true in zip("EAIP", row, expected(gpu, at_ns), strict=True):
             if true is None:
@@ -62,7 +62,7 @@ def test_every_reading_is_within_1_mj_and_1_mw_of_the_truth(node, shape, time_sc
     gpu = Gpu(power=shape, sensor=EXACT, time_scale=time_scale)
     here = node(gpu)
     instants = some_instants(400)
-    check(gpu, instants, looks(here.client().start(), "gpu0", here.clock, instants))
+    assert_true_to_1(gpu, instants, looks(here.client().start(), "gpu0", here.clock, instants))
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -71,7 +71,7 @@ def test_a_preset_reads_as_its_model_says_in_both_ways_of_writing_it(node, name,
     here = node(gpu)
     instants = some_instants(300)
     rows = looks(here.client().start(), "gpu0", here.clock, instants)
-    check(gpu, instants, rows)
+    assert_true_to_1(gpu, instants, rows)
     header = "\n".join(here.script.read_text().splitlines()[:2])
     load = "power square low=100W high=300W period=0.9s duty=0.5"
     short = tmp_path / "short.txt"

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from meter import currencies
 from meter.errors import UsageError
-from meter.hosted.bills.rows import (
-    CHARGES,
-    COLUMNS,
-    CREDIT,
-    FLAGS,
-    BillError,
-    Fault,
-    refused,
-    shown,
-)
+from meter.faults import Fault, place_of, shown, unknown_column
+from meter.hosted.bills.rows import CHARGES, COLUMNS, CREDIT, FLAGS, BillError, refused
 from meter.hosted_facts import Charge
 from meter.instants import parse_us
 from meter.limits import NAME_CHARS
+from meter.tables import no_number, number_of
 from meter.units import US_PER_HOUR
 
 if TYPE_CHECKING:
@@ -34,7 +25,6 @@ ID_CHARS = 256
 LINE_CHARS = 300
 CELL_DIGITS = 200
 """Longest cell of a number or an instant that is looked at."""
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?")
 _DIGITS = 60
 _PLACES = Decimal("1E-9")
 _MOST = Decimal(10) ** 9
@@ -67,7 +57,7 @@ def charges_of(rows: Sequence[BillRow], now_us: int) -> tuple[Charge, ...]:
 
 
 def _twice(row: BillRow, index: int) -> str:
-    place = f"row {index + 1}" if row.line is None else f"line {row.line}"
+    place = place_of(row.line, index)
     named = "has the id of" if "id" in row.names else "is about the same as"
     return f"{named} {place}: keep one, or give each an id of its own"
 
@@ -109,11 +99,10 @@ class _Cells:
         found = self.text(column, CELL_DIGITS, required=required)
         if found is None:
             return None
-        if len(found) <= _DIGITS and _NUMBER.fullmatch(found):
-            return Decimal(found)
-        hint = ": write 1234.56" if "," in found else ""
-        self.wrong(column, f"{shown(found)} is no number{hint}")
-        return None
+        number = number_of(found, _DIGITS)
+        if number is None:
+            self.wrong(column, no_number(found))
+        return number
 
     def instant(self, column: str) -> int | None:
         """An ISO date or instant in UTC µs."""
@@ -134,7 +123,7 @@ class _Cells:
 def _charge(cells: _Cells, now_us: int) -> Charge | None:
     for name in cells.row.cells:
         if name not in COLUMNS:
-            cells.wrong(name, f"is no column that is known{_nearest(name)}")
+            cells.wrong(name, unknown_column(name, COLUMNS))
     start_us, end_us = _span(cells, now_us)
     amount = _amount(cells)
     found = {
@@ -205,8 +194,3 @@ def _flags(cells: _Cells, amount: Decimal | None) -> tuple[str, ...]:
     if amount is not None and amount < 0:
         told.add(CREDIT)
     return tuple(sorted(told))
-
-
-def _nearest(name: str) -> str:
-    close = get_close_matches(name.lower(), COLUMNS, 1)
-    return f": did you mean {close[0]}?" if close else ""

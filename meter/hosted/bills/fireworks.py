@@ -12,7 +12,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from meter.errors import UsageError
-from meter.hosted.bills.rows import BillError, Fault, derived_id, shown
+from meter.faults import Fault, shown
+from meter.hosted.bills.rows import BillError, derived_id
 from meter.hosted.bills.tables import table_rows
 from meter.hosted.bills.wanted import Sheet, Wanted
 from meter.hosted.models import base_model

@@ -11,17 +11,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from meter.hosted.bills.rows import (
-    ROUNDED,
-    BillError,
-    BillRow,
-    Fault,
-    added,
-    derived_id,
-    nine,
-    refused,
-    shown,
-)
+from meter.faults import Fault, shown
+from meter.hosted.bills.rows import ROUNDED, BillError, BillRow, added, derived_id, nine, refused
 from meter.hosted.bills.tables import table_rows
 from meter.hosted.bills.wanted import Sheet, Wanted, without_none
 

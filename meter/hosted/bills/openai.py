@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from meter.errors import UsageError
+from meter.faults import Fault
 from meter.hosted.bills.rows import (
     NOT_OVER,
     ROUNDED,
     BillError,
     BillRow,
-    Fault,
     added,
     derived_id,
     nine,
@@ -35,6 +35,10 @@ _PAGE, _BUCKET, _RESULT = "page", "bucket", "organization.costs.result"
 _UNGROUPED = (
     "is not grouped: ask for it with group_by=project_id and group_by=line_item, "
     "or the same money would count once for each way of grouping"
+)
+_UNFINISHED = (
+    "The last page says that there are more (has_more): days are missing. Fetch the pages after it "
+    "(page=next_page) and import them too, or use meter bill sync."
 )
 _THOUSAND = "1000_tokens"
 
@@ -78,7 +82,14 @@ def sheet(value: object, wanted: Wanted, now_us: int) -> Sheet:
     if sums and all(key.project is None for key in sums):
         raise refused(_UNGROUPED, column="project_id")
     rows = tuple(_row(key, parts, wanted, now_us) for key, parts in sums.items())
-    return Sheet(rows)
+    return Sheet(rows, notices=unfinished(value))
+
+
+def unfinished(value: object) -> tuple[str, ...]:
+    """A notice where the last page says that there are more: a file may have the first alone."""
+    last = value[-1] if isinstance(value, list) and value else value
+    more = isinstance(last, dict) and last.get("has_more") is True
+    return (_UNFINISHED,) if more else ()
 
 
 def buckets(value: object) -> Iterator[Fields]:

@@ -12,8 +12,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from meter.errors import UsageError
-from meter.hosted.bills.openai import buckets
-from meter.hosted.bills.rows import BillError, Fault, derived_id, refused
+from meter.faults import Fault
+from meter.hosted.bills.openai import buckets, unfinished
+from meter.hosted.bills.rows import BillError, derived_id, refused
 from meter.hosted.bills.wanted import Sheet
 from meter.hosted.models import base_model
 from meter.hosted_facts import Meter, Quantity, Usage
@@ -81,7 +82,7 @@ def sheet(value: object, wanted: Wanted, now_us: int) -> Sheet:
         for meter, count in counts.items()
         if count
     )
-    return Sheet(usages=tuple(usages), notices=(_NOTICE,))
+    return Sheet(usages=tuple(usages), notices=(_NOTICE, *unfinished(value)))
 
 
 def _sort(result: Fields, number: int) -> tuple[str, str | None]:

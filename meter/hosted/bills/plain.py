@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from meter.hosted.bills.rows import COLUMNS, BillError, BillRow, Fault, derived_id
+from meter.faults import Fault
+from meter.hosted.bills.rows import COLUMNS, BillError, BillRow, derived_id
 from meter.hosted.bills.tables import table_rows
 from meter.hosted.bills.wanted import Sheet, Wanted, without_none
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import TYPE_CHECKING
 
-from meter.errors import MeterError
+from meter.faults import FaultsError
+from meter.tables import Form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,8 +19,8 @@ CHARGES = 20_000
 """Most charges of one import: they are written all or none."""
 BYTES = 64 << 20
 """Largest file of a bill."""
-SHOWN = 20
-"""Most faults that are told one by one."""
+CELL_CHARS = 20_000
+"""Longest cell: tags of clouds are long."""
 ROUNDED = "rounded"
 """Flag: the provider told more than nine places."""
 CREDIT = "credit"
@@ -50,55 +51,21 @@ class BillRow:
     names: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong with a row; ``row`` counts from 0, None is the file as a whole."""
-
-    reason: str
-    row: int | None = None
-    line: int | None = None
-    column: str | None = None
-
-    def text(self, name: str) -> str:
-        """One line: file, line, column, reason."""
-        place = [name]
-        if self.line is not None:
-            place.append(str(self.line))
-        elif self.row is not None:
-            place.append(f"row {self.row + 1}")
-        if self.column is not None:
-            place.append(self.column)
-        return f"{':'.join(place)}: {self.reason}"
-
-
-class BillError(MeterError):
+class BillError(FaultsError):
     """A bill that is wrong: nothing of it was written."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        self.faults = tuple(faults)
-        count = len(faults)
-        super().__init__(
-            f"the bill has {count:,} fault{'s' if count > 1 else ''}, the first: "
-            f"{faults[0].text('bill')}",
-            "nothing was written; correct it and send all again",
-        )
-
-    def told(self, name: str) -> list[str]:
-        """The faults as lines, the first so many, then a count."""
-        told = [fault.text(name) for fault in self.faults[:SHOWN]]
-        more = len(self.faults) - SHOWN
-        return [*told, f"{name}: and {more:,} more"] if more > 0 else told
+    named = "bill"
+    have = "the bill has"
+    advice = "nothing was written; correct it and send all again"
 
 
 def refused(reason: str, line: int | None = None, column: str | None = None) -> BillError:
     """The error for a file that cannot be read as a bill."""
-    return BillError([Fault(reason, None, line, column)])
+    return BillError.of(reason, line, column)
 
 
-def shown(text: object) -> str:
-    """A cell as it is told: printable, short."""
-    clean = "".join(c if c.isprintable() else "?" for c in str(text))
-    return repr(clean if len(clean) <= 40 else f"{clean[:37]}...")
+FORM = Form(BillError, BYTES, ROWS, CELL_CHARS, split="split it by day")
+"""How much is taken of a table."""
 
 
 def derived_id(*parts: str | None) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from meter.hosted.bills.rows import BillError, BillRow, Fault, refused
+from meter.faults import Fault
+from meter.hosted.bills.rows import BillError, BillRow, refused
 from meter.hosted.bills.wanted import Sheet, Wanted, without_none
 from meter.hosted.jobs import together
 from meter.hosted.jobs.importing import jobs_of

@@ -5,8 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from meter.faults import Fault
 from meter.hosted.bills.charges import charges_of
-from meter.hosted.bills.rows import BillError, BillRow, Fault
+from meter.hosted.bills.rows import BillError, BillRow
+from meter.hosted.models import base_model
 from meter.instants import instant
 
 if TYPE_CHECKING:
@@ -66,8 +68,9 @@ def charge_json(charge: Charge) -> dict[str, str]:
 
 
 def usage_json(usage: Usage) -> dict[str, object]:
-    """Usage of one meter as ``POST /v1/usage`` takes it."""
+    """Usage of one meter as ``POST /v1/usage`` takes it: all of it that its price depends on."""
     (one,) = usage.quantities
+    of_model = base_model(usage.model)  # what the agent concludes by itself
     told = {
         "source": usage.source,
         "id": usage.id,
@@ -77,6 +80,14 @@ def usage_json(usage: Usage) -> dict[str, object]:
         "meter": one.meter.value,
         "quantity": None if one.amount is None else f"{one.amount:f}",
         "project": usage.project,
+        "run": usage.run_id,
+        "region": usage.region,
+        "service_tier": usage.service_tier,
+        "base_model": None if usage.base_model == of_model else usage.base_model,
+        "context_tokens": usage.context_tokens,
+        "training": usage.training,
+        "adapter": usage.adapter,
+        "parameters_b": None if usage.parameters_b is None else f"{usage.parameters_b:f}",
         "flags": list(usage.flags) or None,
         "told": dict(usage.told) or None,
     }

@@ -1,8 +1,8 @@
 """Fine-tuning jobs of Azure OpenAI (Microsoft Foundry), and its deployments that cost by the hour.
 
 Source: Azure OpenAI data-plane reference 2024-10-21; azure-ai-docs, fine-tuning cost management,
-2026-02-11. Deployments are listed by the management plane, which takes other keys: they are read
-from a file of ``az cognitiveservices account deployment list``.
+2026-02-11. Deployments are listed by the management plane, which takes other keys: see
+``azure_deployments``, or a file of ``az cognitiveservices account deployment list``.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from meter.hosted.bounds import UNITS
 from meter.hosted.jobs import openai_shape
 from meter.hosted.jobs.billing import BILLING_UNCLEAR, COMPLETED_STEPS_ONLY, NOT_BILLED
 from meter.hosted.jobs.fields import Fields
 from meter.hosted.jobs.provider import Listing, Place, Provider, after_page, below, header
+from meter.hosted.models import base_model
 from meter.hosted_facts import Hosting, JobStatus, Training
 
 if TYPE_CHECKING:
@@ -39,17 +41,20 @@ def job(raw: Mapping[str, object], seen_us: int) -> HostedJob:
     return openai_shape.read(raw, seen_us, _SHAPE)
 
 
-def hosting(raw: Mapping[str, object]) -> Hosting:
+def hosting(raw: Mapping[str, object]) -> Hosting | None:
     """A deployment as the management plane tells it; raises UsageError naming the wrong field.
 
-    ``units`` are provisioned units; of other kinds the capacity is a limit of the rate, which
-    costs nothing, and there is one unit.
+    None for one of a plain model, which is billed by its tokens alone. ``units`` are provisioned
+    units; of other kinds the capacity is a limit of the rate, which costs nothing, and there is
+    one unit.
     """
     fields = Fields(raw)
-    kind = fields.inside("sku").text("name")
-    capacity = fields.inside("sku").whole("capacity")
-    provisioned = kind is not None and "provisioned" in kind.lower() and capacity is not None
-    return Hosting(
+    sku = fields.inside("sku")
+    kind = sku.text("name")
+    billed = kind is not None and "provisioned" in kind.lower()
+    capacity = sku.whole("capacity", UNITS) if billed else None
+    provisioned = capacity is not None
+    found = Hosting(
         provider="azure",
         id=fields.text("id") or fields.needed_text("name"),
         model=fields.inside("properties").inside("model").needed_text("name"),
@@ -58,6 +63,7 @@ def hosting(raw: Mapping[str, object]) -> Hosting:
         service_tier=kind,
         units=Decimal(capacity or 0) if provisioned else Decimal(1),
     )
+    return found if provisioned or base_model(found.model) else None
 
 
 def _flags(status: JobStatus, training: Training | None) -> tuple[str, ...]:

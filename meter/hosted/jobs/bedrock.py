@@ -63,12 +63,13 @@ def job(raw: Mapping[str, object], seen_us: int) -> HostedJob:
             ended_us=fields.instant_us("endTime") if status.ended else None,
             tuned_model=fields.text("outputModelArn") or fields.text("customModelArn"),
             training=_KINDS.get(kind or ""),
-            epochs=next((settings.number(name) for name in _EPOCHS if settings.has(name)), None),
+            epochs=next((settings.epochs(name) for name in _EPOCHS if settings.has(name)), None),
             name=fields.text("jobName"),
             region=_region(arn),
             flags=_flags(word, status),
             told=as_told({"customization_type": kind, "base_model_arn": base_arn}),
-        )
+        ),
+        "creationTime",
     )
 
 

@@ -7,8 +7,10 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 from meter.currencies import fault_of
+from meter.errors import UsageError
+from meter.hosted.bounds import MONEY, NANOS, check_job
 from meter.hosted_facts import JobStatus, Meter, Money, Quantity
-from meter.units import US_PER_S
+from meter.units import US_PER_HOUR, US_PER_S
 
 if TYPE_CHECKING:
     from meter.hosted.jobs.fields import Fields
@@ -37,7 +39,9 @@ CREATED_IN_FUTURE = "created_in_future"
 
 _HOUR_S = 3_600
 _CENT = Decimal("0.01")
+_DAY_US = 24 * US_PER_HOUR
 _SKEW_US = 300 * US_PER_S
+_LONGEST_US = 100 * _DAY_US  # of a training; no provider's takes weeks
 
 
 def rft_hours(seconds: Decimal | int) -> Decimal:
@@ -64,7 +68,7 @@ def money(fields: Fields, name: str, amount: Decimal | None, currency: str | Non
 
 def units_and_nanos(fields: Fields) -> Money | None:
     """Google's way of money: whole units and billionths of one, which are added."""
-    units, nanos = fields.whole("units"), fields.whole("nanos")
+    units, nanos = fields.whole("units", MONEY), fields.whole("nanos", NANOS)
     if units is None and nanos is None:
         return None
     return money(
@@ -77,12 +81,21 @@ def train_tokens(count: int | None) -> tuple[Quantity, ...]:
     return () if count is None else (Quantity(Meter.TRAIN_TOKEN, Decimal(count)),)
 
 
-def checked(job: HostedJob) -> HostedJob:
+def checked(job: HostedJob, created: str = "created_at") -> HostedJob:
     """The job with what every provider's jobs have in common.
 
     One that succeeded without an amount has an unknown one: something was trained. Times that run
-    backwards are flagged; a start that cannot be is left out, an end is moved to the creation.
+    backwards are flagged; a start that cannot be is left out, an end is moved to the creation, or
+    to now if it is still to come. Of one that took longer than any training no duration is
+    believed: its energy would lie in years that nobody metered.
+    Raises UsageError for a job whose creation, in the field ``created``, is more than a day from
+    now, and for one with a sum out of all bounds.
     """
+    if job.created_us > job.seen_us + _DAY_US:
+        raise UsageError(
+            f"{created} is more than a day from now", "set this machine's clock, then take it again"
+        )
+    check_job(job)
     job = _in_order(job)
     if job.quantities or not job.status.ended:
         return job
@@ -107,10 +120,15 @@ def with_quantities(job: HostedJob, quantities: tuple[Quantity, ...]) -> HostedJ
 def _in_order(job: HostedJob) -> HostedJob:
     if job.created_us > job.seen_us + _SKEW_US:
         job = flagged(job, CREATED_IN_FUTURE)
+    if job.ended_us is not None and job.ended_us > job.seen_us + _SKEW_US:
+        job = flagged(replace(job, ended_us=job.seen_us), TIMES_OUT_OF_ORDER)
     if job.ended_us is not None and job.ended_us < job.created_us:
         job = flagged(replace(job, ended_us=job.created_us), TIMES_OUT_OF_ORDER)
     if job.started_us is not None:
         last_us = job.started_us if job.ended_us is None else job.ended_us
         if not job.created_us <= job.started_us <= last_us:
             job = flagged(replace(job, started_us=None), TIMES_OUT_OF_ORDER)
+    begin_us = job.created_us if job.started_us is None else job.started_us
+    if job.ended_us is not None and job.ended_us - begin_us > _LONGEST_US:
+        job = flagged(replace(job, started_us=job.ended_us), TIMES_OUT_OF_ORDER)
     return job

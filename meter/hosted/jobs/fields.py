@@ -7,8 +7,17 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from meter.errors import UsageError
+from meter.hosted.bounds import (
+    EARLIEST_US,
+    EPOCHS,
+    LATEST_US,
+    STEPS,
+    TIME_FAULT,
+    TOKENS,
+    WHOLE,
+    Bound,
+)
 from meter.hosted.jobs.provider import plain_id
-from meter.hosted_facts import MOST
 from meter.instants import parse_us
 from meter.units import US_PER_S
 
@@ -18,10 +27,10 @@ if TYPE_CHECKING:
 TEXT_CHARS = 512
 """Longest name or id that is taken; ids of some clouds have 300 characters."""
 
-_WHOLE_END = 2**63
 _DECIMALS = 12
-_EARLIEST_US = parse_us("2015-01-01")
-_LATEST_US = parse_us("2100-01-01")
+_DIGITS = 60
+_NAME_CHARS = 80  # of a field whose name is data
+_SHOWN_CHARS = 200  # of an id in a message
 _MS_FROM = 10**11  # as seconds this is the year 5138: whoever writes more means ms
 _UNSET_INSTANT = "0001-01-01T00:00:00"  # how Go writes that there is none
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
@@ -89,24 +98,26 @@ class Fields:
             known = " or ".join(map(repr, words))
             raise self.fault(name, f"is not {known}: name the provider that it is from")
 
-    def whole(self, name: str) -> int | None:
-        """A whole number from 0 to 2^63-1; some providers write it as text."""
-        value = self._number(name)
+    def whole(self, name: str, bound: Bound = WHOLE) -> int | None:
+        """A whole number from 0, within its bound; some providers write it as text."""
+        value = self._within(name, bound)
         if value is None:
             return None
-        if not 0 <= value < _WHOLE_END:
-            raise self.fault(name, "is negative or 2^63 or more")
         if value != value.to_integral_value():
             raise self.fault(name, "is no whole number")
         return int(value)
 
-    def number(self, name: str) -> Decimal | None:
-        """A number from 0, below 10^12, exactly as written."""
-        value = self._number(name)
-        if value is None:
-            return None
-        if not 0 <= value < MOST:
-            raise self.fault(name, f"is negative or {MOST:,} or more")
+    def count(self, name: str) -> int | None:
+        """A whole number of tokens, which usage is bounded by too."""
+        return self.whole(name, TOKENS)
+
+    def steps(self, name: str) -> int | None:
+        """A whole number of steps of a training."""
+        return self.whole(name, STEPS)
+
+    def number(self, name: str, bound: Bound = TOKENS) -> Decimal | None:
+        """A number from 0, within its bound, exactly as written."""
+        value = self._within(name, bound)
         if value and value.adjusted() < -_DECIMALS:
             raise self.fault(name, f"is smaller than 1e-{_DECIMALS}")
         return value
@@ -114,15 +125,21 @@ class Fields:
     def signed(self, name: str) -> Decimal | None:
         """A number of either sign, nearer to 0 than 10^12, exactly as written: money."""
         value = self._number(name)
-        if value is not None and abs(value) >= MOST:
-            raise self.fault(name, f"is {MOST:,} or more")
+        if value is not None and (found := TOKENS.fault(abs(value))):
+            raise self.fault(name, found)
         return value
 
-    def guess(self, name: str) -> Decimal | None:
-        """A number, None also where the provider chooses it itself: ``auto`` or -1."""
+    def epochs(self, name: str) -> Decimal | None:
+        """A number of epochs, None also where the provider chooses it: ``auto`` or -1."""
         value = self._value(name)
         chosen = isinstance(value, str | int) and value in {"auto", "max", -1}
-        return None if chosen else self.number(name)
+        return None if chosen else self.number(name, EPOCHS)
+
+    def _within(self, name: str, bound: Bound) -> Decimal | None:
+        value = self._number(name)
+        if value is not None and (found := bound.fault(value)):
+            raise self.fault(name, found)
+        return value
 
     def instant_us(self, name: str) -> int | None:
         """UTC µs of an RFC 3339 text, Unix seconds or Unix milliseconds, from 2015 to 2099."""
@@ -135,8 +152,8 @@ class Fields:
             at_us = self._rfc3339_us(name, value)
         else:
             at_us = self._unix_us(name)
-        if not _EARLIEST_US <= at_us < _LATEST_US:
-            raise self.fault(name, "is before 2015 or after 2099")
+        if not EARLIEST_US <= at_us < LATEST_US:
+            raise self.fault(name, TIME_FAULT)
         return at_us
 
     def needed_instant_us(self, name: str) -> int:
@@ -162,7 +179,11 @@ class Fields:
             yield Fields(one, f"{self._where}{name}[{index}].")
 
     def names(self) -> tuple[str, ...]:
-        """The names of the fields, where they are data of their own."""
+        """The names of the fields, where they are data of their own, such as types of GPUs."""
+        for name in self._raw:
+            if not (0 < len(name) <= _NAME_CHARS and name.isprintable()):
+                where = self._where.rstrip(".")
+                raise UsageError(f"{where} has a name that cannot be printed", _REMEDY)
         return tuple(self._raw)
 
     def truth(self, name: str) -> bool | None:
@@ -185,11 +206,14 @@ class Fields:
         if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
             raise self.fault(name, "is no number")
         try:
-            found = Decimal(str(value))
+            text = str(value)
+            found = Decimal(text)
         except (ArithmeticError, ValueError):
-            found = None
-        if found is None or not found.is_finite():
+            raise self.fault(name, "is no number") from None
+        if not found.is_finite():
             raise self.fault(name, "is no number")
+        if len(text) > _DIGITS:
+            raise self.fault(name, f"has more than {_DIGITS} characters")
         return found
 
     def _unix_us(self, name: str) -> int:
@@ -200,12 +224,23 @@ class Fields:
     def number_of_time(self, name: str) -> Decimal:
         """Seconds or milliseconds; raises UsageError for what cannot be either."""
         value = self._number(name)
-        if value is None or not 0 <= value < _LATEST_US:
+        if value is None:
             raise self.fault(name, "is no instant")
+        if not 0 <= value < LATEST_US:
+            raise self.fault(name, TIME_FAULT)
         return value
 
     def _rfc3339_us(self, name: str, value: str) -> int:
         try:
             return parse_us(value)
         except UsageError:
-            raise self.fault(name, "is no instant, or one before 1970") from None
+            raise self.fault(name, f"is no instant, or {TIME_FAULT}") from None
+
+
+def entry_name(entry: object) -> str | None:
+    """The id of an entry that cannot be read, if it has one that can be shown."""
+    for name in ("id", "name", "jobArn"):
+        found = entry.get(name) if isinstance(entry, dict) else None
+        if isinstance(found, str) and found.isprintable() and 0 < len(found) <= _SHOWN_CHARS:
+            return found
+    return None

@@ -9,6 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from meter.hosted.bounds import OTHER, UNITS
 from meter.hosted.jobs.billing import (
     BILLING_UNCLEAR,
     EPOCHS_UNCLEAR,
@@ -96,7 +97,7 @@ def job(raw: Mapping[str, object], seen_us: int) -> HostedJob:
         tuned_model=config.text("outputModel") if status is JobStatus.SUCCEEDED else None,
         training=training,
         adapter=None if rank is None else Adapter.LORA if rank else Adapter.FULL,
-        epochs=config.guess("epochs"),
+        epochs=config.epochs("epochs"),
         estimated=units_and_nanos(fields.inside("estimatedCost")),
         name=fields.text("displayName"),
         region=_known(config.text("region")),
@@ -104,7 +105,7 @@ def job(raw: Mapping[str, object], seen_us: int) -> HostedJob:
         flags=_flags(word, status),
         told=_told(fields, rank),
     )
-    return checked(_counted(found, fields))
+    return checked(_counted(found, fields), "createTime")
 
 
 def hosting(raw: Mapping[str, object]) -> Hosting:
@@ -114,10 +115,13 @@ def hosting(raw: Mapping[str, object]) -> Hosting:
     """
     fields = Fields(raw)
     gone = fields.text("state") == "DELETED"
-    replicas = fields.whole("replicaCount")
+    replicas = fields.whole("replicaCount", UNITS)
     if replicas is None:
-        replicas = fields.whole("desiredReplicaCount")
-    count = fields.whole("acceleratorCount")
+        replicas = fields.whole("desiredReplicaCount", UNITS)
+    count = fields.whole("acceleratorCount", UNITS) or 1
+    units = Decimal(1 if replicas is None else replicas) * count
+    if found := UNITS.fault(units):
+        raise fields.fault("replicaCount times acceleratorCount", found)
     return Hosting(
         provider="fireworks",
         id=fields.needed_id("name"),
@@ -126,7 +130,7 @@ def hosting(raw: Mapping[str, object]) -> Hosting:
         ended_us=fields.instant_us("deleteTime") if gone else None,
         region=_known(fields.text("region")),
         service_tier=_known(fields.text("acceleratorType")),
-        units=Decimal(1 if replicas is None else replicas) * (count or 1),
+        units=units,
     )
 
 
@@ -155,11 +159,11 @@ def _told(fields: Fields, rank: int | None) -> tuple[tuple[str, str], ...]:
 def _counted(job: HostedJob, fields: Fields) -> HostedJob:
     """GPU-seconds where they are told, else the tokens that an ended job has gone through."""
     seconds = fields.inside("acceleratorSeconds")
-    spent = {name: seconds.number(name) or Decimal(0) for name in seconds.names()}
+    spent = {name: seconds.number(name, OTHER) or Decimal(0) for name in seconds.names()}
     spent = {name: amount for name, amount in spent.items() if amount}
     if spent:
         return _with_gpus(job, spent)
-    tokens = fields.inside("jobProgress").whole("inputTokens")
+    tokens = fields.inside("jobProgress").count("inputTokens")
     if not tokens or not job.status.ended or job.training is Training.RFT:
         return job
     return flagged(replace(job, quantities=train_tokens(tokens)), EPOCHS_UNCLEAR)

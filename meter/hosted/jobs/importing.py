@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from meter.errors import UsageError
+from meter.hosted.jobs.fields import entry_name
+from meter.hosted.json_numbers import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,11 +29,15 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class ImportFault:
-    """An entry that was not taken: its line in JSONL, else its place, both from 1."""
+    """An entry that was not taken: its line in JSONL, else its place, both from 1.
+
+    ``name`` is the entry's id, where it has one that can be shown.
+    """
 
     place: int
     what: str
     message: str
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +58,9 @@ def jobs_of(
 
 
 def hostings_of(
-    text_or_lines: str | Iterable[str], read: Callable[[Mapping[str, object]], Hosting]
-) -> tuple[list[Hosting], list[ImportFault]]:
-    """Deployments of a file, read by a provider's ``hosting``."""
+    text_or_lines: str | Iterable[str], read: Callable[[Mapping[str, object]], Hosting | None]
+) -> tuple[list[Hosting | None], list[ImportFault]]:
+    """Deployments of a file, read by a provider's ``hosting``; None is one without hours."""
     return _read(text_or_lines, read)
 
 
@@ -72,7 +76,8 @@ def _read(
         try:
             found.append(read(entry.raw))  # type: ignore[arg-type]
         except UsageError as error:
-            faults.append(ImportFault(entry.place, entry.what, str(error)))
+            named = entry_name(entry.raw)
+            faults.append(ImportFault(entry.place, entry.what, str(error), named))
     if not found and not faults:
         faults.append(ImportFault(1, "file", "there is no job in it: check the file"))
     return found, faults
@@ -155,10 +160,6 @@ def _unwrapped(value: object) -> list[object]:
 
 def _parsed(text: str) -> object:
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_no_number)
-    except (ValueError, ArithmeticError, RecursionError):
+        return parsed(text)
+    except (ValueError, RecursionError):
         raise UsageError("no JSON, or half of it", "export it again") from None
-
-
-def _no_number(word: str) -> NoReturn:
-    raise ValueError(word)

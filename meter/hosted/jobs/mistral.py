@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from meter.hosted.bounds import MONEY
 from meter.hosted.jobs.billing import (
     BILLING_UNCLEAR,
     ENDED_IS_LAST_UPDATE,
@@ -68,8 +69,8 @@ def job(raw: Mapping[str, object], seen_us: int) -> HostedJob:
         base_model=fields.needed_text("model"),
         tuned_model=fields.text("fine_tuned_model"),
         training=Training.SFT if kind in {None, "completion", "FT"} else None,
-        epochs=settings.guess("epochs"),
-        steps=settings.whole("training_steps"),
+        epochs=settings.epochs("epochs"),
+        steps=settings.steps("training_steps"),
         name=fields.text("suffix"),
         checkpoints=_checkpoints(fields),
         flags=_flags(word, status),
@@ -81,10 +82,10 @@ def job(raw: Mapping[str, object], seen_us: int) -> HostedJob:
 
 def _counted(job: HostedJob, fields: Fields) -> HostedJob:
     """Tokens as trained; of a job that succeeded without them those of the plan, and said so."""
-    tokens = fields.whole("trained_tokens")
+    tokens = fields.count("trained_tokens")
     if tokens is not None or job.status is not JobStatus.SUCCEEDED:
         return replace(job, quantities=train_tokens(tokens))
-    planned = fields.inside("metadata").whole("train_tokens")
+    planned = fields.inside("metadata").count("train_tokens")
     if planned is None:
         return job
     return flagged(replace(job, quantities=train_tokens(planned)), _PLANNED)
@@ -93,7 +94,7 @@ def _counted(job: HostedJob, fields: Fields) -> HostedJob:
 def _paid(job: HostedJob, fields: Fields) -> HostedJob:
     """The cost of a job that succeeded is its price, before it is a forecast."""
     metadata = fields.inside("metadata")
-    cost = money(metadata, "cost", metadata.number("cost"), metadata.text("cost_currency"))
+    cost = money(metadata, "cost", metadata.number("cost", MONEY), metadata.text("cost_currency"))
     if job.status is JobStatus.SUCCEEDED:
         return replace(job, billed=cost)
     return replace(job, estimated=cost)
@@ -117,7 +118,7 @@ def _with_events(job: HostedJob, fields: Fields) -> HostedJob:
 
 def _checkpoints(fields: Fields) -> tuple[Checkpoint, ...]:
     """Checkpoints have no names of their own here."""
-    steps = [(entry.whole("step_number"), entry) for entry in fields.items("checkpoints")]
+    steps = [(entry.steps("step_number"), entry) for entry in fields.items("checkpoints")]
     return tuple(
         Checkpoint(f"step {step}", step, entry.instant_us("created_at")) for step, entry in steps
     )

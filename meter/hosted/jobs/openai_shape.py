@@ -11,6 +11,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from meter.errors import UsageError
+from meter.hosted.bounds import of_meter
 from meter.hosted.jobs.billing import (
     HOURS_UPPER_BOUND,
     UNKNOWN_STATUS,
@@ -23,7 +25,6 @@ from meter.hosted.jobs.billing import (
 from meter.hosted.jobs.fields import Fields
 from meter.hosted.jobs.provider import Belonging, Question, after_page, checked_id
 from meter.hosted_facts import (
-    MOST,
     Checkpoint,
     HostedJob,
     JobStatus,
@@ -49,7 +50,7 @@ STATUSES = {
 }
 _METHODS = {"supervised": Training.SFT, "dpo": Training.DPO, "reinforcement": Training.RFT}
 _STARTED = frozenset({"Fine-tuning job started", "Training started.", "Training started"})
-_BILLED = re.compile(r"Training (tokens|hours) billed: ([0-9]{1,12}(?:\.[0-9]{1,6})?)\.?")
+_BILLED = re.compile(r"Training (tokens|hours) billed: ([0-9]{1,40}(?:\.[0-9]{1,6})?)\.?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def read(raw: Mapping[str, object], seen_us: int, shape: Shape) -> HostedJob:
         flags=flags + shape.flags(status, training),
         told=as_told(told | {"method": None if training else method}),
     )
-    return checked(_counted(job, fields.whole("trained_tokens")))
+    return checked(_counted(job, fields.count("trained_tokens")))
 
 
 def belongings(
@@ -118,7 +119,7 @@ def with_checkpoints(job: HostedJob, page: Mapping[str, object]) -> HostedJob:
     found = [
         Checkpoint(
             entry.needed_text("fine_tuned_model_checkpoint"),
-            entry.whole("step_number"),
+            entry.steps("step_number"),
             entry.instant_us("created_at"),
         )
         for entry in Fields(page).items("data")
@@ -149,9 +150,11 @@ def _begun(job: HostedJob, at_us: int) -> HostedJob:
 
 def _billed(job: HostedJob, what: str, amount: Decimal) -> HostedJob:
     """What an event says was billed; a field of the job that says the same goes before it."""
-    if any(quantity.amount is not None for quantity in job.quantities) or amount >= MOST:
+    if any(quantity.amount is not None for quantity in job.quantities):
         return job
     meter = Meter.TRAIN_TOKEN if what == "tokens" else Meter.TRAIN_HOUR
+    if found := of_meter(meter).fault(amount):
+        raise UsageError(f"what an event says of the {what} billed {found}", "ask the provider")
     if job.training is Training.RFT and meter is Meter.TRAIN_TOKEN:
         return job
     return with_quantities(job, (Quantity(meter, amount),))
@@ -159,10 +162,10 @@ def _billed(job: HostedJob, what: str, amount: Decimal) -> HostedJob:
 
 def _epochs(fields: Fields, method: str | None) -> Decimal | None:
     """Epochs as set; newer jobs have them under their method, ``auto`` is unknown."""
-    plain = fields.inside("hyperparameters").guess("n_epochs")
+    plain = fields.inside("hyperparameters").epochs("n_epochs")
     if plain is not None or method not in _METHODS:
         return plain
-    return fields.inside("method").inside(method).inside("hyperparameters").guess("n_epochs")
+    return fields.inside("method").inside(method).inside("hyperparameters").epochs("n_epochs")
 
 
 def _counted(job: HostedJob, tokens: int | None) -> HostedJob:

@@ -56,6 +56,7 @@ class Listing:
 
     ``path`` and ``query`` may name places in braces. ``next_page`` gives the following page's
     question, None after the last; ``size`` is the parameter that says how many a page has.
+    ``hosting`` reads a deployment, None one without hours.
     """
 
     path: str
@@ -64,7 +65,7 @@ class Listing:
     size: str | None = None
     most: int = 100
     query: Query = ()
-    hosting: Callable[[Mapping[str, object]], Hosting] | None = None
+    hosting: Callable[[Mapping[str, object]], Hosting | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

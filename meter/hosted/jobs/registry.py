@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from meter.errors import UsageError
-from meter.hosted.jobs import azure, bedrock, fireworks, mistral, openai, together, vertex
+from meter.hosted.jobs import (
+    azure,
+    azure_deployments,
+    bedrock,
+    fireworks,
+    mistral,
+    openai,
+    together,
+    vertex,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,3 +39,17 @@ def provider(name: str) -> Provider:
             f"name one of {', '.join(providers())}",
         )
     return found
+
+
+def hosting_provider(name: str) -> Provider:
+    """Who is asked for a provider's deployments alone; raises UsageError where nobody can be."""
+    if name == azure.PROVIDER.name:
+        return azure_deployments.PROVIDER
+    asked = provider(name)
+    lists = tuple(one for one in asked.lists if one.hosting is not None)
+    if not lists:
+        raise UsageError(
+            f"deployments of {asked.title} are listed by no interface that is known here",
+            "those of azure and fireworks are",
+        )
+    return replace(asked, name=f"{name}-hosting", lists=lists)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from meter.hosted.bounds import NANO_MONEY, PARAMETERS
 from meter.hosted.jobs.billing import (
     BILLING_UNCLEAR,
     COMPLETED_STEPS_ONLY,
@@ -74,7 +75,7 @@ def job(raw: Mapping[str, object], seen_us: int) -> HostedJob:
         raise fields.fault("object", "is in no job of Together: name the provider that it is from")
     word = fields.needed_text("status")
     status = _STATUSES.get(word, JobStatus.RUNNING)
-    parameters = fields.whole("param_count")
+    parameters = fields.whole("param_count", PARAMETERS)
     stage = fields.instant_us("started_at")
     found = HostedJob(
         provider="together",
@@ -89,7 +90,7 @@ def job(raw: Mapping[str, object], seen_us: int) -> HostedJob:
         training=_METHODS.get(fields.inside("training_method").text("method") or ""),
         adapter=_ADAPTERS.get((fields.inside("training_type").text("type") or "").lower()),
         quantities=train_tokens(_tokens(fields, status)),
-        epochs=fields.guess("n_epochs"),
+        epochs=fields.epochs("n_epochs"),
         parameters_b=Decimal(parameters) / _BILLION if parameters else None,
         billed=_billed(fields, status),
         name=fields.text("suffix"),
@@ -106,13 +107,13 @@ def _base_model(fields: Fields) -> str:
 
 def _tokens(fields: Fields, status: JobStatus) -> int | None:
     """Tokens as billed. Before the data is tokenised the count is 0, which means unknown."""
-    count = fields.whole("token_count")
+    count = fields.count("token_count")
     return count if count or status is JobStatus.SUCCEEDED else None
 
 
 def _billed(fields: Fields, status: JobStatus) -> Money | None:
     """The price in nano-dollars; before the end it can still change."""
-    nanos = fields.whole("total_price")
+    nanos = fields.whole("total_price", NANO_MONEY)
     return Money(of_nanos(nanos), "USD") if nanos is not None and status.ended else None
 
 
@@ -164,7 +165,7 @@ def _with_checkpoints(job: HostedJob, page: Mapping[str, object]) -> HostedJob:
     found = [
         Checkpoint(
             entry.text("object_name") or entry.needed_text("path"),
-            entry.whole("step"),
+            entry.steps("step"),
             entry.instant_us("created_at"),
         )
         for entry in Fields(page).items("data")

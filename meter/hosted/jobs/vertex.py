@@ -67,7 +67,7 @@ def job(raw: Mapping[str, object], seen_us: int) -> HostedJob:
     spec, training = _spec(fields)
     settings = spec.inside("hyperParameters")
     stats = fields.inside("tuningDataStats").inside(_STATS[training] if training else "none")
-    tokens = stats.whole("totalBillableTokenCount")
+    tokens = stats.count("totalBillableTokenCount")
     tuned = fields.inside("tunedModel")
     code = fields.inside("error").whole("code")
     return checked(
@@ -85,8 +85,8 @@ def job(raw: Mapping[str, object], seen_us: int) -> HostedJob:
             training=training,
             adapter=_adapter(fields, spec, settings),
             quantities=train_tokens(tokens),
-            epochs=settings.guess("epochCount"),
-            steps=stats.whole("tuningStepCount"),
+            epochs=settings.epochs("epochCount"),
+            steps=stats.steps("tuningStepCount"),
             name=fields.text("tunedModelDisplayName"),
             project=_part(name, "projects"),
             region=_part(name, "locations"),
@@ -94,7 +94,8 @@ def job(raw: Mapping[str, object], seen_us: int) -> HostedJob:
             error_code=None if code is None else str(code),
             flags=_flags(word, status, tokens),
             told=_told(fields, stats, settings),
-        )
+        ),
+        "createTime",
     )
 
 
@@ -128,7 +129,7 @@ def _checkpoints(tuned: Fields) -> tuple[Checkpoint, ...]:
     return tuple(
         Checkpoint(
             entry.text("endpoint") or f"checkpoint {entry.needed_text('checkpointId')}",
-            entry.whole("step"),
+            entry.steps("step"),
         )
         for entry in tuned.items("checkpoints")
     )

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 _TOOLS = "server_tool_use"
 _TOLD_TOOLS = ("web_search_requests", "web_fetch_requests")
 _OUTPUT = "output_tokens_details"
+WITHOUT_COUNTS = frozenset({
+    "content_block_start", "content_block_delta", "content_block_stop", "message_stop", "ping",
+})  # fmt: skip
+"""Events of a stream that tell of no use."""
 _KNOWN = frozenset({
     "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens",
     "cache_creation.ephemeral_5m_input_tokens", "cache_creation.ephemeral_1h_input_tokens",
@@ -24,6 +28,8 @@ _KNOWN = frozenset({
 
 def read(raw: Mapping[str, object]) -> list[Answer]:
     """The answer. The first event of a stream has counts too, but not yet what will be billed."""
+    if fields.text(raw, "type") in WITHOUT_COUNTS:
+        return []
     begun = fields.has(raw, "message")
     message = fields.mapping(raw, "message") if begun else raw
     usage = {} if begun else fields.mapping(message, "usage")
@@ -34,7 +40,7 @@ def read(raw: Mapping[str, object]) -> list[Answer]:
             tokens=tokens(usage) if usage else None,
             id=fields.text(message, "id"),
             model=fields.text(message, "model"),
-            service_tier=_tier(usage),
+            service_tier=tier(usage),
             region=fields.text(usage, "inference_geo"),
             told={**_told(usage), **left},
             flags=(UNKNOWN_FIELDS,) if left else (),
@@ -62,10 +68,10 @@ def tokens(usage: Mapping[str, object]) -> Tokens:
     )
 
 
-def _tier(usage: Mapping[str, object]) -> str | None:
+def tier(usage: Mapping[str, object]) -> str | None:
     """The tier, or ``fast`` of a standard one: either is a price of its own."""
-    tier, speed = fields.text(usage, "service_tier"), fields.text(usage, "speed")
-    return speed if speed == "fast" and tier in {None, "standard"} else tier
+    told, speed = fields.text(usage, "service_tier"), fields.text(usage, "speed")
+    return speed if speed == "fast" and told in {None, "standard"} else told
 
 
 def _told(usage: Mapping[str, object]) -> dict[str, object]:

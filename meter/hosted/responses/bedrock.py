@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 METRICS = "amazon-bedrock-invocationMetrics"
+WITHOUT_COUNTS = frozenset({
+    "messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop",
+})  # fmt: skip
+"""What events of a stream of Converse hold that tell of no use; the last has ``metadata``."""
 _INPUT = ("inputTokens", "inputTokenCount", "prompt_token_count")
 _OUTPUT = ("outputTokens", "outputTokenCount", "generation_token_count")
 _CACHED = (
@@ -25,6 +29,7 @@ _WRITTEN = (
     "cacheWriteInputTokensCount",
     "cacheWriteInputTokenCount",
 )
+TITAN = "inputTextTokenCount"
 _KNOWN = frozenset({
     *_INPUT, *_OUTPUT, *_CACHED, *_WRITTEN, "totalTokens", "invocationLatency",
     "firstByteLatency",
@@ -33,6 +38,10 @@ _KNOWN = frozenset({
 
 def read(raw: Mapping[str, object]) -> list[Answer]:
     """The answer; the body names neither model nor id, the SDK adds the id of the request."""
+    if raw.keys() <= WITHOUT_COUNTS:
+        return []
+    if TITAN in raw:
+        return [Answer(provider="bedrock", tokens=_titan(raw), id=_request_id(raw))]
     event = fields.mapping(raw, "metadata") if fields.has(raw, "metadata") else raw
     usage = _usage(event)
     left = fields.left_over(usage, _KNOWN) if "usage" in event or METRICS in event else {}
@@ -40,7 +49,7 @@ def read(raw: Mapping[str, object]) -> list[Answer]:
         Answer(
             provider="bedrock",
             tokens=_tokens(usage) if any(name in usage for name in _INPUT) else None,
-            id=fields.text(fields.mapping(raw, "ResponseMetadata"), "RequestId"),
+            id=_request_id(raw),
             model=fields.text(fields.mapping(fields.mapping(event, "trace"), "promptRouter"),
                               "invokedModelId"),
             service_tier=_tier(event),
@@ -48,6 +57,17 @@ def read(raw: Mapping[str, object]) -> list[Answer]:
             flags=(UNKNOWN_FIELDS,) if left else (),
         )
     ]  # fmt: skip
+
+
+def _request_id(raw: Mapping[str, object]) -> str | None:
+    return fields.text(fields.mapping(raw, "ResponseMetadata"), "RequestId")
+
+
+def _titan(raw: Mapping[str, object]) -> Tokens:
+    """Titan counts each of its answers; an embedding has none."""
+    answers = fields.listed(raw, "results")
+    output = sum(fields.count(one, "tokenCount") or 0 for one in answers)
+    return Tokens(input=fields.count(raw, TITAN), output=output)
 
 
 def _usage(event: Mapping[str, object]) -> Mapping[str, object]:
@@ -76,7 +96,7 @@ def _tokens(usage: Mapping[str, object]) -> Tokens:
 
 def _kept(usage: Mapping[str, object]) -> Shares:
     meters = {"5m": Meter.CACHE_WRITE_5M, "1h": Meter.CACHE_WRITE_1H}
-    details = fields.objects(usage, "cacheDetails")
+    details = fields.listed(usage, "cacheDetails")
     return tuple(
         (meters[ttl], fields.count(one, "inputTokens") or 0)
         for one in details

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PART = "chat.completion.chunk"
+_SAYING = ("id", "model", "choices", "usage")
 _PROMPT = "prompt_tokens_details"
 _COMPLETION = "completion_tokens_details"
 _TOLD = ("prompt_audio_seconds", "connector_tokens")
@@ -37,9 +38,12 @@ _KNOWN = frozenset({
 def read(raw: Mapping[str, object]) -> list[Answer]:
     """The answer; of a stream only the last part, if asked for, has usage.
 
-    If it was asked for, each part before says that it has none: those are not events.
+    If it was asked for, each part before says that it has none: those are not events. Nor is what
+    Azure begins each stream with, which has its content filter's verdict and no answer yet.
     """
     if raw.get("object") == _PART and raw.get("usage", raw) is None:
+        return []
+    if not any(raw.get(name) for name in _SAYING):
         return []
     usage = fields.mapping(raw, "usage")
     left = fields.left_over(usage, _KNOWN)
@@ -48,7 +52,7 @@ def read(raw: Mapping[str, object]) -> list[Answer]:
             provider=_provider(raw),
             tokens=_tokens(usage, no_output=raw.get("object") == "list") if usage else None,
             id=fields.text(raw, "id"),
-            at=raw.get("created"),
+            at=fields.moment(raw, "created"),
             model=fields.text(raw, "model"),
             service_tier=fields.text(raw, "service_tier") or fields.text(usage, "service_tier"),
             told={**_told(usage), **left},

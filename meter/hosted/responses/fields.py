@@ -20,6 +20,37 @@ _WORD = re.compile(r"[A-Za-z0-9_.:/-]{1,128}")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
+class FieldChangedError(UsageError):
+    """A known field has another form than it is known to have; what it holds is not quoted.
+
+    ``name`` and ``form`` say which; without it the rest may still be read.
+    """
+
+    def __init__(self, name: str, form: str) -> None:
+        super().__init__(f"{name} of the response is no {form}", "post the response as it came")
+        self.name = name
+        self.form = form
+
+    def left_out(self, value: object) -> object:
+        """The same JSON without the fields of that name, however spelled, that lack the form."""
+        if isinstance(value, list):
+            return [self.left_out(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        return {
+            name: self.left_out(one)
+            for name, one in value.items()
+            if _snake(name) != _snake(self.name) or _has_form(one, self.form)
+        }
+
+
+def _has_form(value: object, form: str) -> bool:
+    if value is None:
+        return True
+    wanted = {"object": dict, "list": list}.get(form)
+    return not isinstance(value, dict | list) if wanted is None else isinstance(value, wanted)
+
+
 def mapping(raw: Mapping[str, object], name: str) -> Mapping[str, object]:
     """An object inside another, empty if it is absent or null."""
     value = raw.get(name)
@@ -27,7 +58,7 @@ def mapping(raw: Mapping[str, object], name: str) -> Mapping[str, object]:
         return {}
     if isinstance(value, dict):
         return cast("dict[str, object]", value)
-    raise UsageError(f"{name} of the response is no object", "post the response as it came")
+    raise FieldChangedError(name, "object")
 
 
 def has(raw: Mapping[str, object], name: str) -> bool:
@@ -41,10 +72,19 @@ def objects(raw: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
+def listed(raw: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
+    """The same; what is no list is another form of it."""
+    if raw.get(name) is not None and not isinstance(raw[name], list):
+        raise FieldChangedError(name, "list")
+    return objects(raw, name)
+
+
 def text(raw: Mapping[str, object], *names: str) -> str | None:
     """The first text of these names that is not empty."""
     for name in names:
         value = raw.get(name)
+        if isinstance(value, dict | list):
+            raise FieldChangedError(name, "text")
         if value is not None and not isinstance(value, str):
             raise UsageError(f"{name} of the response is no text", "post the response as it came")
         if value:
@@ -60,8 +100,22 @@ def word(value: object) -> str | None:
 def count(raw: Mapping[str, object], *names: str) -> int | None:
     """The first whole number of these names; raises UsageError for what is no count."""
     for name in names:
-        if raw.get(name) is not None:
-            return numbers.count(raw[name], f"{name} of the response")
+        value = raw.get(name)
+        if isinstance(value, dict | list):
+            raise FieldChangedError(name, "number")
+        if value is not None:
+            return numbers.count(value, f"{name} of the response")
+    return None
+
+
+def moment(raw: Mapping[str, object], *names: str) -> object:
+    """The first time of these names, as told."""
+    for name in names:
+        value = raw.get(name)
+        if isinstance(value, dict | list):
+            raise FieldChangedError(name, "time")
+        if value is not None:
+            return value
     return None
 
 
@@ -83,7 +137,11 @@ def left_over(usage: Mapping[str, object], known: frozenset[str]) -> dict[str, s
 
 def snake_case(raw: Mapping[str, object]) -> dict[str, object]:
     """The object's own fields under names like ``prompt_token_count``."""
-    return {_HUMP.sub("_", name).lower(): value for name, value in raw.items()}
+    return {_snake(name): value for name, value in raw.items()}
+
+
+def _snake(name: str) -> str:
+    return _HUMP.sub("_", name).lower()
 
 
 def _gather(

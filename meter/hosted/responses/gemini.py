@@ -30,24 +30,39 @@ _TIERS = MappingProxyType(
 
 
 def read(raw: Mapping[str, object]) -> list[Answer]:
-    """The answer; each part of a stream counts all so far, so that the last one is the whole."""
-    whole = fields.snake_case(raw)
-    told = fields.mapping(whole, "usage_metadata")
+    """The answer; each part of a stream counts all so far, so that the last one is the whole.
+
+    Parts before that are not events of use: of no candidate they say why it ended.
+    """
+    told = fields.snake_case(raw)
+    return [] if _is_before_the_end(told) else whole(told)
+
+
+def whole(raw: Mapping[str, object]) -> list[Answer]:
+    """The answer of what is no stream."""
+    named = fields.snake_case(raw)
+    told = fields.mapping(named, "usage_metadata")
     usage = fields.snake_case(told)
     left = fields.left_over(usage, _KNOWN)
     traffic = fields.text(usage, "traffic_type")
     return [
         Answer(
-            provider="vertex" if traffic or whole.get("create_time") else "gemini",
+            provider="vertex" if traffic or named.get("create_time") else "gemini",
             tokens=_tokens(usage) if _counted(usage) else None,
-            id=fields.text(whole, "response_id"),
-            at=whole.get("create_time"),
-            model=fields.text(whole, "model_version"),
+            id=fields.text(named, "response_id"),
+            at=fields.moment(named, "create_time"),
+            model=fields.text(named, "model_version"),
             service_tier=_tier(fields.text(usage, "service_tier"), traffic),
             told={"traffic_type": fields.word(traffic), **fields.counts(usage, _TOLD), **left},
             flags=(UNKNOWN_FIELDS,) if left else (),
         )
     ]
+
+
+def _is_before_the_end(told: Mapping[str, object]) -> bool:
+    """Whether answers go on; a prompt that was refused, and counts told apart, have none."""
+    candidates = [fields.snake_case(one) for one in fields.listed(told, "candidates")]
+    return bool(candidates) and not any(one.get("finish_reason") for one in candidates)
 
 
 def _counted(usage: Mapping[str, object]) -> bool:
@@ -75,7 +90,7 @@ def _tokens(usage: Mapping[str, object]) -> Tokens:
 
 
 def _audio(usage: Mapping[str, object], name: str) -> int:
-    details = (fields.snake_case(one) for one in fields.objects(usage, name))
+    details = (fields.snake_case(one) for one in fields.listed(usage, name))
     audio = (one for one in details if str(one.get("modality")).upper() == "AUDIO")
     return sum(fields.count(one, "token_count") or 0 for one in audio)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from meter.hosted import providers
-from meter.hosted.responses import fields
+from meter.hosted.responses import anthropic, fields
 from meter.hosted.responses.answer import UNKNOWN_FIELDS, Answer
 from meter.hosted.tokens import Tokens
 from meter.hosted_facts import Meter
@@ -46,8 +46,10 @@ def read(raw: Mapping[str, object]) -> list[Answer]:
         certain=True,
         tokens=Tokens(input=0, output=0) if from_cache else _tokens(usage),
         id=fields.text(raw, "id"),
-        at=raw.get("startTime"),
+        at=fields.moment(raw, "startTime"),
         model=_model(raw),
+        service_tier=_tier(raw, usage if whole else {}),
+        region=fields.word(usage.get("inference_geo")) if whole else None,
         told={**_told(raw), **left},
         flags=(UNKNOWN_FIELDS,) if left else (),
     )
@@ -82,6 +84,17 @@ def _model(raw: Mapping[str, object]) -> str | None:
     """The model without litellm's own prefix of the provider."""
     model, name = fields.text(raw, "model"), fields.text(raw, "custom_llm_provider")
     return model.removeprefix(f"{name}/") if model and name else model
+
+
+def _tier(raw: Mapping[str, object], usage: Mapping[str, object]) -> str | None:
+    """The tier that answered: the answer in the log tells it, or the usage, as Anthropic's does.
+
+    Nothing else of the answer is looked at.
+    """
+    response = raw.get("response")
+    said = response.get("service_tier") if isinstance(response, dict) else None
+    told = {"service_tier": said or usage.get("service_tier"), "speed": usage.get("speed")}
+    return anthropic.tier({name: fields.word(value) for name, value in told.items()})
 
 
 def _told(raw: Mapping[str, object]) -> dict[str, object]:

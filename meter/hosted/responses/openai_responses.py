@@ -26,9 +26,17 @@ _KNOWN = frozenset({
     *(f"{_OUTPUT}.{name}" for name in _TOLD_OUTPUT),
 })  # fmt: skip
 
+_LAST = frozenset({"response.completed", "response.incomplete", "response.failed"})
+_AT_WORK = frozenset({"queued", "in_progress"})
+
 
 def read(raw: Mapping[str, object]) -> list[Answer]:
-    """The answer; an event of a stream holds it inside, with usage only once it is complete."""
+    """The answer; an event of a stream holds it inside, with usage only once it is complete.
+
+    Events before that, and an answer that is still at work, are not events of use.
+    """
+    if _is_before_the_end(raw):
+        return []
     whole = fields.mapping(raw, "response") if fields.has(raw, "response") else raw
     usage = fields.mapping(whole, "usage")
     left = fields.left_over(usage, _KNOWN)
@@ -37,13 +45,20 @@ def read(raw: Mapping[str, object]) -> list[Answer]:
             provider="openai",
             tokens=_tokens(usage) if usage else None,
             id=fields.text(whole, "id"),
-            at=whole.get("created_at", whole.get("created")),
+            at=fields.moment(whole, "created_at", "created"),
             model=fields.text(whole, "model"),
             service_tier=fields.text(whole, "service_tier"),
             told={**_told(usage), **left},
             flags=(UNKNOWN_FIELDS,) if left else (),
         )
     ]
+
+
+def _is_before_the_end(raw: Mapping[str, object]) -> bool:
+    kind, status = raw.get("type"), raw.get("status")
+    if isinstance(kind, str) and kind.startswith("response."):
+        return kind not in _LAST
+    return isinstance(status, str) and status in _AT_WORK and raw.get("usage") is None
 
 
 def _tokens(usage: Mapping[str, object]) -> Tokens:

@@ -66,6 +66,31 @@ _ANTHROPIC_BATCH = Shape(
     _ANTHROPIC.providers,
     lambda raw: batches.anthropic(raw, anthropic.read),
 )
+_GEMINI_BATCH = Shape(
+    "Gemini's batch output", "gemini", frozenset({"gemini"}),
+    lambda raw: batches.gemini(raw, gemini.whole),
+)  # fmt: skip
+_VERTEX_BATCH = Shape(
+    "Vertex' batch output", "vertex", frozenset({"vertex"}),
+    lambda raw: batches.vertex(raw, _of_vertex),
+)  # fmt: skip
+_BEDROCK_BATCH = Shape(
+    "Bedrock's batch output", "bedrock", frozenset({"bedrock"}),
+    lambda raw: batches.bedrock(raw, _of_bedrock(raw)),
+)  # fmt: skip
+
+
+def _of_vertex(response: Mapping[str, object]) -> list[Answer]:
+    """What Vertex serves in a batch: Gemini, or Claude in its maker's form."""
+    shape = find(response)
+    return gemini.whole(response) if shape is _GEMINI else shape.read(response)
+
+
+def _of_bedrock(raw: Mapping[str, object]) -> Callable[[Mapping[str, object]], list[Answer]] | None:
+    """What reads the answer in a line, which has the form of the model's maker, or Converse's."""
+    output = fields.mapping(raw, "modelOutput")
+    found = _typed(output) or _counted(output)
+    return found.read if found and "bedrock" in found.providers else None
 
 
 def find(raw: Mapping[str, object]) -> Shape:
@@ -92,9 +117,15 @@ def _enveloped(raw: Mapping[str, object]) -> Shape | None:
     """Shapes that hold an answer inside or describe one from outside."""
     if "call_type" in raw and ("startTime" in raw or "custom_llm_provider" in raw):
         return _LITELLM
+    if fields.has(raw, "request") and ("processed_time" in raw or "status" in raw):
+        return _VERTEX_BATCH
+    if "recordId" in raw and ("modelOutput" in raw or "modelInput" in raw):
+        return _BEDROCK_BATCH
+    if isinstance(raw.get("key"), str) and ("response" in raw or "error" in raw):
+        return _GEMINI_BATCH
     if "custom_id" in raw and "result" in raw:
         return _ANTHROPIC_BATCH
-    if "custom_id" in raw and "response" in raw:
+    if "custom_id" in raw and ("response" in raw or "error" in raw):
         return _OPENAI_BATCH
     return None
 
@@ -106,6 +137,10 @@ def _typed(raw: Mapping[str, object]) -> Shape | None:
         return _RESPONSES
     if isinstance(kind, str) and kind in {"message", "message_start", "message_delta"}:
         return _ANTHROPIC
+    if isinstance(kind, str) and kind in anthropic.WITHOUT_COUNTS and bedrock.METRICS not in raw:
+        return _ANTHROPIC
+    if raw and raw.keys() <= bedrock.WITHOUT_COUNTS:
+        return _BEDROCK
     if isinstance(of, str) and of.startswith(("chat.completion", "text_completion")):
         return _OPENAI
     return None
@@ -125,6 +160,6 @@ def _counted(raw: Mapping[str, object]) -> Shape | None:
         return _GEMINI
     if bedrock.METRICS in raw or fields.has(inner, "usage") or "generation_token_count" in raw:
         return _BEDROCK
-    if "stopReason" in raw and "output" in raw:
+    if ("stopReason" in raw and "output" in raw) or bedrock.TITAN in raw:
         return _BEDROCK
     return _OPENAI if "choices" in raw else None

@@ -17,7 +17,7 @@ from meter.hosted.bills.rows import BillError, nine
 from meter.hosted.bills.wanted import Wanted
 from meter.hosted.bills.wire import charge_json, charge_of, usage_json
 from meter.hosted.normalised import normalised
-from meter.hosted_facts import Meter, Quantity
+from meter.hosted_facts import Adapter, Meter, Quantity, Training
 from meter.instants import parse_us
 
 SHAPES = Path(__file__).parent / "shapes"
@@ -175,7 +175,11 @@ def test_a_wrong_field_of_openai_is_named(result, said) -> None:
     assert said in faults(costs(result))[0]
 
 
-@pytest.mark.parametrize("text", ['{"object":"page","data":[{"obj', '{"object": NaN}', "[1", "{"])
+def test_json_of_no_number_is_said_of_its_field() -> None:
+    assert "object is no text" in faults('{"object": NaN}', form="openai")[0]
+
+
+@pytest.mark.parametrize("text", ['{"object":"page","data":[{"obj', "[1", "{"])
 def test_half_a_json_is_refused(text) -> None:
     assert "JSON" in faults(text, form="openai")[0]
 
@@ -442,6 +446,16 @@ def test_a_wrong_field_of_a_request_is_named(changes, field) -> None:
 def test_what_is_no_charge_is_refused(value) -> None:
     with pytest.raises(BillError):
         charge_of(value, NOW_US)
+
+
+def test_all_that_a_price_of_usage_depends_on_reaches_an_agent() -> None:
+    usage, *_ = shape("fireworks.csv", "fireworks").usages
+    whole = usage._replace(
+        run_id="r1", region="eu", service_tier="batch", base_model="another", context_tokens=7,
+        training=Training.RFT, adapter=Adapter.LORA, parameters_b=Decimal("7.5"),
+    )  # fmt: skip
+    for told in (whole, usage._replace(service_tier="batch"), usage._replace(region="us-east-1")):
+        assert normalised(json.loads(json.dumps(usage_json(told))), NOW_US) == told
 
 
 def test_usage_of_a_bill_is_the_same_event_when_an_agent_takes_it() -> None:

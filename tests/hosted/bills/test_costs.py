@@ -133,6 +133,15 @@ def test_a_file_of_the_same_pages_is_the_same_bill() -> None:
     assert bill_of(json.dumps(page).encode(), Wanted("openai"), NOW_US) == synced_bill
 
 
+def test_a_file_whose_last_page_has_more_after_it_says_so() -> None:
+    first = {"object": "page", "data": [bucket(2, "1.5")], "has_more": True, "next_page": "p2"}
+    last = {"object": "page", "data": [bucket(1, "2")], "has_more": False, "next_page": None}
+    for told, missing in ((first, True), ([first, last], False), ([last, first], True)):
+        bill = bill_of(json.dumps(told).encode(), Wanted("openai"), NOW_US)
+        assert bill.charges
+        assert any("has_more" in notice for notice in bill.notices) == missing
+
+
 def test_an_organisation_without_costs_has_no_charges() -> None:
     costs = Costs([bucket(1)])
     with served(costs) as url:

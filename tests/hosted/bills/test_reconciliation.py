@@ -164,8 +164,39 @@ def test_usage_without_a_price_names_the_price() -> None:
     assert row.reason is Reason.UNPRICED
     more_than_billed = [computed("1.5"), computed(None)]
     assert reasons([billed()], more_than_billed) == ["differs"]
-    (row,) = reconciled([billed(line="training")], [computed(None)], NAMES).rows
-    assert row.missing == ("m, input",)
+
+
+def test_other_usage_without_a_price_does_not_explain_a_line_that_nobody_knows() -> None:
+    bill = [billed("9.99", line="mystery thing"), billed("2")]
+    found = reconciled(bill, [computed(None)], NAMES).rows
+    assert [(row.line.text(), row.reason) for row in found] == [
+        ("m, input", Reason.UNPRICED),
+        ("mystery thing", Reason.LINE_ITEM_UNKNOWN),
+    ]
+    assert found[1].missing == ("m, input",)
+    (total,) = totals(found)
+    assert (total["difference"], total["unexplained"]) == ("11.99", "9.99")
+    told = document(reconciled(bill, [computed(None)], NAMES), [], (DAY, DAY + DAY_US), 0)
+    (says,) = [row["says"] for row in told["rows"] if not row["explained"]]
+    assert says.endswith("; no price of m, input, which may be it")
+    assert sorted(reasons(bill, [computed("2"), computed("9.99", meter="output")])) == [
+        "exact",
+        "whole_day",
+        "whole_day",
+    ]
+
+
+def test_usage_that_nobody_counted_asks_for_no_price() -> None:
+    unknown = computed(None, meter="unknown")
+    found = reconciled([billed()], [computed("0.5"), unknown], NAMES)
+    assert [(row.reason, row.missing) for row in found.rows] == [(Reason.UNCOUNTED, ("m",))]
+    assert (found.unpriced, len(found.uncounted)) == ((), 1)
+    both = reconciled([billed()], [computed(None), unknown], NAMES)
+    assert [row.missing for row in both.rows] == [("m, input",)]
+    other = computed(None, meter="unknown", model="other")
+    assert reasons([billed()], [computed("0.5"), other]) == ["differs"]
+    assert reasons([billed()], [computed("2"), unknown]) == ["differs"]
+    assert reasons([billed(line="training")], [unknown]) == ["line_item_unknown"]
 
 
 def test_currencies_are_never_added() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from meter.hosted.access import Access, access_of
-from meter.hosted.jobs.registry import provider
+from meter.hosted.jobs.registry import hosting_provider, provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,6 +31,10 @@ VARIABLES = {
     "FIREWORKS_ACCOUNT_ID": "example",
     "GOOGLE_CLOUD_PROJECT": "123",
     "GOOGLE_CLOUD_LOCATION": "us-central1",
+    "AZURE_MANAGEMENT_TOKEN": CANARY,
+    "AZURE_SUBSCRIPTION_ID": "0000-1111",
+    "AZURE_RESOURCE_GROUP": "rg_of(us)",
+    "AZURE_OPENAI_ACCOUNT": "acc",
 }
 
 
@@ -64,10 +68,15 @@ class Api:
         self.most = 100  # entries of a page, whatever is asked for
         self.asked: list[Asked] = []
         self.url = ""
+        self.link_host: str | None = None  # which the next page is said to be at; None: here
 
     def access(self, name: str, **variables: str) -> Access:
         """How a provider is asked here."""
         return access_of(provider(name), VARIABLES | variables, base_url=self.url)
+
+    def hosting_access(self, name: str, **variables: str) -> Access:
+        """How who lists a provider's deployments is asked here."""
+        return access_of(hosting_provider(name), VARIABLES | variables, base_url=self.url)
 
     def counts(self) -> Counter[str]:
         """How often each path was asked."""
@@ -91,7 +100,22 @@ class Api:
         entries = self.lists.get(asked.path)
         if entries is None:
             return None
+        if "/Microsoft.CognitiveServices/" in asked.path:
+            return self._linked(asked, entries)
         return _page(asked, entries, self.most)
+
+    def _linked(self, asked: Asked, entries: list[dict[str, Any]]) -> Any:
+        """A page of Azure's management plane, which has the address of the next one in it."""
+        if "api-version" not in asked.query:
+            return Fault(400, b'{"error": {"code": "MissingApiVersionParameter"}}')
+        start = int(asked.query.get("$skiptoken", "0"))
+        end = start + self.most
+        page: dict[str, Any] = {"value": entries[start:end]}
+        if end < len(entries):
+            host = self.link_host or self.url
+            version = asked.query["api-version"]
+            page["nextLink"] = f"{host}{asked.path}?api-version={version}&%24skiptoken={end}"
+        return page
 
 
 def _json(value: Any) -> bytes:
