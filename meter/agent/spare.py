@@ -49,14 +49,22 @@ class Spare:
         """Its track as it would be, had a run held it from an instant on."""
         track = Track(self.track.device, start)
         track.found_as(self.track)
+        since_ns = self._since_ns(start_ns)
         for told in self._told:
-            if told.at_ns < start_ns - _LEAD_NS:
+            if told.at_ns < since_ns:
                 continue
             if isinstance(told, Reading):
                 track.take(told)
             else:
                 track.fault(told)
         return track
+
+    def _since_ns(self, start_ns: int) -> int:
+        """The lead before a start, or the last reading before it where a sampler was slower."""
+        lead_ns = start_ns - _LEAD_NS
+        readings = (told.at_ns for told in self._told if isinstance(told, Reading))
+        before = [at_ns for at_ns in readings if at_ns <= start_ns]
+        return min(lead_ns, before[-1]) if before else lead_ns
 
     def _keep(self, told: Reading | DeviceFault) -> None:
         self._told.append(told)

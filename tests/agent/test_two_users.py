@@ -57,6 +57,31 @@ def test_a_gpu_is_leased_while_a_run_holds_it_and_only_held_time_is_booked(tmp_p
     assert world.energy_mj(Kind.IDLE) <= 3 * POWER_MW  # of a moment at each end
 
 
+@pytest.mark.parametrize("silent_s", [0.6, 2, 4])
+def test_a_gpu_claimed_while_the_sampler_stalls_is_no_unreadable_one(
+    tmp_path: Path, silent_s: float
+) -> None:
+    """Its sensor has spoken: what it tells next has the time of the stall, from its counter."""
+    world = alone(tmp_path)
+    world.go(5)
+    world.silent = tuple(one.id for one in REAL)
+    world.go(silent_s)
+    live = world.begin("r1", gpus="0")
+    started = world.now_ns
+    assert not world.metering.roll.unread(world.now_ns)
+    world.go(0.5)
+    world.silent = ()
+    world.go(20)
+    ended = world.now_ns
+    world.end(live, ended)
+    world.go(3)
+    assert "device_unreadable" not in {one.code for one in world.store.all("notices")}
+    assert world.energy_mj(Kind.RUN, "r1") == pytest.approx(used_mj(started, ended, 1), rel=1e-3)
+    owned = [one for one in world.store.all("intervals") if one.run_id == "r1"]
+    assert all(one.measured_mj == one.energy_mj for one in owned)
+    assert all(one.low_mj > 0 for one in owned)
+
+
 def test_runs_one_after_the_other_add_up_with_what_lies_between(tmp_path: Path) -> None:
     """The counter goes on while no run has the GPU, as between two agents of one ledger."""
     world = alone(tmp_path)
