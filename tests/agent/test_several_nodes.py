@@ -19,6 +19,7 @@ from dashboards.asked import BOARDS, targets
 from dashboards.servers import Prometheus, prometheus
 from standin.scenario import H100, Constant, Gpu, Scenario, Square
 from standin.truth import energy_mj
+from tests.run_schema import run_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -179,3 +180,21 @@ def test_the_board_of_the_run_shows_the_same_sum(told: Told) -> None:
     grams = sum(document["carbon"]["location"]["value"] for document in documents)
     assert told.panel("Carbon")["location"] == pytest.approx(grams, rel=1e-6)
     assert set(told.panel("Money")) == {"EUR", "USD"}
+
+
+def test_one_report_of_both_nodes_has_that_sum(told: Told) -> None:
+    target = told.nodes[0].folder / "sum.json"
+    files = [str(node.told) for node in told.nodes]
+    command = [sys.executable, "-m", "meter", "report", "--sum", *files, "-o", str(target)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(target.read_text())
+    run_schema().validate(found)
+    board = found["energy"]["by_component"]["gpu"]
+    truth_j = sum(node.truth_j() for node in told.nodes)
+    assert board["low"] <= truth_j <= board["high"]
+    shown = told.panel("Energy")[""] * 3.6e6
+    assert found["energy"]["it"]["value"] == pytest.approx(shown, rel=1e-6)
+    assert paid([found]) == pytest.approx(told.panel("Money"), rel=1e-6)
+    assert len(found["run"]["nodes"]) == 2
+    assert "nodes_lack" not in {notice["code"] for notice in found["notices"]}
