@@ -128,13 +128,14 @@ def test_the_method_is_the_weakest_and_the_coverage_weighed_by_devices_and_time(
     first, second = of_node("a"), of_node("b", coverage=0.5)
     first["run"]["duration_s"], second["run"]["duration_s"] = 30.0, 10.0
     first["coverage"] = 1.0
+    second["energy"]["devices"].append({**second["energy"]["devices"][1], "id": "ram"})
     first["energy"]["it"] = joules(3_000, "measured")
     second["energy"]["it"] = joules(1_000, "sourced")
     second["energy"]["measured_share"] = 0.25
     found = total(first, second)
     assert found["energy"]["it"]["method"] == "sourced"
     assert found["energy"]["by_component"]["gpu"]["method"] == "measured"
-    assert found["coverage"] == pytest.approx((30 * 1.0 + 10 * 0.5) / 40)
+    assert found["coverage"] == pytest.approx((2 * 30 * 1.0 + 3 * 10 * 0.5) / (2 * 30 + 3 * 10))
     assert found["energy"]["measured_share"] == pytest.approx((3 * 0.75 + 1 * 0.25) / 4)
 
 

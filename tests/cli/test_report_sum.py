@@ -70,7 +70,7 @@ def test_a_sum_takes_a_sum_and_one_file_alone_is_as_it_was(desk: Desk) -> None:
 def test_what_the_command_line_writes_of_a_run_can_be_summed(desk: Desk) -> None:
     desk.place.fill()
     own = str(desk.folder / "own.json")
-    assert desk.place.call("report", "01RUN0", "-o", own) == 0
+    assert desk.place.call("report", "01RUN0", "--seal", "-o", own) == 0
     document = json.loads((desk.folder / "own.json").read_text())
     other = of_node("elsewhere")
     other["run"] |= {"id": document["run"]["id"], "project": document["run"]["project"]}
@@ -78,6 +78,10 @@ def test_what_the_command_line_writes_of_a_run_can_be_summed(desk: Desk) -> None
     assert desk.sum(own, desk.write("other.json", other), "-o", str(target)) == 0
     found = json.loads(target.read_text())
     run_schema().validate(found)
+    assert "statement" not in found
+    hashes = {part["run"]["nodes"][0]: part["sha256"] for part in found["parts"]}
+    [node] = document["run"]["nodes"]
+    assert hashes[node] == document["statement"]["document_sha256"]
     parts = [each["energy"]["it"]["value"] for each in (document, other)]
     assert found["energy"]["it"]["value"] == pytest.approx(sum(parts), rel=1e-12)
 
