@@ -148,9 +148,9 @@ def _facility(row: Row) -> Quantity | None:
 
 def _cost(row: Row) -> dict[str, Any]:
     amount = {
-        "value": _money(row["amount"]),
-        "low": _money(row["low"]),
-        "high": _money(row["high"]),
+        "value": money_text(row["amount"]),
+        "low": money_text(row["low"]),
+        "high": money_text(row["high"]),
         "unit": row["currency"],
         "method": row["method"],
     }
@@ -163,9 +163,9 @@ def _cost_in(currency: str, rows: Sequence[Row]) -> dict[str, Any] | None:
         return None
     parts = {part: sum(row[part] for row in rows) for part in ("amount", "low", "high")}
     amount = {
-        "value": _money(parts["amount"]),
-        "low": _money(parts["low"]),
-        "high": _money(parts["high"]),
+        "value": money_text(parts["amount"]),
+        "low": money_text(parts["low"]),
+        "high": money_text(parts["high"]),
         "unit": currency,
         "method": str(Method.weakest(Method(row["method"]) for row in rows)),
     }
@@ -220,7 +220,7 @@ def _equivalents(
 
 
 def _factor(row: Row) -> dict[str, Any]:
-    number = _money if row["currency"] else float
+    number = money_text if row["currency"] else float
     return {
         "id": row["id"],
         "kind": row["kind"],
@@ -287,7 +287,7 @@ def _quantity(
     }
 
 
-def _money(amount: Decimal) -> str:
+def money_text(amount: Decimal) -> str:
     """A decimal string with nine places at most, and two at least."""
     text = f"{amount:f}"
     whole, _, places = text.partition(".")

@@ -13,6 +13,7 @@ from meter.cli import output, proven
 from meter.cli.exporters import AVAILABLE, LATER, OF_SEVERAL, exporter, period_exporter
 from meter.cli.proofs import seal
 from meter.cli.reads import of_document, reads
+from meter.cli.run_file import read_run
 from meter.cli.session import (
     Session,
     as_of_option,
@@ -24,6 +25,7 @@ from meter.cli.session import (
 from meter.errors import UsageError
 from meter.limits import check_name
 from meter.period_document import Asked
+from meter.several_nodes import summed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +51,7 @@ class _Options:
     currency: str | None
     sealing: bool
     reason: str | None
+    summing: bool
 
     @property
     def asked(self) -> Asked:
@@ -90,6 +93,12 @@ class _Place:
     metavar="PATH",
     help="File to write, replacing it; a folder for a file of each run; - for stdout.",
 )
+@click.option(
+    "--sum",
+    "summing",
+    is_flag=True,
+    help="RUNs are files: documents of one run from several nodes, summed to one.",
+)
 @click.option("--seal", "sealing", is_flag=True, help="Issue it as a numbered statement.")
 @click.option(
     "--reason", metavar="TEXT", help="Why a sealed run is restated; allows other figures."
@@ -106,11 +115,17 @@ def report_command(session: Session, /, **given: Any) -> None:
     Several runs, or those of a project or a period, are one table of own and
     hosted runs; with a folder as PATH each of the runs named is a file of its own.
     The HTML is one file without scripts that loads nothing; it prints well.
-    With --seal it becomes a statement that `meter verify` proves.
+    With --seal it becomes a statement that `meter verify` proves. With --sum
+    no ledger is asked: docs/many-nodes.md tells how to have one report of a
+    run on several nodes.
     """
     options = _Options(**given)
     _check_sealing(options)
     place = _Place(options.target, options.wanted or _by_name(options.target))
+    if options.summing:
+        _check_summing(options)
+        _sum(options.runs, place)
+        return
     asked = options.asked
     narrowed = any((asked.project, asked.from_, asked.to))
     if narrowed or (len(asked.runs) > 1 and not place.is_folder):
@@ -140,6 +155,30 @@ def _one_by_one(config: Config, options: _Options, place: _Place) -> None:
                 else made_report(source, run, export, options.as_of, options.currency)
             )
             _write(made, target, place.format, several=several)
+
+
+def _check_summing(options: _Options) -> None:
+    if not options.runs:
+        raise UsageError("--sum names no file", "give the documents of a run's nodes")
+    others = (
+        options.project, options.since, options.to, options.as_of, options.currency,
+        options.sealing,
+    )  # fmt: skip
+    if any(others):
+        raise UsageError(
+            "documents are summed as they are",
+            "give --sum with files, --format and --output alone",
+        )
+
+
+def _sum(files: tuple[str, ...], place: _Place) -> None:
+    """Write the sum of a run's documents, one of each node."""
+    export = exporter(place.format)
+    target = place.target or f"report.{place.format}"
+    if target == _STDOUT and sys.stdout.isatty() and place.format != "json":
+        raise UsageError("a terminal cannot show this format", "give -o FILE")
+    document = summed([read_run(file) for file in files])
+    _write((of_document(document), export(document, ())), target, place.format, several=False)
 
 
 def _check_several(asked: Asked, options: _Options) -> None:

@@ -82,10 +82,11 @@ def prometheus(
     alertmanager: str = "",
     *,
     honor_labels: bool = False,
+    others: Sequence[str] = (),
 ) -> Iterator[Prometheus]:
-    """One that scrapes a target every second, and evaluates the rules as often."""
+    """One that scrapes a target, and others, every second, and evaluates the rules as often."""
     every = {"scrape_interval": "1s", "evaluation_interval": "1s", "scrape_timeout": "1s"}
-    scraped = {"static_configs": [{"targets": [target]}], "honor_labels": honor_labels}
+    scraped = {"static_configs": [{"targets": [target, *others]}], "honor_labels": honor_labels}
     jobs = [{"job_name": "meter", **scraped}]
     config: dict[str, Any] = {"global": every, "scrape_configs": jobs}
     config["rule_files"] = [str(path) for path in rules]

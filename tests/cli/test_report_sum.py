@@ -1,0 +1,150 @@
+"""``meter report --sum``: the documents of a run's nodes as one, without a ledger."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.cli.places import Place
+from tests.run_schema import run_schema
+from tests.several_nodes import of_node
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Desk:
+    """A home without a ledger, and files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.place = Place(folder)
+
+    def write(self, name: str, document: Any) -> str:
+        path = self.folder / name
+        path.write_text(document if isinstance(document, str) else json.dumps(document))
+        return str(path)
+
+    def sum(self, *words: str) -> int:
+        return self.place.call("report", "--sum", *words)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_two_nodes_become_one_document_and_one_page(desk: Desk) -> None:
+    files = [desk.write(f"{node}.json", of_node(node, size=10**7)) for node in "ab"]
+    target = desk.folder / "sum.json"
+    assert desk.sum(*files, "-o", str(target)) == 0
+    found = json.loads(target.read_text())
+    run_schema().validate(found)
+    assert found["run"]["nodes"] == ["a", "b"]
+    assert found["energy"]["by_component"]["gpu"]["value"] == 20_000.0
+    page = desk.folder / "sum.html"
+    assert desk.sum(*files, "-o", str(page)) == 0
+    text = page.read_text()
+    for word in ("Nodes", "a/cpu-0", "b/cpu-0", "own report has its curves", "nodes_summed"):
+        assert word in text
+    for part in found["parts"]:
+        assert part["sha256"] in text
+    assert not desk.place.home.exists()  # no ledger was made or asked
+
+
+def test_a_sum_takes_a_sum_and_one_file_alone_is_as_it_was(desk: Desk) -> None:
+    files = [desk.write(f"{node}.json", of_node(node)) for node in "abc"]
+    some, whole, again = (str(desk.folder / f"{n}.json") for n in ("some", "whole", "again"))
+    assert desk.sum(*files, "-o", whole) == 0
+    assert desk.sum(*files[1:], "-o", some) == 0
+    assert desk.sum(some, files[0], "-o", again) == 0
+    assert json.loads((desk.folder / "again.json").read_text()) == json.loads(
+        (desk.folder / "whole.json").read_text()
+    )
+    assert desk.sum(files[0], "-o", again) == 0
+    assert json.loads((desk.folder / "again.json").read_text()) == of_node("a")
+
+
+def test_what_the_command_line_writes_of_a_run_can_be_summed(desk: Desk) -> None:
+    desk.place.fill()
+    own = str(desk.folder / "own.json")
+    assert desk.place.call("report", "01RUN0", "--seal", "-o", own) == 0
+    document = json.loads((desk.folder / "own.json").read_text())
+    other = of_node("elsewhere")
+    other["run"] |= {"id": document["run"]["id"], "project": document["run"]["project"]}
+    target = desk.folder / "sum.json"
+    assert desk.sum(own, desk.write("other.json", other), "-o", str(target)) == 0
+    found = json.loads(target.read_text())
+    run_schema().validate(found)
+    assert "statement" not in found
+    hashes = {part["run"]["nodes"][0]: part["sha256"] for part in found["parts"]}
+    [node] = document["run"]["nodes"]
+    assert hashes[node] == document["statement"]["document_sha256"]
+    parts = [each["energy"]["it"]["value"] for each in (document, other)]
+    assert found["energy"]["it"]["value"] == pytest.approx(sum(parts), rel=1e-12)
+
+
+def broken(*path: str, value: Any = None) -> dict[str, Any]:
+    """A document with a wrong value at a place, or without it."""
+    made = of_node("b")
+    at = made
+    for key in path[:-1]:
+        at = at[key]
+    if value is None:
+        del at[path[-1]]
+    else:
+        at[path[-1]] = value
+    return made
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ("energy: 1", "is no JSON"),
+        ("[" * 100_000, "is no JSON"),
+        ('{"schema": "meter.run/1", "coverage": NaN}', "is no JSON"),
+        ("[]", "is no run document meter.run/1"),
+        ({"schema": "meter.period/1"}, "is no run document meter.run/1"),
+        (broken("energy", "it"), "energy.it: Field required"),
+        (broken("energy", "it", "value", value="1"), "energy.it.value"),
+        (broken("energy", "it", "value", value=1e300), "energy.it.value"),
+        (broken("run", "id", value="../../x"), "run.id"),
+        (broken("run", "nodes", value=[]), "run.nodes"),
+        (broken("run", "started_at", value="soon"), "an instant 'soon'"),
+        (broken("cost", value=[{"kind": "electricity"}]), "cost.0.currency"),
+        (broken("carbon", value=[]), "carbon"),
+        (of_node("a"), "the node a stands in"),
+    ],
+)
+def test_what_is_no_document_of_another_node_is_told_in_a_line(
+    desk: Desk, capsys: pytest.CaptureFixture[str], document: Any, said: str
+) -> None:
+    files = [desk.write("a.json", of_node("a")), desk.write("b.json", document)]
+    target = desk.folder / "sum.json"
+    assert desk.sum(*files, "-o", str(target)) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert "b.json" in told
+    assert len(told.splitlines()) == 1
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "--sum names no file"),
+        (("a.json",), "cannot be read"),
+        ((".",), "cannot be read"),
+        (("a.json", "--project", "x"), "documents are summed as they are"),
+        (("a.json", "--seal"), "documents are summed as they are"),
+        (("a.json", "--currency", "EUR"), "documents are summed as they are"),
+        (("a.json", "--format", "md"), "the format md is not available of one run"),
+    ],
+)
+def test_what_cannot_be_asked_is_said(
+    desk: Desk, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    assert desk.sum(*words, "-o", str(desk.folder / "sum.html")) == 2
+    assert said in capsys.readouterr().err
