@@ -32,9 +32,13 @@ _SAYS = {
 
 
 def document(
-    found: Reconciliation, idle: Sequence[Idle], span_us: tuple[int, int], as_of_us: int
+    found: Reconciliation,
+    idle: Sequence[Idle],
+    span_us: tuple[int, int],
+    as_of_us: int,
+    missing: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    """The document of the rows that reach into a span of days."""
+    """The document of the rows that reach into a span of days; ``missing`` are prices to add."""
     rows = [row for row in found.rows if row.start_us < span_us[1] and row.end_us > span_us[0]]
     return {
         "schema": SCHEMA,
@@ -44,6 +48,7 @@ def document(
         "rows": [_row(row) for row in rows],
         "totals": totals(rows),
         "unpriced": _without(found.unpriced, span_us),
+        "missing_prices": list(missing),
         "uncounted": _without(found.uncounted, span_us),
         "idle": [_idle(one) for one in idle],
     }

@@ -14,6 +14,7 @@ from meter.idle import Hosting, idle_of
 from meter.instants import parse_us
 from meter.ledger.instants import micros
 from meter.ledger.learning import DURABLE_S
+from meter.missing_prices import missing_prices
 from meter.reconciliation import DAY_US, Billed, Computed, Names, reconciled
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ def bill_document_of(reader: Reader, asked: Asked) -> dict[str, Any]:
     span = {"from_": asked.from_us, "to": asked.to_us}
     hosted = reader.rows("report/idle_hosting", only_run=None, **span, **common)
     idle = idle_of(_hosting(row) for row in hosted)
-    return bill_document.document(found, idle, (asked.from_us, asked.to_us), as_of_us)
+    lacks = reader.rows("report/missing_prices", **span, **common) if found.unpriced else ()
+    days_us = (asked.from_us, asked.to_us)
+    return bill_document.document(found, idle, days_us, as_of_us, missing_prices(lacks))
 
 
 def _billed(row: Mapping[str, Any]) -> Billed:

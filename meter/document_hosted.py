@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from meter import usage_flags
+from meter import missing_prices, usage_flags
 from meter.document_notices import said
 from meter.figures import has_energy, printable
 from meter.grade import grade
@@ -47,6 +47,7 @@ class HostedRows:
     requests: Sequence[Row] = ()  # to the model that the job made
     estimates: Sequence[Row] = ()
     flags: Sequence[Row] = ()  # of the run's events of usage
+    lacking: Sequence[Row] | None = None  # prices; None where nobody can say which
     inference: Sequence[Row] = ()  # estimates of the energy of the run's own requests
 
 
@@ -195,15 +196,9 @@ def _break_even(document: Mapping[str, Any], requests: Sequence[Row]) -> list[di
 
 
 def _notices(rows: HostedRows) -> Iterator[dict[str, Any]]:
-    missing = [row for row in rows.usage if row["unpriced"] and row["quantity"] is not None]
-    if missing:
-        some = ", ".join(_named(row) for row in missing[:_SHOWN])
-        more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-        text = (
-            f"No price is known of {some}{more}: the money lacks them. Add a row to a sheet and "
-            "give it to `meter prices import`; what was used is priced then."
-        )
-        yield said("usage_unpriced", "warning", text)
+    unpriced = [row for row in rows.usage if row["unpriced"] and row["quantity"] is not None]
+    if unpriced:
+        yield said("usage_unpriced", "warning", _unpriced(unpriced, rows.lacking))
     if any(row["quantity"] is None for row in rows.usage) and not _told_later(rows):
         text = "The provider did not say how much some requests used: they are in no sum."
         yield said("usage_unknown", "warning", text)
@@ -259,8 +254,20 @@ def _job_notices(row: Row) -> Iterator[dict[str, Any]]:
         yield said("times_out_of_order", "warning", text)
 
 
-def _named(row: Row) -> str:
-    return f"{row['meter']} of {row['provider']} {row['model']}"
+def _unpriced(usage: Sequence[Row], lacking: Sequence[Row] | None) -> str:
+    """What has no price, and how to add it; of statements of before less is known."""
+    if lacking is None:
+        names = [f"{row['meter']} of {row['provider']} {row['model']}" for row in usage]
+        add = "Add a row to a sheet and give it to `meter prices import`"
+    else:
+        names = [missing_prices.named(row) for row in missing_prices.missing_prices(lacking)]
+        add = f"`{missing_prices.LISTED_BY}` has the rows to fill in and to import"
+    some = ", ".join(names[:_SHOWN])
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return (
+        f"No price is known of {some}{more}: the money lacks them. {add}; what was used is priced"
+        " then."
+    )
 
 
 def _number(value: Decimal) -> int | float:

@@ -29,6 +29,8 @@ AT_RECEIVED = "at_received"
 """Flag of an event that nobody told the time of."""
 AFTER_UNKNOWN = "after_unknown"
 """Flag of an event that was told before without its amounts: what was told so counts no more."""
+TOLD_AS_OPENAI = "told_as_openai"
+"""Flag of an event of Azure whose id OpenAI's answers had already: it counts twice."""
 _BETWEEN = "\x1f"
 _TABLE = '["usage_event","'  # what each line begins with, before the key
 _FLAGGED = '"[\\"'  # how a list of flags begins in a line
@@ -95,16 +97,16 @@ def tells_amounts(event: UsageEntry) -> bool:
     return bool(said_of(head)["meter"] != Meter.UNKNOWN)  # a model may be called unknown, too
 
 
-def after_unknown(event: UsageEntry) -> UsageEntry:
-    """The event, flagged as told before without its amounts; its hash leaves flags out."""
-    return event._replace(heads=tuple(_flagged(head) for head in event.heads))
+def flagged(event: UsageEntry, flag: str) -> UsageEntry:
+    """The event with one more flag; its hash leaves flags out."""
+    return event._replace(heads=tuple(_flagged(head, flag) for head in event.heads))
 
 
-def _flagged(head: str) -> str:
+def _flagged(head: str, flag: str) -> str:
     cells = json.loads(f"{head}]")
     place = _COLUMNS.index("flags") + 1
     flags = json.loads(cells[place]) if cells[place] else []
-    cells[place] = _list(sorted({*flags, AFTER_UNKNOWN}))
+    cells[place] = _list(sorted({*flags, flag}))
     return f"[{','.join(map(_written, cells))}"
 
 

@@ -25,6 +25,8 @@ SAYS = MappingProxyType({
     "id_derived": "told no id, so one was made of what they say: give `id` beside them",
     "rounded": "had more than six decimals and were rounded: nothing to do",
     "answered_from_cache": "were answered from litellm's cache and cost nothing: nothing to do",
+    "told_as_openai": "are told as OpenAI's too, by the same ids, and count twice: name one "
+    "provider for the same answers",
     "usage_type_guessed": "were taken for training by a word in their usage type: "
     f"{_CHECK}",
 })  # fmt: skip

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from meter.cli import output
 from meter.figures import printable
+from meter.missing_prices import LISTED_BY, named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +37,7 @@ def shown(found: Mapping[str, Any], *, everything: bool = False) -> str:
     elif len(told) < len(rows):
         parts.append(_agreeing(len(rows) - len(told)))
     parts += [_totals(found["totals"])] if found["totals"] else []
-    parts += [_unpriced(found["unpriced"])] if found["unpriced"] else []
+    parts += [_unpriced(found)] if found["unpriced"] else []
     parts += [_uncounted(found["uncounted"])] if found["uncounted"] else []
     parts += [_idle(found["idle"])] if found["idle"] else []
     return "\n\n".join(parts)
@@ -103,13 +104,13 @@ def _totals(totals: Sequence[Mapping[str, Any]]) -> str:
     return output.table(heads, cells, right=(1, 2, 3, 4))
 
 
-def _unpriced(unpriced: Sequence[Mapping[str, Any]]) -> str:
-    """Prices that are missing, each once."""
-    names = sorted({(one["provider"], one["model"], one["meter"]) for one in unpriced})
-    said = [f"{printable(provider, 30)} {printable(model, 80)}, {meter}"
-            for provider, model, meter in names[:_MOST]]  # fmt: skip
-    head = "Usage without a price; add it with `meter prices import`:"
-    return "\n".join([head, *(line for one in said for line in output.wrapped(one, "  "))])
+def _unpriced(found: Mapping[str, Any]) -> str:
+    """Prices that are missing, each once, and the command that writes their rows to fill in."""
+    said = [named(row) for row in found["missing_prices"]]
+    lines = [line for one in said[:_MOST] for line in output.wrapped(printable(one, 300), "  ")]
+    command = f"{LISTED_BY} --from {found['from']} --to {found['to']}"
+    add = ["Their rows, to fill in and to give to `meter prices import`:", f"  {command}"]
+    return "\n".join(["Usage without a price:", *lines, *add])
 
 
 def _uncounted(uncounted: Sequence[Mapping[str, Any]]) -> str:

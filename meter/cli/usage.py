@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from meter import figures
+from meter import missing_prices
 from meter.cli import output, usage_energy, usage_faults
 from meter.cli.reads import reads
 from meter.cli.session import Session, debug_option, example, json_option, socket_option
@@ -154,7 +154,8 @@ def list_command(session: Session, /, *, unpriced: bool, as_json: bool, **asked:
     """List usage by project, model and meter, with its cost; the dearest first.
 
     GPU-seconds of no job have the energy that their GPUs are estimated to have used, and with
-    `meter factors import --ecologits` output tokens have theirs: modelled, in no sum.
+    `meter factors import --ecologits` output tokens have theirs: modelled, in no sum. Of usage
+    without a price the rows to add to a sheet of prices are on stderr, all with --unpriced.
     """
     query = {"from": asked["from_"], "to": asked["to"], "project": asked["project"]}
     given = {name: str(word) for name, word in query.items() if word is not None}
@@ -174,21 +175,22 @@ def list_command(session: Session, /, *, unpriced: bool, as_json: bool, **asked:
         click.echo("No such usage. Bring some: meter usage import FILE")
         return
     click.echo(usage_energy.table(found, energy))
-    _say_unpriced(found)
+    _say_unpriced(found, None if unpriced else _SHOWN)
     for line in usage_energy.notices(found, energy):
         click.echo(f"meter: {line}", err=True)
 
 
-def _say_unpriced(found: list[dict[str, Any]]) -> None:
-    missing = dict.fromkeys(
-        f"{row['meter']} of {row['provider']} {row['model']}"
-        for row in found
-        if row["unpriced"] and row["quantity"] is not None
-    )
-    for what in list(missing)[:_SHOWN]:
-        click.echo(
-            f"meter: no price of {figures.printable(what, 300)}: add a row to a sheet, then"
-            " `meter prices import`", err=True,
-        )  # fmt: skip
-    if len(missing) > _SHOWN:
-        click.echo(f"meter: and of {len(missing) - _SHOWN:,} more; --json lists all", err=True)
+def _say_unpriced(found: list[dict[str, Any]], most: int | None) -> None:
+    """The rows of prices that are missing, ready to be filled in; at most so many."""
+    rows = missing_prices.merged(row for one in found for row in one["missing_prices"])
+    if not rows:
+        return
+    click.echo(
+        "meter: prices are missing: put these rows in a file, fill in each `?` (an empty cell is"
+        " any), and `meter prices import FILE.csv`", err=True,
+    )  # fmt: skip
+    for line in missing_prices.sheet(rows[:most]):
+        click.echo(line, err=True)
+    if most is not None and len(rows) > most:
+        some = f"{len(rows) - most:,} more rows" if len(rows) > most + 1 else "1 more row"
+        click.echo(f"meter: and {some}: `{missing_prices.LISTED_BY}` has all", err=True)

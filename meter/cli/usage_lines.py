@@ -19,8 +19,9 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 from meter.cli.unpacking import Unpacked
+from meter.cli.usage_opening import one_a_line
 from meter.errors import LimitError, UsageError
-from meter.hosted.jsonl import Line, lines
+from meter.hosted.jsonl import Line
 from meter.hosted.reading import BESIDE
 from meter.usage_entries import entry
 from meter.usage_intake import invalid, usage_of
@@ -34,8 +35,6 @@ APART_BYTES = 4 << 20
 _GZIP = b"\x1f\x8b"
 _PIPE_BYTES = 1 << 20  # as much as may wait while the ledger is written
 _PIECE_BYTES = 1 << 16
-_OPENING_BYTES = 6  # a bracket alone, with the end of its line and a mark of the byte order
-_ONE_A_LINE = "write one object a line, as `jq -c .` does, and `jq -c '.[]'` with an array"
 _AT_ONCE = 200  # lines written to the pipe
 
 
@@ -54,10 +53,10 @@ class Lines:
 
     def __iter__(self) -> Iterator[Line]:
         if self._unpacked is None:
-            yield from _one_a_line(lines(self._file))  # type: ignore[arg-type]
+            yield from one_a_line(self._file)
             return
         try:
-            for line in _one_a_line(lines(self._unpacked)):  # type: ignore[arg-type]
+            for line in one_a_line(self._unpacked):
                 if line.fault is None:
                     self._unpacked.used(line.end - line.start)
                 yield line
@@ -71,28 +70,6 @@ class Lines:
         """Nothing came of a line, though it is JSON."""
         if self._unpacked is not None:
             self._unpacked.vain(line.end - line.start)
-
-
-def _one_a_line(found: Iterator[Line]) -> Iterator[Line]:
-    """Lines; one fault alone where the file is a single JSON text, be it an array or indented."""
-    first = next(found, None)
-    if first is None:
-        return
-    if isinstance(first.value, list):
-        first = first._replace(value=None, fault=UsageError("an array is no event", _ONE_A_LINE))
-    if first.fault is None or first.end - first.start > _OPENING_BYTES:
-        yield first
-        yield from found
-        return
-    second = next(found, None)
-    if second is not None and second.fault is not None:
-        wrong = UsageError("the file is one JSON text over several lines", _ONE_A_LINE)
-        yield first._replace(fault=wrong)
-        return
-    yield first
-    if second is not None:
-        yield second
-        yield from found
 
 
 def event(value: object, said: Mapping[str, str]) -> object:

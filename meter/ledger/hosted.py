@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 from meter.ledger import hosted_rows as rows
 from meter.ledger.texts import load
 from meter.model import Outcome
-from meter.usage_entries import after_unknown, entries, named, tells_amounts
+from meter.usage_entries import (
+    AFTER_UNKNOWN,
+    TOLD_AS_OPENAI,
+    entries,
+    event_key,
+    flagged,
+    named,
+    tells_amounts,
+)
 from meter.usage_witness import UNIQUE_CHARS, same_usage, told_of, told_of_rows
 
 if TYPE_CHECKING:
@@ -21,6 +29,9 @@ if TYPE_CHECKING:
     from meter.hosted_facts import UsageEntry
     from meter.ledger.rows import Row
     from meter.model import LedgerBatch
+
+
+_AZURE = ',"azure",'  # as a line has its source
 
 
 def has_old_spans(con: duckdb.DuckDBPyConnection) -> bool:
@@ -57,7 +68,7 @@ def sorted_usage(
         written.append(outcomes)
     for number, place in _conflicts(con, differing, news):
         written[number][place] = Outcome.CONFLICT
-    return [tuple(outcomes) for outcomes in written], news
+    return [tuple(outcomes) for outcomes in written], _beside_openai(con, news)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +98,25 @@ class _Kept:
         if self.part[before] == event.sha256 or not tells_amounts(event):
             return None
         self.whole[event.key] = event.sha256
-        return after_unknown(event)
+        return flagged(event, AFTER_UNKNOWN)
+
+
+def _beside_openai(con: duckdb.DuckDBPyConnection, news: Sequence[UsageEntry]) -> list[UsageEntry]:
+    """Events that are news, those of Azure flagged whose answers are there as OpenAI's too.
+
+    Both answer alike, so a file of the one is easily taken for the other's. Ids tell it.
+    """
+    others: dict[str, str] = {}
+    for one in news:
+        if _AZURE in one.heads[0]:  # of most events it is seen without reading them
+            source, event_id = named(one)
+            if source == "azure" and len(event_id) >= UNIQUE_CHARS:
+                others[one.key] = event_key("openai", event_id)
+    if not others:
+        return list(news)
+    known = _known(con, others.values())
+    there = {*known.whole, *known.part, *(one.key for one in news)}
+    return [flagged(one, TOLD_AS_OPENAI) if others.get(one.key) in there else one for one in news]
 
 
 def _beside_spans(

@@ -102,8 +102,10 @@ def _hosted(
 ) -> None:
     """Add the job, and the usage of the hours it was spent in, None if there is none."""
     of_run = {"only_run": known["run_id"], **spent} if spent else None
+    usage = reader.rows("report/run_usage", **of_run) if of_run else []
     rows = HostedRows(
-        usage=reader.rows("report/run_usage", **of_run) if of_run else (),
+        usage=usage,
+        lacking=_lacking(reader, of_run) if any(row["unpriced"] for row in usage) else None,
         prices=reader.rows("report/run_prices", **of_run) if of_run else (),
         jobs=reader.rows("report/run_hosted", **known),
         estimates=reader.rows("report/run_estimates", **known),
@@ -116,6 +118,15 @@ def _hosted(
         else (),
     )
     with_hosted(document, rows)
+
+
+def _lacking(reader: Reader, of_run: dict[str, Any] | None) -> list[dict[str, Any]] | None:
+    """Prices that the run's usage lacks; None where statements of before are derived without."""
+    query = "report/missing_prices"
+    if of_run is None or not reader.has(query):
+        return None
+    narrowed = {name: value for name, value in of_run.items() if name != "run_id"}
+    return reader.rows(query, project=None, **narrowed)
 
 
 def _look_ahead(

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from meter import missing_prices
 from meter.instants import parse_us
 from meter.ledger.reports import run_list
 from meter.side_by_side import Sides, table
@@ -37,7 +38,11 @@ def listed(reader: Reader, asked: Mapping[str, str]) -> list[dict[str, Any]]:
     flags: defaultdict[_Key, list[dict[str, Any]]] = defaultdict(list)
     for row in reader.rows("report/usage_flags", project=asked.get("project"), **span):
         flags[_key(row)].append(row)
-    return [_row(row, counted(flags.pop(_key(row), ()))) for row in found]
+    lacking = _missing(reader, found, project=asked.get("project"), **span)
+    return [
+        {**_row(row, counted(flags.pop(_key(row), ()))), "missing_prices": missing}
+        for row, missing in zip(found, missing_prices.of_usage(found, lacking), strict=True)
+    ]
 
 
 def costs(reader: Reader, asked: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -81,6 +86,14 @@ def sides(
             unpriced=rows("report/run_unpriced"),
         )
     )
+
+
+def _missing(
+    reader: Reader, found: Sequence[Mapping[str, Any]], **narrowed: object
+) -> list[dict[str, Any]]:
+    """Prices that are missing; asked for only where any are."""
+    lacks = any(row["unpriced"] and row["quantity"] is not None for row in found)
+    return reader.rows("report/missing_prices", **narrowed) if lacks else []
 
 
 def _key(row: Mapping[str, Any]) -> _Key:

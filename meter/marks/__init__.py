@@ -3,7 +3,7 @@
 A thin client of the agent at ``METER_SOCKET``, for the run ``METER_RUN_ID``; without them nothing
 is done. It imports the standard library only. A mark costs the caller some microseconds; a thread
 in the background tells the agent, in batches. Nothing here blocks or raises: what cannot be told
-is dropped and counted.
+is dropped and counted, what the agent refuses is said once by the logger ``meter``.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ from threading import Event
 from meter import limits
 from meter.errors import AgentError, UsageError
 from meter.ids import new_id
-from meter.launch.client import request
+from meter.launch.client import problem_text, request
+from meter.marks import refusals
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
@@ -202,6 +203,7 @@ class Sender:
         elif not _is_final(status):
             return False
         elif marks:  # the agent is told of it next, without them
+            refusals.refused("marks", f"HTTP {status}", problem_text(status, answer))
             self._give_up(REFUSED, len(marks))
         else:
             self._told = told
@@ -210,9 +212,11 @@ class Sender:
     def _links_told(self) -> bool:
         """Send each link once; whether the agent has taken them, or never will."""
         while self._links:
-            status, _ = self._post("links", self._links[0])
+            status, answer = self._post("links", self._links[0])
             if not (status in _LINKED or _is_final(status)):
                 return False
+            if status not in _LINKED:
+                refusals.refused("a link", f"HTTP {status}", problem_text(status, answer))
             self.links_dropped += status not in _LINKED
             self._links.popleft()
         return True
@@ -225,6 +229,8 @@ class Sender:
             return 0, {}
 
     def _forget(self, count: int, answer: Mapping[str, Any]) -> None:
+        for one in answer.get("invalid", ()):
+            refusals.refused("marks", "invalid", one.get("reason"))
         self._done_with(count)
         if refused := len(answer.get("invalid", ())):
             self.drop(REFUSED, refused)

@@ -15,11 +15,12 @@ import time
 from meter.environment import socket_path
 from meter.errors import AgentError
 from meter.ids import new_id
-from meter.launch.client import request
+from meter.launch.client import problem_text, request
+from meter.marks import refusals
 
 TYPE_CHECKING = False  # `typing` would be paid by each job's start
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any, ClassVar
 
 MOST_WAITING = 10_000
@@ -49,6 +50,7 @@ _COUNTED = frozenset({
 })  # fmt: skip
 _DEEPEST = 6
 _OK, _PASSING = 200, (404, 408, 429)
+_REFUSED = frozenset({"conflict", "invalid"})
 
 
 class UsageSender:
@@ -116,8 +118,19 @@ class UsageSender:
             return False
         refused = answer.get("invalid", 0) + answer.get("conflict", 0)
         self.dropped += refused if status == _OK else len(self._batch)
+        _say(status, answer)
         self._batch = []
         return True
+
+
+def _say(status: int, answer: Mapping[str, Any]) -> None:
+    """Tell why responses were refused, if any were."""
+    if status != _OK:
+        refusals.refused("usage", f"HTTP {status}", problem_text(status, answer))
+        return
+    for one in answer.get("results", ()):
+        if one.get("status") in _REFUSED:
+            refusals.refused("usage", one["status"], one.get("reason", "no reason is given"))
 
 
 def _plain(response: object) -> Any:

@@ -5,9 +5,12 @@
 -- column  project       VARCHAR         : that pays, if no run's
 -- column  provider      VARCHAR         : who sold
 -- column  model         VARCHAR         : as the provider calls it
+-- column  priced_as     VARCHAR         : another name that prices may have for it
 -- column  meter         VARCHAR         : what was counted
 -- column  region        VARCHAR         : null if not told
 -- column  service_tier  VARCHAR         : null if not told
+-- column  training      VARCHAR         : null if not told
+-- column  adapter       VARCHAR         : null if not told
 -- column  hour          TIMESTAMP       : UTC, without zone
 -- column  priced_at     TIMESTAMP       : instant that its price was asked for
 -- column  quantity      DECIMAL(38,6)   : null where the provider does not say
@@ -23,9 +26,12 @@ SELECT
     b.project AS project,
     b.provider AS provider,
     b.model AS model,
+    b.priced_as AS priced_as,
     b.meter AS meter,
     b.region AS region,
     b.service_tier AS service_tier,
+    b.training AS training,
+    b.adapter AS adapter,
     b.hour AS hour,
     b.priced_at AS priced_at,
     b.quantity AS quantity,

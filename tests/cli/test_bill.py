@@ -370,7 +370,7 @@ def test_many_lines_are_cut_and_said(place) -> None:
     }  # fmt: skip
     found = {
         "from": "2026-11-01", "to": "2026-11-04", "rows": [row] * 300, "totals": [],
-        "unpriced": [], "uncounted": [], "idle": [],
+        "unpriced": [], "missing_prices": [], "uncounted": [], "idle": [],
     }  # fmt: skip
     text = shown(found)
     assert "100 more lines: --json has all" in text

@@ -484,7 +484,8 @@ def test_the_list_prices_what_has_a_price_and_says_what_has_none(
     assert "400,000" in out
     assert "1.00 USD" in out
     assert "no price" in out
-    assert err.startswith(f"meter: no price of input of nobody {'x' * 90}: add a row")
+    assert err.startswith("meter: prices are missing: put these rows in a file, fill in each `?`")
+    assert f"nobody,{'x' * 90},input,1000000,?,?," in err
     (row,) = told(place, capsys, "usage", "list", "--unpriced")["usage"]
     assert (row["provider"], row["unpriced"], row["amount"]) == ("nobody", 1, None)
     first, _ = told(place, capsys, "usage", "list")["usage"]
@@ -500,7 +501,7 @@ def test_a_price_that_comes_later_prices_what_was_stored_before(
     assert told(place, capsys, "usage", "list", "--unpriced")["usage"] == []
 
 
-def test_tiers_and_regions_are_told_apart_and_a_model_is_asked_for_once(
+def test_tiers_and_regions_are_told_apart_and_each_is_asked_for_once(
     place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told_apart = [{**EVENT, "id": tier, "service_tier": tier, "region": "eu"} for tier in "abc"]
@@ -510,7 +511,8 @@ def test_tiers_and_regions_are_told_apart_and_a_model_is_asked_for_once(
     out, err = capsys.readouterr()
     assert len(set(out.splitlines())) == len(out.splitlines()) == 5
     assert all(f"eu, {tier}" in out for tier in "abc")
-    assert len(err.splitlines()) == 1
+    assert [err.count(f",eu,{tier},") for tier in "abc"] == [1, 1, 1]
+    assert len(err.splitlines()) == 2 + 3
 
 
 def test_flags_are_counted_in_the_list_once_for_each_event(

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meter.cli import output, usage_import, usage_lines
+from meter.cli.usage_opening import one_a_line
 from meter.errors import UsageError
 from meter.usage_entries import entry, named
 from meter.usage_records import Record, events_text, record_of, wrong_text
@@ -188,6 +189,72 @@ def test_a_first_line_that_was_torn_costs_no_other(tmp_path: Path, begin: str) -
     path = file(tmp_path, text(begin, *events(2)))
     with Path(path).open("rb") as opened:
         assert [line.fault is None for line in usage_lines.Lines(opened)] == [False, True, True]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    "torn",
+    [
+        ("{", '{"id": "2", "quant'), ("[", '{"id": "2", "quant'), ("x", "y"), ("{", "}"),
+        ("[", '{"id": "2"},'), ("[]", "x"), ("{", '"id": "2",', '"quantity": 1'), ("[", "1,", "2"),
+    ],
+)  # fmt: skip
+def test_first_lines_that_were_torn_cost_no_other(
+    tmp_path: Path, torn: tuple[str, ...], packed: bool
+) -> None:
+    whole = text(*torn, *events(2))
+    path = file(tmp_path, gzip.compress(whole) if packed else whole)
+    with Path(path).open("rb") as opened:
+        found = list(usage_lines.Lines(opened))
+    assert [line.number for line in found] == list(range(1, len(torn) + 3))
+    assert [line.fault is None for line in found][-2:] == [True, True]
+    assert all(line.fault or not isinstance(line.value, dict) for line in found[:-2])
+
+
+@pytest.mark.parametrize(
+    ("begin", "wrong"),
+    [
+        ("[\n{", [True]), ('{\n "id": "1",', [True]), ('[\n{"id": "1"},\n{"id": "2"},', [True]),
+        ('[\n{"id": "1"},\n{"id": "2"}', [True, True, False]),
+    ],
+)  # fmt: skip
+def test_an_array_that_is_cut_off_is_one_fault_unless_a_line_is_whole(
+    tmp_path: Path, begin: str, wrong: list[bool]
+) -> None:
+    with Path(file(tmp_path, begin.encode())).open("rb") as opened:
+        assert [line.fault is not None for line in usage_lines.Lines(opened)] == wrong
+
+
+class Broken:
+    """A file that breaks after some lines."""
+
+    def __init__(self, *rows: bytes) -> None:
+        self._rows = list(rows)
+
+    def readline(self, most: int, /) -> bytes:
+        if not self._rows:
+            raise EOFError(f"no {most} bytes more")
+        return self._rows.pop(0)
+
+
+def test_lines_that_were_looked_at_are_told_before_the_file_breaks() -> None:
+    found = one_a_line(Broken(b"[\n", b'{"id": "1"},\n', b'{"id": "2"}\n'))
+    assert [next(found).number for _ in range(3)] == [1, 2, 3]
+    with pytest.raises(EOFError, match="bytes more"):
+        next(found)
+
+
+@pytest.mark.parametrize("count", [2, 40, 5_000])
+@pytest.mark.parametrize("indent", [0, 2])
+def test_a_long_array_is_one_fault_and_so_are_indented_texts_in_a_row(
+    tmp_path: Path, count: int, indent: int
+) -> None:
+    array = json.dumps(events(count), indent=indent)
+    row = "\n".join(json.dumps(one, indent=indent) for one in events(count))
+    for whole in (array, row):
+        with Path(file(tmp_path, whole.encode())).open("rb") as opened:
+            (told,) = usage_lines.Lines(opened)
+        assert "write one object a line" in str(told.fault)
 
 
 class Repeated:

@@ -78,6 +78,33 @@ def cost(usage: Usage, *prices: Price) -> Decimal | None:
     return found
 
 
+# -- told as another provider's ------------------------------------------------------------------
+
+OPENAI = event("chatcmpl-" + "7" * 12)
+AZURE = OPENAI._replace(source="azure", provider="azure")
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_an_answer_told_as_azures_that_is_there_as_openais_is_flagged_and_counts(apart) -> None:
+    made = session()
+    other = AZURE._replace(id="chatcmpl-" + "8" * 12, flags=("rounded",))
+    short = event("7", source="azure", provider="azure")
+    batches = (LedgerBatch(usages=(OPENAI, event("7"))), LedgerBatch(usages=(AZURE, other, short)))
+    for commit in [batches[:1], batches[1:]] if apart else [batches]:
+        made.commit(list(commit))
+    ((again,),) = [made.commit([LedgerBatch(usages=(AZURE,))])[0]]
+    assert again is Outcome.DUPLICATE
+    found = {
+        row["provider"]: (row["quantity"], row["flags"]) for row in listed(Reader(made.con), {})
+    }
+    assert found == {
+        "openai": ("2000", {}), "azure": ("3000", {"rounded": 1, "told_as_openai": 1}),
+    }  # fmt: skip
+    page = check_batches(Reader(made.con), -1)
+    assert page is not None
+    assert page.findings == ()
+
+
 # -- told first without its amounts ---------------------------------------------------------------
 
 PART = (Quantity(Meter.UNKNOWN, None),)
