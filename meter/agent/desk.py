@@ -139,8 +139,8 @@ class Desk:
         metering, reach = self._metering, self._reception.house.reach
         return replace(
             self._shown,
-            counters=metering.committed,
-            exemplars=metering.exemplars,
+            counters=metering.outbox.committed,
+            exemplars=metering.outbox.exemplars,
             reach=reach,
         )
 
@@ -518,7 +518,7 @@ def _wait(future: Future[None], timeout_s: float) -> bool:
 def unsaved(metering: Metering, run_id: str, known: Sequence[Factor] = ()) -> dict[str, Any] | None:
     """A document of what waits for the ledger; None if the run began before it had to wait."""
     place = metering.place
-    waiting = [batch for _, batch in list(metering.undurable)]
+    waiting = metering.outbox.undurable
     if not any(run.id == run_id for batch in waiting for run in batch.runs):
         return None
     base = LedgerBatch(

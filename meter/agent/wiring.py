@@ -31,8 +31,9 @@ from meter.agent.launchers import Launchers
 from meter.agent.leases import Leases
 from meter.agent.listen import SERVER, listen
 from meter.agent.loop import Loop
-from meter.agent.metering import Clock, Metering, Place
+from meter.agent.metering import Metering
 from meter.agent.months import Months
+from meter.agent.place import Clock, Place
 from meter.agent.reception import House, Reception
 from meter.agent.recovery import Recovered, recover
 from meter.agent.server import Server, tcp_hosts
