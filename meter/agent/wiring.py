@@ -20,7 +20,8 @@ from meter.agent.archive import Archive
 from meter.agent.attendance import Attendance
 from meter.agent.bills_desk import BillsDesk
 from meter.agent.books_desk import BooksDesk
-from meter.agent.desk import IN_MEMORY, Desk
+from meter.agent.desk import Desk
+from meter.agent.documents import IN_MEMORY
 from meter.agent.door import Door
 from meter.agent.feed_rest import Rest
 from meter.agent.feeding import Feeding, Surroundings
@@ -188,14 +189,13 @@ class Agent:
             self._reception,
             ledger,
             self._shelf,
-            __version__,
             Archive(ledger, config, keeps=house.keeps),
             self._feeding,
         )
         if config.budgets:
             self._metering.budgets.months = Months(config.budgets, self._desk.used_between)
         page = importlib.import_module(EXPOSITION).Exposition(
-            self._desk.snapshot, runs=config.page_runs
+            self._desk.live.snapshot, runs=config.page_runs
         )
         host = config.listen.rpartition(":")[0].strip("[]")
         hosts = set(tcp_hosts(host, socket.gethostname()))
@@ -272,7 +272,7 @@ class Agent:
     def _after_flush(self) -> None:
         now_ns = _boot_ns()
         self._reception.look_after(now_ns)
-        self._desk.publish()
+        self._desk.live.publish()
         if not self._booted.options.private or not self._reception.idle(now_ns, _ALONE_NS):
             return
         if not self._reception.house.keeps:  # no later run may find this one: it would keep nothing

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from meter.agent import marking
 from meter.agent import metering as metering_module
 from meter.agent.booking import GAP
-from meter.agent.desk import unsaved
+from meter.agent.documents import unsaved
 from meter.agent.leases import Leases
 from meter.agent.metering import Metering
 from meter.agent.place import Clock, Place
