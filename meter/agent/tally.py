@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from meter.agent.runs import LiveRun
     from meter.agent.tracks import Track
     from meter.metering.activity import Use
-    from meter.metering.intervals import IntervalBuilder, Part
+    from meter.metering.intervals import IntervalBuilder
+    from meter.metering.part import Part
     from meter.metering.splits import Split
     from meter.metering.wall import WallAnchor
     from meter.model import Device, Interval, Segment
