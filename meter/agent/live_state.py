@@ -88,7 +88,7 @@ class LiveState:
 
     def scraped(self, scraper: str) -> None:
         """Somebody collects /metrics, and may come again for what has ended since."""
-        self._reception.scraped(self._now_ns(), scraper)
+        self._reception.patience.scraped(self._now_ns(), scraper)
 
     def _counted(self) -> Snapshot:
         outbox, reach = self._metering.outbox, self._reception.house.reach

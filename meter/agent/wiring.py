@@ -202,7 +202,7 @@ class Agent:
         if config.public_url is not None:
             hosts.add(_host(config.public_url))
         self._usage = UsageBooking(
-            ledger, self._loop, self._shelf, gap_s=lambda: self._reception.scrape_gap_s
+            ledger, self._loop, self._shelf, gap_s=lambda: self._reception.patience.scrape_gap_s
         )
         books_desk = BooksDesk(ledger, self._shelf, self._usage.wake, keeps=house.keeps)
         hosted = HostedDesk(ledger, config.project, _wall_us, self._usage.wake, keeps=house.keeps)
@@ -273,7 +273,8 @@ class Agent:
         now_ns = _boot_ns()
         self._reception.look_after(now_ns)
         self._desk.live.publish()
-        if not self._booted.options.private or not self._reception.idle(now_ns, _ALONE_NS):
+        patience = self._reception.patience
+        if not self._booted.options.private or not patience.idle(now_ns, _ALONE_NS):
             return
         if not self._reception.house.keeps:  # no later run may find this one: it would keep nothing
             self._config.socket.unlink(missing_ok=True)
