@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import socket
+import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meter.metering.activity import IdlePolicy
+from meter.model import Node
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from meter.agent.job_map import JobMap
-    from meter.model import Factor, Node, Notice, Site
+    from meter.model import Factor, Notice, Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +39,28 @@ class Clock:
 
     boot_ns: Callable[[], int]
     wall_us: Callable[[], int]
+
+
+def this_node() -> Node:
+    """This machine; its id is a hash, because the machine id itself is nobody's business."""
+    hostname = socket.gethostname()
+    boot_id = _text("/proc/sys/kernel/random/boot_id")
+    seed = _text("/etc/machine-id") or hostname
+    return Node(hashlib.sha256(f"meter {seed}".encode()).hexdigest()[:16], boot_id, hostname)
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
+def boot_ns() -> int:
+    """CLOCK_BOOTTIME of this node, in ns."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def wall_us() -> int:
+    """UTC µs by this node's wall clock."""
+    return time.time_ns() // 1_000
