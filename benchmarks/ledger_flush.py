@@ -18,7 +18,7 @@ from meter.ledger.chain import content_sha256
 from meter.ledger.forms import chained_forms
 from meter.ledger.instants import timestamp
 from meter.ledger.session import Session
-from meter.metering.intervals import Part
+from meter.metering.part import Part
 from meter.model import (
     Component,
     Counter,

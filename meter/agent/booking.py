@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from meter.factors.live import Booked
-    from meter.metering.intervals import Part
+    from meter.metering.part import Part
     from meter.model import Device
 
 PHASES = "meter_run_phase_energy_joules_total"

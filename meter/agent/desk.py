@@ -5,28 +5,25 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from meter.agent import history_file, views
+from meter.agent import documents, history_file
 from meter.agent.addresses import ended_error
+from meter.agent.documents import Documents
 from meter.agent.launchers import began_ns
+from meter.agent.live_state import LiveState
 from meter.agent.problems import NotFoundError
-from meter.agent.sharing import Shared
+from meter.agent.waiting import LEDGER_BEHIND, is_durable, is_kept, why_behind
 from meter.config import Intensity
-from meter.errors import LedgerError, MeterError, UsageError
+from meter.errors import LedgerError
 from meter.factors.feeds import Point, about_of, factors_of_points
-from meter.ledger import QUESTION_S, Ledger, profiles, recovery, reports, usage
+from meter.ledger import QUESTION_S, profiles, recovery, reports, usage
 from meter.ledger.auditor import Auditor
 from meter.ledger.history import Asked
 from meter.ledger.sealing import seal
 from meter.ledger.synced import synced
 from meter.links import SOURCE_OF_ORIGIN
 from meter.model import LedgerBatch, RunLink
-from meter.snapshot import Health, Snapshot
-from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +34,6 @@ if TYPE_CHECKING:
     from meter.agent.feeding import Feeding
     from meter.agent.http_told import ToldRuns
     from meter.agent.loop import Loop
-    from meter.agent.metering import Metering
     from meter.agent.reception import Reception
     from meter.agent.requests import (
         MarkList,
@@ -49,27 +45,18 @@ if TYPE_CHECKING:
         RunEnd,
     )
     from meter.agent.shelf import Shelf
-    from meter.ledger import Reader
+    from meter.ledger import Ledger
     from meter.ledger.recovery import Attempt
-    from meter.model import Factor
     from meter.past import Imported
 
-IN_MEMORY = Path(":memory:")
-"""A ledger that is gone when it is closed."""
 LISTED_S = 9.0
 """How long a registration waits for the sampler to list its devices."""
 JUDGED_S = 3.0
 """How long a question waits until each sensor was read, or is known to be unreadable."""
 END_S = 6.0
 """How long the end of a run waits for its figures to be durable."""
-LEDGER_BEHIND = "ledger_behind"
-_DURABLE_S = 3.0
-_BROKEN_S = 0.5  # waited for a ledger that has just failed: the rest of the time helps nobody
-_BROKEN_END_S = 2.5  # the same at a run's end, whose devices' curves are settled by then
+_BROKEN_END_S = 2.5  # waited for a ledger that has failed: by then the devices' curves are settled
 _JUDGED_AGAIN_S = 0.02
-_LOOK_S = 0.1
-_CUT_NS = NS_PER_S  # a live run's open minute is written early at most this often
-_UNSAVED = "The ledger cannot be written at the moment, and keeps the newest figures in memory"
 
 
 class Desk:
@@ -81,10 +68,10 @@ class Desk:
         reception: Reception,
         ledger: Ledger,
         shelf: Shelf,
-        version: str,
         archive: Archive,
         feeding: Feeding | None = None,
     ) -> None:
+        self.live = LiveState(loop, reception, ledger, shelf, feeding)
         self._loop = loop
         self._metering = loop.metering
         self._reception = reception
@@ -93,80 +80,14 @@ class Desk:
         self._shelf = shelf
         self._archive = archive
         self._feeding = feeding
-        self._listed = threading.Event()
+        self._documents = Documents(loop, ledger, shelf)
         self._ending = 0  # requests that wait for the end of a run to be durable
         self._ending_lock = threading.Lock()
-        self._cuts: dict[str, tuple[int, Future[None]]] = {}
-        self._documents: Shared[dict[str, Any]] = Shared()  # all ranks ask in the same moment
-        self._shown = Snapshot(self._now_ns(), Health(version, fresh=False))
-
-    # -- the metering thread's side -----------------------------------------------------------
-
-    def publish(self) -> None:
-        """Show the live state; called by the metering thread after each flush."""
-        if self._metering.roll.called:
-            self._listed.set()
-        self._shown = views.snapshot(
-            self._metering,
-            self._shelf,
-            self._ledger.health(),
-            self._now_ns(),
-            self._loop.supervisor.restarts,
-        )
 
     @property
     def busy(self) -> bool:
         """Whether somebody waits for the end of a run: a private agent must not go before."""
         return self._ending > 0
-
-    # -- requests -----------------------------------------------------------------------------
-
-    def snapshot(self) -> Snapshot:
-        """The live state; without gauges when it is old: no data rather than stale data."""
-        shown = self._counted()
-        fresh, reason = self.fresh()
-        if fresh:
-            return self._with_feed(shown)
-        health = replace(
-            shown.health,
-            fresh=False,
-            reason=reason,
-            collectors=tuple(replace(c, success=False) for c in shown.health.collectors),
-        )
-        return self._with_feed(replace(shown, gpus=(), hosts=(), health=health))
-
-    def _counted(self) -> Snapshot:
-        metering, reach = self._metering, self._reception.house.reach
-        return replace(
-            self._shown,
-            counters=metering.committed,
-            exemplars=metering.exemplars,
-            reach=reach,
-        )
-
-    def _with_feed(self, shown: Snapshot) -> Snapshot:
-        return shown if self._feeding is None else views.with_feed(shown, self._feeding.view())
-
-    def fresh(self) -> tuple[bool, str | None]:
-        """Whether samples are fresh, else why not."""
-        restarts = self._loop.supervisor.restarts
-        return views.freshness(self._metering.heard_ns, self._now_ns(), restarts)
-
-    def status(self) -> dict[str, Any]:
-        """The live state as JSON."""
-        house, health = self._reception.house, self._ledger.health()
-        status = self._loop.ask(
-            lambda: views.status(self._metering, self._counted(), health, house)
-        )
-        feeding = self._feeding
-        status["feeds"] = [] if feeding is None else [views.feed(feeding.view())]
-        return status
-
-    def degraded(self) -> str | None:
-        """Why what is metered is not kept, None if it is."""
-        if not self._reception.house.keeps:
-            return "the ledger cannot be used: nothing is kept"
-        return self._behind() if self._ledger.health().last_error else None
 
     def register(self, run: NewRun, peer_pid: int | None) -> tuple[dict[str, Any], bool]:
         """Book a run from now on; waits until devices are listed, as long as that may help.
@@ -174,7 +95,7 @@ class Desk:
         True with the answer once it is durable; False if that takes longer than a moment.
         """
         if not self._reception.listed:
-            self._listed.wait(LISTED_S)
+            self.live.listed.wait(LISTED_S)
         if run.check:
             self._await_judged()
 
@@ -187,9 +108,9 @@ class Desk:
         answer, written = self._loop.ask(register)
         if not self._reception.house.keeps:
             return answer, False
-        if self._durable(written, _DURABLE_S, broken_s=_BROKEN_S):
+        if is_kept(written, self._ledger):
             return answer, True
-        behind = {"code": LEDGER_BEHIND, "text": self._behind()}
+        behind = {"code": LEDGER_BEHIND, "text": why_behind(self._ledger)}
         answer["notices"].append(behind)
         answer["faults"].append(behind)
         return answer, False
@@ -216,8 +137,9 @@ class Desk:
                 done = None  # told to an agent before us, whose answer got lost
             if done is None:  # others of the run's launchers go on
                 return self.document(run_id)
-            durable = self._durable(done, END_S, broken_s=_BROKEN_END_S)
-            return self._document(run_id, durable=durable and self._told_of_feed(run_id))
+            durable = is_kept(done, self._ledger, END_S, broken_s=_BROKEN_END_S)
+            durable = durable and self._told_of_feed(run_id)
+            return self._documents.written(run_id, durable=durable)
 
     def _told_of_feed(self, run_id: str) -> bool:
         """Tell a run that has ended where no live intensity held in it; whether that is durable."""
@@ -230,7 +152,7 @@ class Desk:
         if notice is None:
             return True
         written = self._ledger.write(LedgerBatch(notices=(notice,)), urgent=True)
-        return self._durable(written, _DURABLE_S, broken_s=_BROKEN_S)
+        return is_kept(written, self._ledger)
 
     def link(
         self, run_id: str, link: NewLink, peer_pid: int | None = None
@@ -244,11 +166,11 @@ class Desk:
         try:
             found, written = self._loop.ask(add)
         except NotFoundError:
-            found, written = self._found(run_id), None
+            found, written = self._documents.find(run_id), None
             found = _attempt_of(self._kept(found), found, self._began_us(peer_pid))
         if written is None:
             written = self._link_ended(found, link)
-        durable = self._reception.house.keeps and _wait(written, _DURABLE_S)
+        durable = self._reception.house.keeps and is_durable(written)
         return {"run": found, "source": link.source, "id": link.id}, durable
 
     def _began_us(self, pid: int | None) -> int | None:
@@ -261,10 +183,6 @@ class Desk:
             known = recovery.links(reader, run_id)
         batch = LedgerBatch() if fresh in known else LedgerBatch(links=(fresh,))
         return self._ledger.write(batch, urgent=True)
-
-    def scraped(self, scraper: str) -> None:
-        """Somebody collects /metrics, and may come again for what has ended since."""
-        self._reception.scraped(self._now_ns(), scraper)
 
     def mark(self, run_id: str, mark: NewMark, peer_pid: int | None) -> dict[str, Any]:
         """Note an instant inside a run; raises NotFoundError, ConflictError, UsageError."""
@@ -305,7 +223,7 @@ class Desk:
         with self._staying():
             run_id, new = self._archive.add(run)
             try:
-                return self._document(run_id, durable=True), new
+                return self._documents.written(run_id, durable=True), new
             except LedgerError as error:
                 return {"id": run_id, "not_shown": str(error)}, new
 
@@ -332,20 +250,14 @@ class Desk:
         self, run_id: str, as_of_us: int | None = None, currency: str | None = None
     ) -> dict[str, Any]:
         """A run's document, the open minute of a live run included; or as known at an instant."""
-        if as_of_us is not None:
-            with self._ledger.question() as reader:
-                found = _find(reader, run_id)
-                return reports.run_document(reader, found, as_of_us=as_of_us, currency=currency)
-        found = run_id if run_id in self._metering.runs else self._found(run_id)
-        durable = found not in self._metering.runs or _wait(self._cut(found), _DURABLE_S)
-        return self._document(found, durable=durable, currency=currency)
+        return self._documents.document(run_id, as_of_us, currency)
 
     def series(
         self, run_id: str, *, minutes: bool = False, as_of_us: int | None = None
     ) -> list[dict[str, Any]]:
         """A run's power over time; only minutes, or as known at an instant, where asked for."""
         with self._ledger.question() as reader:
-            found = _find(reader, run_id)
+            found = documents.id_in(reader, run_id)
             points = reports.run_series(reader, found, minutes=minutes, as_of_us=as_of_us)
         names = ("device_id", "at_us", "power_w", "energy_j")
         return [{name: getattr(point, name) for name in names} for point in points]
@@ -371,7 +283,7 @@ class Desk:
         """
         if not self._reception.house.keeps:
             raise LedgerError("the ledger is in memory: nothing is kept", "seal it elsewhere")
-        run_id = self._found(run)
+        run_id = self._documents.find(run)
         with self._ledger.turn():
             sealed = seal(self._ledger, run_id, as_of_us=as_of_us, reason=reason)
         return sealed.json(), sealed.issued
@@ -384,11 +296,7 @@ class Desk:
 
     def profile(self, run_id: str, as_of_us: int | None = None) -> dict[str, Any]:
         """A run's energy by device and quarter hour, the open minute of a live run included."""
-        found = run_id if run_id in self._metering.runs else self._found(run_id)
-        if as_of_us is None and found in self._metering.runs:
-            _wait(self._cut(found), _DURABLE_S)
-        with self._ledger.question() as reader:
-            return profiles.run_profile(reader, found, as_of_us=as_of_us)
+        return self._documents.profile(run_id, as_of_us)
 
     def factor_rows(
         self, scopes: Sequence[str], span_us: tuple[int, int], as_of_us: int | None = None
@@ -414,16 +322,6 @@ class Desk:
             self._feeding.learned(found.factors)
         return {"new": found.new, "corrected": found.corrected, "unchanged": found.unchanged}
 
-    def _durable(self, future: Future[None], timeout_s: float, *, broken_s: float) -> bool:
-        """Wait for a write, but less where the ledger says that it cannot be written."""
-        started = time.monotonic()
-        while (waited := time.monotonic() - started) < timeout_s:
-            if _wait(future, min(_LOOK_S, timeout_s - waited)):
-                return True
-            if future.done() or (waited >= broken_s and self._ledger.health().last_error):
-                return False
-        return False
-
     def _await_judged(self) -> None:
         deadline = time.monotonic() + JUDGED_S
         while not self._reception.judged() and time.monotonic() < deadline:
@@ -439,60 +337,6 @@ class Desk:
             with self._ending_lock:
                 self._ending -= 1
 
-    def _found(self, text: str) -> str:
-        with self._ledger.question() as reader:
-            return _find(reader, text)
-
-    def _cut(self, run_id: str) -> Future[None]:
-        def cut() -> Future[None]:
-            now_ns = self._now_ns()
-            at_ns, before = self._cuts.get(run_id, (0, None))
-            if before is not None and now_ns - at_ns < _CUT_NS:
-                return before
-            future = self._metering.flush(rows=False, cut=run_id, urgent=True)
-            self._cuts = {run_id: (now_ns, future)}
-            return future
-
-        return self._loop.ask(cut)
-
-    def _document(
-        self, run_id: str, *, durable: bool, currency: str | None = None
-    ) -> dict[str, Any]:
-        if durable:
-            # where the ledger broke meanwhile, what waits for it can still be told
-            with contextlib.suppress(LedgerError):
-                return self._documents.ask(
-                    (run_id, currency), lambda: self._read_document(run_id, currency)
-                )
-        document = unsaved(self._metering, run_id, self._shelf.factors())
-        if document is None:
-            with self._ledger.question() as reader:
-                document = reports.run_document(reader, run_id)
-        document["notices"].append(_notice(LEDGER_BEHIND, self._behind()))
-        return document
-
-    def _read_document(self, run_id: str, currency: str | None) -> dict[str, Any]:
-        with self._ledger.question() as reader:
-            return reports.run_document(reader, run_id, currency=currency)
-
-    def _behind(self) -> str:
-        """That the ledger is not written, and why."""
-        health = self._ledger.health()
-        if health.full:
-            where = self._ledger.path.parent
-            return f"The disk of {where} is full. {_UNSAVED} ({health.last_error})."
-        return f"{_UNSAVED} ({health.last_error or 'it is busy'})."
-
-    def _now_ns(self) -> int:
-        return self._metering.clock.boot_ns()
-
-
-def _find(reader: Reader, text: str) -> str:
-    try:
-        return reports.find_run(reader, text)
-    except UsageError as error:
-        raise NotFoundError(error.message, error.remedy) from None
-
 
 def _attempt_of(attempts: Mapping[str, Attempt], run_id: str, began_us: int | None) -> str:
     """Of attempts that have ended, the one that a process means which began then.
@@ -504,40 +348,3 @@ def _attempt_of(attempts: Mapping[str, Attempt], run_id: str, began_us: int | No
         return run_id
     after = [id_ for at_us, id_ in ended if began_us is not None and at_us >= began_us]
     return after[0] if after else ended[-1][1]
-
-
-def _wait(future: Future[None], timeout_s: float) -> bool:
-    """Whether it is durable by then."""
-    try:
-        future.result(timeout_s)
-    except (FutureTimeoutError, MeterError):
-        return False
-    return True
-
-
-def unsaved(metering: Metering, run_id: str, known: Sequence[Factor] = ()) -> dict[str, Any] | None:
-    """A document of what waits for the ledger; None if the run began before it had to wait."""
-    place = metering.place
-    waiting = [batch for _, batch in list(metering.undurable)]
-    if not any(run.id == run_id for batch in waiting for run in batch.runs):
-        return None
-    base = LedgerBatch(
-        nodes=(place.node,),
-        sites=(place.site,),
-        devices=tuple(metering.roll.known.values()),
-        factors=(*known, *place.factors),
-    )
-    with Ledger.open(IN_MEMORY) as scratch:
-        for batch in (base, *waiting):
-            scratch.write(batch)
-        if not _wait(scratch.write(LedgerBatch(), urgent=True), _DURABLE_S):
-            return None
-        with scratch.reader() as reader:
-            return reports.run_document(reader, run_id)
-
-
-def _notice(code: str, text: str) -> dict[str, Any]:
-    """A notice as documents have them."""
-    return {
-        "code": code, "severity": "warning", "text": text, "device": None, "at": None, "times": 1,
-    }  # fmt: skip

@@ -73,8 +73,28 @@ _MOST_SCOPES = 100
 _CURRENCY = "^[A-Z]{3}$"
 
 
+class Live(Protocol):
+    """What the routes of the live state ask."""
+
+    def status(self) -> dict[str, Any]:
+        """The live state."""
+
+    def fresh(self) -> tuple[bool, str | None]:
+        """Whether samples are fresh, else why not."""
+
+    def degraded(self) -> str | None:
+        """Why what is metered is not kept, None if it is."""
+
+    def scraped(self, scraper: str) -> None:
+        """Note that somebody collects /metrics from outside."""
+
+
 class Desk(Auditing, Archiving, Marking, Remembering, Protocol):
     """What the routes ask; every method may block and is called from any thread."""
+
+    @property
+    def live(self) -> Live:
+        """The live state."""
 
     def register(self, run: NewRun, peer_pid: int | None) -> tuple[dict[str, Any], bool]:
         """Book a run from now on; whether that is durable."""
@@ -117,18 +137,6 @@ class Desk(Auditing, Archiving, Marking, Remembering, Protocol):
     def sync(self, given: NewIntensity) -> dict[str, Any]:
         """Write what a provider of grid intensity told."""
 
-    def status(self) -> dict[str, Any]:
-        """The live state."""
-
-    def fresh(self) -> tuple[bool, str | None]:
-        """Whether samples are fresh, else why not."""
-
-    def degraded(self) -> str | None:
-        """Why what is metered is not kept, None if it is."""
-
-    def scraped(self, scraper: str) -> None:
-        """Note that somebody collects /metrics from outside."""
-
 
 class Hosted(Jobs, UsageTaking, Periods, Receiving, Protocol):
     """What the routes of hosted work ask."""
@@ -163,7 +171,7 @@ def build(
     _add_comparison(app, desk)
     add_audit(app, desk)
     add_history(app, desk)
-    _add_health(app, desk, page)
+    _add_health(app, desk.live, page)
     if books is not None:
         add_books(app, books)
     if hosted is not None:
@@ -277,19 +285,19 @@ def _add_intensity(app: FastAPI, desk: Desk) -> None:
         return JSONResponse(desk.sync(given))
 
 
-def _add_health(app: FastAPI, desk: Desk, page: Page) -> None:
+def _add_health(app: FastAPI, live: Live, page: Page) -> None:
     @app.get("/v1/status")
     def status() -> Response:
         """Give the live state: devices, runs, sources, ledger."""
-        return JSONResponse(desk.status())
+        return JSONResponse(live.status())
 
     @app.get("/healthz")
     def healthz() -> Response:
         """Tell whether samples are fresh, and whether what is metered is kept."""
-        fresh, reason = desk.fresh()
+        fresh, reason = live.fresh()
         if not fresh:
             return problems.problem(503, reason or "no fresh samples")
-        degraded = desk.degraded()
+        degraded = live.degraded()
         if degraded is not None:
             return JSONResponse({"status": "degraded", "reason": degraded, "version": __version__})
         return JSONResponse({"status": "ok", "version": __version__})
@@ -302,6 +310,6 @@ def _add_health(app: FastAPI, desk: Desk, page: Page) -> None:
         """Give the live counters and gauges, as text or OpenMetrics."""
         if request.method == "GET" and not over_unix(request):
             host = request.client.host if request.client else ""
-            desk.scraped(f"{host} {request.headers.get('user-agent', '')[:_AGENT_CHARS]}")
+            live.scraped(f"{host} {request.headers.get('user-agent', '')[:_AGENT_CHARS]}")
         body, content_type = page.render(request.headers.get("accept"), names or ())
         return Response(body, headers={"Content-Type": content_type})

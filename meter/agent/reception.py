@@ -16,9 +16,9 @@ from meter.agent.addresses import Addresses
 from meter.agent.askers import Askers
 from meter.agent.launchers import has_ended, ran, same_namespace, watched_pid
 from meter.agent.mark_intake import MarkIntake
+from meter.agent.patience import Patience
 from meter.agent.requests import NewLink
 from meter.agent.runs import Ending, LiveRun, Outcome, Wanted, attempt_id
-from meter.agent.scrapers import Scrapers
 from meter.errors import AgentError, ConflictError
 from meter.limits import DEFAULT_PROJECT
 from meter.links import SOURCE_OF_ORIGIN
@@ -38,10 +38,6 @@ if TYPE_CHECKING:
 
 GRACE_NS = 3 * NS_PER_S
 """How long a vanished launcher's word may still be on its way."""
-SCRAPED_NS = 120 * NS_PER_S
-"""How long after a scrape another one is expected: two of the longest usual intervals."""
-SCRAPED_LINGER_NS = 60 * NS_PER_S
-"""How long ended runs stay to be scraped where nobody said how long."""
 _NO_PAST: Mapping[str, Attempt] = MappingProxyType({})
 
 
@@ -74,10 +70,7 @@ class Reception:
         self.house = house
         self._vanished: dict[tuple[str, int], int] = {}
         self.askers = Askers()
-        self.linger_ns: int | None = None
-        self.scraped_ns: int | None = None  # when /metrics was last asked for over TCP
-        self._before_ns: int | None = None  # and when before that
-        self._scrapers = Scrapers()
+        self.patience = Patience(metering, self.askers, keeps=house.keeps)
 
     @property
     def listed(self) -> bool:
@@ -162,7 +155,7 @@ class Reception:
         """End a run, or one launcher's part of it (None); raises NotFoundError."""
         live = self._addresses.exact(run_id)
         if end.linger_s is not None:
-            self.linger_ns = max(self.linger_ns or 0, int(end.linger_s * NS_PER_S))
+            self.patience.linger(end.linger_s)
         if live.ending is not None:
             return live.ending.done
         outcome = Outcome(RunStatus(end.status), end.exit_code)
@@ -203,44 +196,6 @@ class Reception:
             elif now_ns - at_ns >= GRACE_NS:
                 del self._vanished[run_id, pid]
                 self._give_up(live, pid, at_ns)
-
-    def idle(self, now_ns: int, patience_ns: int) -> bool:
-        """Whether nothing has lived here for so long, or for the linger that was asked for.
-
-        Nobody waits where nothing is kept, or for a run whose launcher asked and has gone.
-        """
-        if self._metering.runs:
-            return False
-        if not self._metering.ended:
-            wait_ns = 0 if self.askers.gone else patience_ns
-        else:
-            wait_ns = self._linger_ns(now_ns) if self.house.keeps else 0
-        return now_ns - self._metering.idle_since_ns >= wait_ns
-
-    def scraped(self, now_ns: int, scraper: str = "") -> None:
-        """Somebody collects /metrics over TCP, and may come again."""
-        self._before_ns, self.scraped_ns = self.scraped_ns, now_ns
-        self._scrapers.note(scraper, now_ns)
-
-    @property
-    def scrape_gap_s(self) -> float:
-        """Time between scrapes of whoever scrapes most slowly, 0 where nobody does."""
-        return self._scrapers.gap_ns(self._metering.clock.boot_ns()) / NS_PER_S
-
-    @property
-    def _seen(self) -> bool:
-        """Whether who scrapes has seen twice how the last run ended: nothing more will come."""
-        before_ns = self._before_ns
-        return before_ns is not None and before_ns > self._metering.idle_since_ns
-
-    def _linger_ns(self, now_ns: int) -> int:
-        """How long it was asked to stay; where nobody said, long enough for who scrapes it."""
-        if self._seen:
-            return 0
-        if self.linger_ns is not None:
-            return self.linger_ns
-        scraped = self.scraped_ns is not None and now_ns - self.scraped_ns <= SCRAPED_NS
-        return SCRAPED_LINGER_NS if scraped else 0
 
     def close(self) -> None:
         """Watch nobody any more."""

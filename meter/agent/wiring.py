@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import hashlib
 import importlib
 import os
 import socket
 import sys
 import time
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meter import __version__
@@ -20,7 +17,8 @@ from meter.agent.archive import Archive
 from meter.agent.attendance import Attendance
 from meter.agent.bills_desk import BillsDesk
 from meter.agent.books_desk import BooksDesk
-from meter.agent.desk import IN_MEMORY, Desk
+from meter.agent.desk import Desk
+from meter.agent.documents import IN_MEMORY
 from meter.agent.door import Door
 from meter.agent.feed_rest import Rest
 from meter.agent.feeding import Feeding, Surroundings
@@ -31,50 +29,39 @@ from meter.agent.launchers import Launchers
 from meter.agent.leases import Leases
 from meter.agent.listen import SERVER, listen
 from meter.agent.loop import Loop
-from meter.agent.metering import Clock, Metering, Place
+from meter.agent.metering import Metering
 from meter.agent.months import Months
+from meter.agent.place import Clock, Place, boot_ns, this_node, wall_us
+from meter.agent.provisions import books_of, configured_feed, open_ledger, taken_up
 from meter.agent.reception import House, Reception
-from meter.agent.recovery import Recovered, recover
 from meter.agent.server import Server, tcp_hosts
 from meter.agent.shelf import Shelf
 from meter.agent.usage_booking import UsageBooking
-from meter.errors import (
-    ConfigError,
-    FactorError,
-    LedgerError,
-    LedgerLockedError,
-    MeterError,
-    UsageError,
-)
-from meter.factors import factors_of, site_of
-from meter.factors.feeds import access_of, feed_of
-from meter.ledger import Ledger, recovery
+from meter.errors import ConfigError, FactorError, MeterError, UsageError
 from meter.ledger.learning import learn
-from meter.metering.wall import WallAnchor
-from meter.model import Node, Notice, Severity, Site
+from meter.model import Notice, Severity
 from meter.sampling.bus import has_board
 from meter.settings_market import EXCLUDED
 from meter.snapshot import Reach
 from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from meter.agent.boot import Booted, Settled
     from meter.agent.http_report import Export
-    from meter.agent.options import Options
+    from meter.agent.provisions import Books
     from meter.agent.web_guard import Web
     from meter.config import Config
     from meter.factors.feeds import Feed
+    from meter.ledger import Ledger
     from meter.model import Factor
 
-LEDGER_NAME = "ledger.duckdb"
 EXPOSITION = "meter_exporters.prometheus"
 """The /metrics page; found by name, because the meter does not depend on its exporters."""
 REPORT = "meter_exporters.html_report"
 """The same of a run's report."""
 
-_LOCKED_S = 2.0  # an agent that is just ending lets go of the ledger by then
 _ALONE_NS = 30 * NS_PER_S  # a private agent whose launcher never came
 ENDED_S = 5.0
 """An agent that is asked to end has ended by then, whatever hangs."""
@@ -83,15 +70,6 @@ STEPS, LEAST_S = 4, 0.1
 REAP_S = 0.3
 CLOSE_S = 2.2
 """What all steps may take together, beside those leasts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Books:
-    """What the agent starts with: its site, what the ledger knew, what the configuration says."""
-
-    site: Site
-    known: tuple[Factor, ...]
-    stated: tuple[Factor, ...]
 
 
 def serve(booted: Booted, settled: Settled, lines: Sequence[bytes]) -> int:
@@ -104,15 +82,15 @@ def serve(booted: Booted, settled: Settled, lines: Sequence[bytes]) -> int:
     try:
         listening = listen(config, booted.options)
         notices += listening.notices
-        ledger = _open_ledger(config, notices, private=booted.options.private)
-        books = _books(config, booted.options, ledger, notices)
+        ledger = open_ledger(config, notices, private=booted.options.private)
+        books = books_of(config, booted.options, ledger, notices)
     except MeterError as error:
         booted.ready.tell("error", str(error))
         sys.stderr.write(f"meter: {error}\n")
         booted.supervisor.stop()
         return 2 if isinstance(error, ConfigError | FactorError | UsageError) else 1
     booted.sockets.extend(listening.sockets)
-    feed = _feed(config, booted.environment.variables, notices)
+    feed = configured_feed(config, booted.environment.variables, notices)
     agent = Agent(booted, config, ledger, books, notices, listening.quiet, feed, listening.web)
     try:
         agent.run(lines)
@@ -141,9 +119,9 @@ class Agent:
         private = booted.options.private
         self._leases = Leases(config.lease_dir, os.getpid())
         self._launchers = Launchers(config.socket.with_name(config.socket.name + ".runs"))
-        node = _node()
+        node = this_node()
         alive = self._launchers.recall()
-        known = _recovered(ledger, node, alive, notices)
+        known = taken_up(ledger, node, alive, notices)
         self._shelf = Shelf(books.site, (*books.known, *books.stated))
         told = tuple(n for n in notices if n.code != EXCLUDED)  # each run's document says it
         place = Place(
@@ -157,7 +135,7 @@ class Agent:
             has_board(),
         )
         kin = Kin(self._launchers.roots)
-        clock = Clock(_boot_ns, _wall_us)
+        clock = Clock(boot_ns, wall_us)
         rates = self._shelf.rates
         self._metering = Metering(place, ledger, self._leases, rates, clock, known, Attendance(kin))
         for live in known.runs:
@@ -187,25 +165,24 @@ class Agent:
             self._reception,
             ledger,
             self._shelf,
-            __version__,
             Archive(ledger, config, keeps=house.keeps),
             self._feeding,
         )
         if config.budgets:
             self._metering.budgets.months = Months(config.budgets, self._desk.used_between)
         page = importlib.import_module(EXPOSITION).Exposition(
-            self._desk.snapshot, runs=config.page_runs
+            self._desk.live.snapshot, runs=config.page_runs
         )
         host = config.listen.rpartition(":")[0].strip("[]")
         hosts = set(tcp_hosts(host, socket.gethostname()))
         if config.public_url is not None:
             hosts.add(_host(config.public_url))
         self._usage = UsageBooking(
-            ledger, self._loop, self._shelf, gap_s=lambda: self._reception.scrape_gap_s
+            ledger, self._loop, self._shelf, gap_s=lambda: self._reception.patience.scrape_gap_s
         )
         books_desk = BooksDesk(ledger, self._shelf, self._usage.wake, keeps=house.keeps)
-        hosted = HostedDesk(ledger, config.project, _wall_us, self._usage.wake, keeps=house.keeps)
-        bills = BillsDesk(ledger, _wall_us, keeps=house.keeps)
+        hosted = HostedDesk(ledger, config.project, wall_us, self._usage.wake, keeps=house.keeps)
+        bills = BillsDesk(ledger, wall_us, keeps=house.keeps)
         app = http.build(self._desk, page, hosts, books_desk, hosted, bills, _report, web)
         self._server = Server(app, SERVER, Door(str(config.socket), os.getuid()), self._tls)
 
@@ -249,7 +226,7 @@ class Agent:
             take=self._shelf.take,
             write=self._ledger.write,
             runs=lambda: list(self._metering.runs),
-            now_us=_wall_us,
+            now_us=wall_us,
             rest=self._rest(feed),
         )
         minutes = self._config.intensity.every_minutes if self._config.intensity else 0
@@ -269,10 +246,11 @@ class Agent:
             sys.stderr.flush()
 
     def _after_flush(self) -> None:
-        now_ns = _boot_ns()
+        now_ns = boot_ns()
         self._reception.look_after(now_ns)
-        self._desk.publish()
-        if not self._booted.options.private or not self._reception.idle(now_ns, _ALONE_NS):
+        self._desk.live.publish()
+        patience = self._reception.patience
+        if not self._booted.options.private or not patience.idle(now_ns, _ALONE_NS):
             return
         if not self._reception.house.keeps:  # no later run may find this one: it would keep nothing
             self._config.socket.unlink(missing_ok=True)
@@ -307,105 +285,6 @@ def _host(url: str) -> str:
     return host.partition("]")[0].strip("[") if host.startswith("[") else host.partition(":")[0]
 
 
-def _open_ledger(config: Config, notices: list[Notice], *, private: bool) -> Ledger:
-    """The ledger's file; where that cannot be, a private agent has one in memory, and says so.
-
-    Raises LedgerError to an agent that somebody has started to keep what it meters.
-    """
-    path = config.home / LEDGER_NAME
-    deadline = time.monotonic() + _LOCKED_S
-    while True:
-        try:
-            return Ledger.open(path, retention_days=config.retention_days)
-        except LedgerLockedError as error:
-            if time.monotonic() < deadline:
-                time.sleep(0.05)
-                continue
-            if not private:
-                raise
-            notices.append(_unavailable(error))
-        except LedgerError as error:
-            if not private:
-                raise
-            notices.append(_unavailable(error))
-        return Ledger.open(IN_MEMORY)
-
-
-def _unavailable(error: LedgerError) -> Notice:
-    text = f"Nothing is kept of this: {error}"
-    return Notice("ledger_unavailable", text, Severity.WARNING)
-
-
-def _books(config: Config, options: Options, ledger: Ledger, notices: list[Notice]) -> Books:
-    """Site and factors; a private agent goes on without what is wrong in the configuration."""
-    try:
-        site_of(config)
-    except FactorError as error:
-        if not options.private:
-            raise
-        notices.append(Notice("config_error", str(error), Severity.WARNING))
-        config = replace(config, zone=None)
-    with ledger.reader() as reader:
-        known = recovery.factors(reader)
-        # a clock that was set back must not change what was reported, and perhaps sealed, already
-        now_us = max(_wall_us(), reader.newest_us() + 1)
-    try:
-        site = site_of(config)
-        factors = factors_of(config, site, now_us, known)
-    except (ConfigError, FactorError) as error:
-        if not options.private:
-            raise
-        notices.append(Notice("config_error", str(error), Severity.WARNING))
-        site = Site(config.site_name, config.site_name, None)
-        factors = []
-    return Books(site, tuple(known), tuple(factors))
-
-
-def _feed(config: Config, variables: Mapping[str, str], notices: list[Notice]) -> Feed | None:
-    """The feed that is configured; without its key there is none, and a notice says so."""
-    if config.intensity is None:
-        return None
-    try:
-        access, exposed = access_of(config.intensity, variables)
-        feed = feed_of(config.intensity, access, _wall_us)
-    except ConfigError as error:
-        text = f"No live grid intensity is fetched: {error}"
-        notices.append(Notice("intensity_off", text, Severity.WARNING))
-        return None
-    notices += exposed
-    if config.tnd_loss is not None and config.intensity.provider == "uk":
-        text = "Losses of the grid count twice: the intensity of the feed has them; unset tnd_loss."
-        notices.append(Notice("intensity_losses_twice", text, Severity.WARNING))
-    return feed
-
-
-def _recovered(
-    ledger: Ledger, node: Node, alive: dict[str, list[int]], notices: list[Notice]
-) -> Recovered:
-    try:
-        with ledger.reader() as reader:
-            return recover(reader, node, alive, WallAnchor(_boot_ns(), _wall_us()))
-    except MeterError as error:
-        text = f"What the last agent left open cannot be taken up: {error}"
-        notices.append(Notice("recovery_failed", text, Severity.WARNING))
-        return Recovered()
-
-
-def _node() -> Node:
-    """This machine; its id is a hash, because the machine id itself is nobody's business."""
-    hostname = socket.gethostname()
-    boot_id = _text("/proc/sys/kernel/random/boot_id")
-    seed = _text("/etc/machine-id") or hostname
-    return Node(hashlib.sha256(f"meter {seed}".encode()).hexdigest()[:16], boot_id, hostname)
-
-
-def _text(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""
-
-
 def _shown(listening: socket.socket) -> str:
     host, port = listening.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -415,11 +294,3 @@ def _report() -> Export:
     """The report's exporter, with its templates: only once somebody asks for it."""
     found: Export = importlib.import_module(REPORT).export
     return found
-
-
-def _boot_ns() -> int:
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-
-
-def _wall_us() -> int:
-    return time.time_ns() // 1_000

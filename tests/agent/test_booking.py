@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from meter.agent import booking
 from meter.agent.booking import Account, Books
 from meter.factors.live import Booked
-from meter.metering.intervals import Part
+from meter.metering.part import Part
 from meter.model import Component, Device, Kind, Method
 
 if TYPE_CHECKING:

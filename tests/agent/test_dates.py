@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from types import SimpleNamespace
 
-from meter.agent.wiring import _books
+from meter.agent.provisions import books_of
 from meter.ledger import Ledger
 from meter.model import LedgerBatch
 from tests.ledger.facts import NODE, priced
@@ -19,7 +19,7 @@ def test_a_clock_that_was_set_back_dates_no_factor_before_the_newest_commit(tmp_
         ledger.write(LedgerBatch(nodes=(NODE,)), urgent=True).result(10)
         with ledger.reader() as reader:
             newest_us = reader.newest_us()
-        books = _books(priced(), SimpleNamespace(private=True), ledger, [])
+        books = books_of(priced(), SimpleNamespace(private=True), ledger, [])
     stated = [factor for factor in books.stated if factor not in books.known]
     assert newest_us >= tomorrow_us
     assert stated

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from agent.agents import agent, boot_ns, until
 from meter.agent import wiring
-from meter.agent.reception import SCRAPED_LINGER_NS, SCRAPED_NS, House, Reception
+from meter.agent.patience import SCRAPED_LINGER_NS, SCRAPED_NS
+from meter.agent.reception import House, Reception
 from meter.agent.server import STOP_S
 from meter.agent.wiring import Countdown
 from meter.units import NS_PER_S
@@ -122,10 +123,11 @@ class Idle:
         self.metering: Any = SimpleNamespace(
             runs={}, ended={"r": None} if ended else {}, idle_since_ns=0
         )
-        self.reception = Reception(self.metering, SimpleNamespace(), House("ledger", None))
+        reception = Reception(self.metering, SimpleNamespace(), House("ledger", None))
+        self.patience = reception.patience
 
     def at(self, seconds: float) -> bool:
-        return self.reception.idle(int(seconds * NS_PER_S), 30 * NS_PER_S)
+        return self.patience.idle(int(seconds * NS_PER_S), 30 * NS_PER_S)
 
 
 def test_nobody_scrapes_so_nobody_is_waited_for() -> None:
@@ -134,7 +136,7 @@ def test_nobody_scrapes_so_nobody_is_waited_for() -> None:
 
 def test_who_scrapes_a_private_agent_finds_the_ended_run_for_a_minute() -> None:
     idle = Idle()
-    idle.reception.scraped_ns = -5 * NS_PER_S
+    idle.patience.scraped_ns = -5 * NS_PER_S
     assert not idle.at(59)
     assert idle.at(60)
     assert SCRAPED_LINGER_NS == 60 * NS_PER_S
@@ -142,36 +144,36 @@ def test_who_scrapes_a_private_agent_finds_the_ended_run_for_a_minute() -> None:
 
 def test_a_scrape_of_long_ago_counts_for_nothing() -> None:
     idle = Idle()
-    idle.reception.scraped_ns = -SCRAPED_NS - 1
+    idle.patience.scraped_ns = -SCRAPED_NS - 1
     assert idle.at(0)
 
 
 @pytest.mark.parametrize("seconds", [0, 7, 600])
 def test_what_was_asked_for_goes_before_what_is_usual(seconds: int) -> None:
     idle = Idle()
-    idle.reception.scraped_ns = 0
-    idle.reception.linger_ns = seconds * NS_PER_S
+    idle.patience.scraped_ns = 0
+    idle.patience.linger_ns = seconds * NS_PER_S
     assert idle.at(seconds)
     assert not seconds or not idle.at(seconds - 1)
 
 
 def test_who_has_seen_the_end_twice_needs_nobody_to_wait() -> None:
     idle = Idle()
-    idle.reception.scraped(-20 * NS_PER_S)
-    idle.reception.scraped(-5 * NS_PER_S)
+    idle.patience.scraped(-20 * NS_PER_S)
+    idle.patience.scraped(-5 * NS_PER_S)
     assert not idle.at(1)
-    idle.reception.scraped(10 * NS_PER_S)
+    idle.patience.scraped(10 * NS_PER_S)
     assert not idle.at(11)
-    idle.reception.scraped(25 * NS_PER_S)
+    idle.patience.scraped(25 * NS_PER_S)
     assert idle.at(26)
 
 
 def test_the_linger_that_was_asked_for_ends_with_the_second_scrape_too() -> None:
     idle = Idle()
-    idle.reception.linger_ns = 600 * NS_PER_S
-    idle.reception.scraped(10 * NS_PER_S)
+    idle.patience.linger_ns = 600 * NS_PER_S
+    idle.patience.scraped(10 * NS_PER_S)
     assert not idle.at(11)
-    idle.reception.scraped(25 * NS_PER_S)
+    idle.patience.scraped(25 * NS_PER_S)
     assert idle.at(26)
 
 

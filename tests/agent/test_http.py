@@ -32,6 +32,7 @@ class FakeDesk:
         self.durable = durable
         self.unkept: str | None = None
         self.asked: list[Any] = []
+        self.live = self
 
     def _note(self, *what: Any) -> dict[str, Any]:
         self.asked.append(what)

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from meter.agent import marking
 from meter.agent import metering as metering_module
 from meter.agent.booking import GAP
-from meter.agent.desk import unsaved
+from meter.agent.documents import unsaved
 from meter.agent.leases import Leases
-from meter.agent.metering import Clock, Metering, Place
+from meter.agent.metering import Metering
+from meter.agent.place import Clock, Place
 from meter.agent.recovery import Recovered
 from meter.agent.runs import Ending, LiveRun, Wanted
 from meter.agent.shelf import Shelf
@@ -151,7 +152,7 @@ class World:
 
     def shown(self, name: str, **labels: str) -> float:
         return float(sum(
-            c.value for c in self.metering.committed
+            c.value for c in self.metering.outbox.committed
             if c.name == name and labels.items() <= dict(c.labels).items()
         ))  # fmt: skip
 
@@ -593,7 +594,7 @@ def test_counters_that_never_tell_of_the_time_without_an_agent_do_not_hold_up_an
 
 
 def gap_s(world: World) -> dict[str, Decimal]:
-    counters = world.metering.committed
+    counters = world.metering.outbox.committed
     return {dict(c.labels)["uuid"]: c.value for c in counters if c.name == GAP}
 
 

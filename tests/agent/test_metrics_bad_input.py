@@ -198,7 +198,7 @@ def test_no_counter_goes_back_when_the_clock_does(tmp_path: Path, step_us: int) 
     pages = []
 
     def page() -> None:
-        shown = replace(snapshot(), counters=world.metering.committed, runs=())
+        shown = replace(snapshot(), counters=world.metering.outbox.committed, runs=())
         pages.append(Exposition(lambda: shown).render()[0])
 
     world.go(3)
