@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
 # A busy machine is no defect: no example is too slow.
 settings.register_profile("meter", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("meter")
+
+
+def pytest_configure() -> None:
+    """Whoever starts tests in the background has signals ignored, and jobs would inherit that."""
+    for number, default in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+        (signal.SIGQUIT, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, default)
 
 
 @pytest.fixture(scope="session")

@@ -24,8 +24,17 @@ import time, meter
 for step in range(5):
     meter.mark(step=step)
     time.sleep(0.5)
-assert meter.marks.flush(30), meter.marks.dropped()
+for attempt in range(30):
+    if meter.marks.flush(30):
+        break  # a busy agent may not take it the first time
+else:
+    raise SystemExit(str(meter.marks.dropped()))
 """
+
+
+def away_ns(way: str) -> int:
+    """How far another clock is from ours: an hour, or less where we have not been up for one."""
+    return HOUR_NS if way == "ahead" else -min(HOUR_NS, boot_ns() * 9 // 10)
 
 
 @given(
@@ -50,8 +59,10 @@ def test_a_minute_on_its_way_is_none_but_an_hour_is_another_clock() -> None:
     assert clocks.namespace_offset_ns(2**22 + 1) is None
 
 
-@pytest.mark.parametrize("ahead_ns", [-HOUR_NS, HOUR_NS], ids=["behind", "ahead"])
-def test_a_run_by_another_clock_has_its_energy_and_its_steps(tmp_path: Path, ahead_ns: int) -> None:
+@pytest.mark.parametrize("way", ["behind", "ahead"])
+def test_a_run_by_another_clock_has_its_energy_and_its_steps(tmp_path: Path, way: str) -> None:
+    ahead_ns = away_ns(way)
+
     def theirs() -> int:
         return boot_ns() + ahead_ns
 
@@ -75,8 +86,9 @@ def test_a_run_by_another_clock_has_its_energy_and_its_steps(tmp_path: Path, ahe
     assert "marks_dropped" not in codes(skewed)
 
 
-@pytest.mark.parametrize("ahead_ns", [-HOUR_NS, HOUR_NS], ids=["behind", "ahead"])
-def test_marks_of_an_unknown_clock_are_no_steps_of_nothing(tmp_path: Path, ahead_ns: int) -> None:
+@pytest.mark.parametrize("way", ["behind", "ahead"])
+def test_marks_of_an_unknown_clock_are_no_steps_of_nothing(tmp_path: Path, way: str) -> None:
+    ahead_ns = away_ns(way)
     marks = [{"step": n, "at_ns": boot_ns() + ahead_ns + n} for n in range(3)]
     with agent(tmp_path) as node:
         node.hear("reading")
