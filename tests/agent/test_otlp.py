@@ -237,6 +237,17 @@ def test_one_answer_counts_once_whoever_tells_it_first(node: Agent, order: tuple
     assert sum(int(row["quantity"]) for row in rows) == 120
 
 
+def test_parent_and_child_in_two_requests_count_once_if_both_tell_the_response(node: Agent) -> None:
+    inner, outer = (
+        span(f"aaaaaaaaaaaaaaa{number}", **NEW, gen_ai__response__id=LONG) for number in range(2)
+    )
+    (child,) = inner["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    child["parentSpanId"] = "aaaaaaaaaaaaaaa1"
+    for body in (inner, outer, inner):
+        assert node.ask("POST", TRACES, body) == (200, {})
+    assert quantities(node) == {"input": "60", "cached_input": "40", "output": "20"}
+
+
 def test_another_quantity_of_an_answer_is_a_conflict_that_shows_both(node: Agent) -> None:
     node.ask("POST", "/v1/usage", answer_of(LONG))
     status, found = node.ask("POST", "/v1/usage", log_of(LONG, prompt_tokens=101))
