@@ -38,7 +38,9 @@ _TEXTS = frozenset({
     "candidates", "choices", "content", "data", "embedding", "embeddings", "input", "instructions",
     "messages", "output", "outputs", "prompt", "text", "tools",
 })  # fmt: skip
+_ANSWERS = frozenset({"candidates", "choices"})
 _ENDS = frozenset({"finishReason", "finish_reason"})
+_DELTA = "delta"
 _NAMED = frozenset({
     "id", "responseId", "response_id", "request_id", "created", "created_at", "createTime",
     "create_time", "startTime", "type",
@@ -166,9 +168,24 @@ def _is_nameless(response: Any, beside: dict[str, str]) -> bool:
 
 
 def _ends(answers: list[Any]) -> list[dict[str, bool]]:
-    """Of each answer of a list only whether it has ended: in the midst of a stream it has not."""
+    """Of each answer of a list only whether it has ended: in the midst of a stream it has not.
+
+    Of a part of OpenAI's form also whether it writes anything: not all of them say the end.
+    """
     told = [one for one in answers if isinstance(one, dict)]
-    return [{name: bool(one[name]) for name in _ENDS & one.keys()} for one in told]
+    return [
+        {
+            **{name: bool(one[name]) for name in _ENDS & one.keys()},
+            **({_DELTA: _writes(one[_DELTA])} if _DELTA in one else {}),
+        }
+        for one in told
+    ]
+
+
+def _writes(delta: Any) -> bool:
+    if not isinstance(delta, dict):
+        return bool(delta)
+    return any(value for name, value in delta.items() if name != "role")
 
 
 def without_texts(value: Any, deep: int = 0) -> Any:
@@ -192,7 +209,7 @@ def _without_texts(name: str, value: Any, deep: int) -> Any:
     """What stands under a name, without its texts."""
     if name not in _TEXTS or not isinstance(value, list):
         return without_texts(value, deep)
-    return _ends(value) if name == "candidates" else []
+    return _ends(value) if name in _ANSWERS else []
 
 
 class _Process:

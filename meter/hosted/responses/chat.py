@@ -38,10 +38,11 @@ _KNOWN = frozenset({
 def read(raw: Mapping[str, object]) -> list[Answer]:
     """The answer; of a stream only the last part, if asked for, has usage.
 
-    If it was asked for, each part before says that it has none: those are not events. Nor is what
-    Azure begins each stream with, which has its content filter's verdict and no answer yet.
+    If it was asked for, each part before says that it has none, or has what was used until then:
+    those are not events. Nor is what Azure begins each stream with, which has its content filter's
+    verdict and no answer yet.
     """
-    if raw.get("object") == _PART and raw.get("usage", raw) is None:
+    if raw.get("object") == _PART and (raw.get("usage", raw) is None or _goes_on(raw)):
         return []
     if not any(raw.get(name) for name in _SAYING):
         return []
@@ -59,6 +60,25 @@ def read(raw: Mapping[str, object]) -> list[Answer]:
             flags=(UNKNOWN_FIELDS,) if left else (),
         )
     ]
+
+
+def _goes_on(raw: Mapping[str, object]) -> bool:
+    """Whether a part with usage is in the midst of a stream: it writes on, and says no end.
+
+    The end may come in a part of its own, without choices or with nothing written in them.
+    """
+    told, usage = raw.get("choices"), raw.get("usage")
+    choices = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    if not choices or not usage or any(one.get("finish_reason") for one in choices):
+        return False
+    begins = isinstance(usage, dict) and not usage.get("completion_tokens")
+    return begins or any(_writes(one.get("delta")) for one in choices)
+
+
+def _writes(delta: object) -> bool:
+    if not isinstance(delta, dict):
+        return bool(delta)  # without its texts only whether there were any
+    return any(value for name, value in delta.items() if name != "role")
 
 
 def _tokens(usage: Mapping[str, object], *, no_output: bool) -> Tokens:
