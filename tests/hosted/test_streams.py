@@ -1,4 +1,4 @@
-"""Streams whose parts each tell what was used until then: their end counts, once."""
+"""Requests that go on or have failed: streams count at their end, failures what they used."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from meter.hosted.reading import read
 from meter.marks.usage_sender import without_texts
-from tests.hosted.recorded import CANARY, context, meters
+from tests.hosted.recorded import CANARY, context, meters, one, recorded
 
 
 def running(written: int, end: str | None = None, **delta: object) -> dict[str, object]:
@@ -42,3 +42,16 @@ def test_n06_the_end_of_a_stream_counts_in_whatever_part_it_comes(last: dict[str
     for told in (last, without_texts(last)):
         (usage,) = read(told, context(provider="together"))
         assert meters(usage) == {"input": 5, "output": 9}
+
+
+@pytest.mark.parametrize("counts", [{"prompt_tokens": 0, "completion_tokens": 0}, {}])
+def test_a_call_that_litellm_logs_as_failed_used_nothing(counts: dict[str, int]) -> None:
+    logged = recorded("litellm_payload")
+    for name in ("metadata", "prompt_tokens", "completion_tokens", "total_tokens"):
+        del logged[name]
+    assert read({**logged, "status": "failure", **counts}, context()) == []
+
+
+def test_what_a_failed_call_used_before_counts() -> None:
+    (broken,) = read({**recorded("litellm_payload"), "status": "failure"}, context())
+    assert meters(broken) == meters(one("litellm_payload"))
