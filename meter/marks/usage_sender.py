@@ -51,6 +51,7 @@ _COUNTED = frozenset({
     "usage",
 })  # fmt: skip
 _DEEPEST = 6
+_MOST_BITS = 128
 _OK, _PASSING = 200, (404, 408, 429)
 _REFUSED = frozenset({"conflict", "invalid"})
 
@@ -107,7 +108,9 @@ class UsageSender:
             named = {"id": new_id(), "at": at_us} if _is_nameless(counted, beside) else {}
             told = {**named, **beside}
             self._batch.append({**told, "response": counted} if told else counted)
-        except Exception:  # noqa: BLE001  no traceback of ours in the job's output
+        # A response runs code of others, which may raise anything: none of it ends this thread, or
+        # writes a traceback into the job's output. Signals reach the main thread alone.
+        except BaseException:  # noqa: BLE001
             self.dropped += 1
 
     def _told(self) -> bool:
@@ -202,7 +205,9 @@ def without_texts(value: Any, deep: int = 0) -> Any:
         return [without_texts(one, deep + 1) for one in value] if deep < _DEEPEST else []
     if isinstance(value, str):
         return value if len(value) <= TEXT_CHARS else None
-    return value if value is None or isinstance(value, bool | int | float) else str(value)
+    if isinstance(value, int):
+        return value if value.bit_length() <= _MOST_BITS else None  # no count, and costly to write
+    return value if value is None or isinstance(value, float) else str(value)
 
 
 def _without_texts(name: str, value: Any, deep: int) -> Any:
