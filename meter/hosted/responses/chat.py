@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from meter.hosted.responses import fields
@@ -48,9 +49,11 @@ def read(raw: Mapping[str, object]) -> list[Answer]:
         return []
     usage = fields.mapping(raw, "usage")
     left = fields.left_over(usage, _KNOWN)
+    provider, guessed = _provider(raw)
     return [
         Answer(
-            provider=_provider(raw),
+            provider=provider,
+            guessed=guessed,
             tokens=_tokens(usage, no_output=raw.get("object") == "list") if usage else None,
             id=fields.text(raw, "id"),
             at=fields.moment(raw, "created"),
@@ -130,9 +133,20 @@ _MODELS = (
 )
 
 
-def _provider(raw: Mapping[str, object]) -> str | None:
-    """Whose answer it is where that can be told, None where many could have given it."""
+_OWN = re.compile(
+    # Names that only the maker of a model gives it: others serve gpt-oss-120b, mistral-nemo:12b,
+    # text-embedding-004.
+    r"accounts/.*|ft:.*"
+    r"|(?!gpt-oss|text-embedding-)(gpt-|chatgpt-|o1|o3|o4|davinci-|babbage-)[^:]*"
+    r"|text-embedding-(3-|ada-)[^:]*"
+    r"|open-mi[^:]*|[^:]*-(latest|embed|[0-9]{4})"
+)
+
+
+def _provider(raw: Mapping[str, object]) -> tuple[str | None, bool]:
+    """Whose answer it is, None where many could have given it, and whether that is a guess."""
     if "prompt_filter_results" in raw:
-        return "azure"
+        return "azure", False
     model = fields.text(raw, "model") or ""
-    return next((name for begin, name in _MODELS if model.startswith(begin)), None)
+    provider = next((name for begin, name in _MODELS if model.startswith(begin)), None)
+    return provider, provider is not None and _OWN.fullmatch(model) is None
