@@ -175,7 +175,12 @@ def _per_million(document: Mapping[str, Any], usage: Sequence[Row]) -> list[dict
 
 
 def _break_even(document: Mapping[str, Any], requests: Sequence[Row]) -> list[dict[str, Any]]:
-    """How many requests to the tuned model cost as much as its training, by currency."""
+    """How many requests to the tuned model cost as much as its training, by currency.
+
+    Of requests that are told in sums nobody knows how many there were: then there is none.
+    """
+    if _are_summed(requests):
+        return []
     training = {
         cost["currency"]: Decimal(cost["amount"]["value"])
         for cost in document["cost"]
@@ -193,6 +198,10 @@ def _break_even(document: Mapping[str, Any], requests: Sequence[Row]) -> list[di
         for row in requests
         if row["currency"] in training and row["requests"] and row["amount"]
     ]
+
+
+def _are_summed(requests: Sequence[Row]) -> bool:
+    return any(row.get("is_summed") for row in requests)  # rows of earlier texts do not say it
 
 
 def _notices(rows: HostedRows) -> Iterator[dict[str, Any]]:
@@ -220,6 +229,12 @@ def _notices(rows: HostedRows) -> Iterator[dict[str, Any]]:
             "tier of evidence beside the others."
         )
         yield said("hosted_modelled", "info", text)
+    if _are_summed(rows.requests):
+        text = (
+            "Requests to the tuned model are told in sums (a provider's own count of tokens, or "
+            "counters of telemetry): how many there were is not known, and no break-even."
+        )
+        yield said("requests_summed", "info", text)
     if rows.inference:
         text = (
             "The energy of requests to models is modelled from output tokens alone, never "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from meter.hosted.otlp import Refused, each_span, metrics
 from meter.hosted.otlp_attributes import SOURCE
-from meter.hosted_facts import Quantity
+from meter.hosted_facts import Meter, Quantity
 from meter.model import Outcome
 from meter.usage_entries import entry, event_key
 from meter.usage_intake import answers, await_taken, events_of
@@ -17,14 +17,20 @@ from meter.usage_records import Record
 from meter.usage_witness import SPAN
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from meter.hosted.otlp import Series
-    from meter.hosted_facts import Meter, Usage, UsageEntry
+    from meter.hosted_facts import Usage, UsageEntry
     from meter.ledger import Ledger
     from meter.usage_intake import Answer
 
 _REMEMBERED = 10_000
+_LATE = (
+    "{} tokens from or for a cache were counted as plain input before they were told apart, and "
+    "stay so: export input_tokens and its parts together"
+)
+_PLAIN = frozenset({Meter.INPUT, Meter.INPUT_AUDIO})
+_INSIDE = frozenset({Meter.CACHED_INPUT, Meter.CACHE_WRITE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +76,24 @@ class OtlpIntake:
         return Telemetry(sum(one.stored for one in told), (*found.refused, *refused))
 
     def _grown(self, series: Series) -> Telemetry:
-        beginning = f"{series.key}:{series.start_us}:"
-        known = self._known(beginning, series.usage.source)
-        parts = [
-            Quantity(one.meter, one.amount - known.get(one.meter, Decimal(0)))
-            for one in series.usage.quantities
-            if one.amount is not None and one.amount > known.get(one.meter, Decimal(0))
-        ]
+        source = series.usage.source
+        known = {
+            meter: self._known(series.beginning(start_us), source).get(meter, Decimal(0))
+            for meter, start_us in series.starts.items()
+        }
+        parts, late = _growth(series.usage.quantities, known)
+        refused = (Refused(series.key, _LATE.format(late)),) if late else ()
         if not parts:
-            return Telemetry(0, ())
-        event = series.usage._replace(
-            id=f"{beginning}{series.usage.at_us}", quantities=tuple(parts)
-        )
-        told = self._stored((event,))
-        if told.stored:
-            grown = {one.meter: one.amount or Decimal(0) for one in parts}
-            self._totals[beginning] = {
-                meter: known.get(meter, Decimal(0)) + grown.get(meter, Decimal(0))
-                for meter in known.keys() | grown.keys()
-            }
-        return told
+            return Telemetry(0, refused)
+        told = self._stored(series.events(parts))
+        for one in parts:
+            beginning = series.beginning(series.starts[one.meter])
+            if told.refused:
+                self._totals.pop(beginning, None)  # asked again: only some may be stored
+            elif told.stored:
+                total = known[one.meter] + (one.amount or Decimal(0))
+                self._totals[beginning] = {**self._totals[beginning], one.meter: total}
+        return Telemetry(told.stored, (*refused, *told.refused))
 
     def _known(self, beginning: str, source: str) -> dict[Meter, Decimal]:
         """What the ledger has of a counter; asked once."""
@@ -134,6 +138,29 @@ class OtlpIntake:
         paying = [entry(one._replace(pays=self._project)) for one in events]
         records = [Record(None, (one,)) for one in paying]
         return answers(self._ledger, records, await_taken(self._ledger, tuple(paying)))
+
+
+def _growth(
+    counted: Sequence[Quantity], known: Mapping[Meter, Decimal]
+) -> tuple[list[Quantity], Decimal]:
+    """What each meter grew by, and how much of it was counted before as a whole that it is in.
+
+    A token that was booked as plain input is not booked again as cached.
+    """
+    now = {one.meter: one.amount or Decimal(0) for one in counted}
+    left = sum((max(known[one] - now.get(one, 0), Decimal(0)) for one in _PLAIN & known.keys()),
+               Decimal(0))  # fmt: skip
+    parts: list[Quantity] = []
+    late = Decimal(0)
+    for meter, amount in now.items():
+        grown = amount - known[meter]
+        if meter in _INSIDE and grown > 0:
+            again = min(grown, left - late)
+            grown -= again
+            late += again
+        if grown > 0:
+            parts.append(Quantity(meter, grown))
+    return parts, late
 
 
 def _same_meter(event: Usage, conflict: Answer) -> bool:

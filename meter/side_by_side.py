@@ -34,6 +34,7 @@ _MILLION = 1_000_000
 _KWH_OF_MJ = Decimal(1) / (1_000 * J_PER_KWH)
 _ZERO = {"value": 0.0, "low": 0.0, "high": 0.0}
 _NONE = (Decimal(0), Decimal(0), Decimal(0))
+_SUMMED = "requests to its model are told in sums: how many there were is not known"
 _NOTHING_COMMON = "its training and requests to its model are not priced in one currency"
 
 
@@ -184,6 +185,8 @@ def _missing(told: Row, training: Mapping[str, Parts], requests: Sequence[Row]) 
         return "its training has no price"
     if not any(row["requests"] for row in requests):
         return "no requests to its model are told"
+    if any(row.get("is_summed") for row in requests):
+        return _SUMMED
     if any(row["currency"] is None for row in requests):
         return "requests to its model have no price"
     return None

@@ -27,6 +27,8 @@ SAYS = MappingProxyType({
     "answered_from_cache": "were answered from litellm's cache and cost nothing: nothing to do",
     "told_as_openai": "are told as OpenAI's too, by the same ids, and count twice: name one "
     "provider for the same answers",
+    "provider_guessed": "tell no provider, and were taken for the maker's of a model that others "
+    "serve too: give `provider` beside them",
     "usage_type_guessed": "were taken for training by a word in their usage type: "
     f"{_CHECK}",
 })  # fmt: skip

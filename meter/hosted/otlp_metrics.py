@@ -32,9 +32,10 @@ from meter.hosted.otlp_attributes import (
 from meter.hosted.responses import fields
 from meter.hosted.tokens import Tokens, split
 from meter.hosted_facts import Meter, Quantity, Usage, as_told
+from meter.units import US_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _HISTOGRAM: Final = "gen_ai.client.token.usage"
 _NEW: Final = "gen_ai.client.inference.usage."
@@ -65,21 +66,52 @@ _OF_RESOURCES = frozenset({
     "process.pid", "k8s.pod.name",
 })  # fmt: skip
 _NAME_CHARS = 100
+_METERS = MappingProxyType(
+    {
+        "input": Meter.INPUT,
+        "cached": Meter.CACHED_INPUT,
+        "written": Meter.CACHE_WRITE,
+        "output": Meter.OUTPUT,
+    }
+)
+_AUDIO = MappingProxyType({Meter.INPUT: Meter.INPUT_AUDIO, Meter.OUTPUT: Meter.OUTPUT_AUDIO})
+_INSIDE = frozenset({"cached", "written"})  # of the input
+_ONE_EXPORT_US = US_PER_S  # an SDK looks at its instruments one after the other
 _DELTA = (1, "AGGREGATION_TEMPORALITY_DELTA")
 _CUMULATIVE = (2, "AGGREGATION_TEMPORALITY_CUMULATIVE")
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A counter as it stood: ``usage`` holds all that was counted since ``start_us``.
+    """Counters of one set of attributes as they stood: ``usage`` holds all that they counted.
 
-    Usage of a span is the difference of two with the same ``key`` and ``start_us``, meter by
-    meter; with a new ``start_us`` the counter began again at zero. Meters are disjoint.
+    ``starts`` has when the counter behind a meter began. Usage of a span is the difference of two
+    with the same ``key``, meter by meter, as long as the meter's start is the same; with a new one
+    it began again at zero. Meters are disjoint.
     """
 
     key: str
-    start_us: int
+    starts: Mapping[Meter, int]
     usage: Usage
+
+    def events(self, quantities: Sequence[Quantity]) -> tuple[Usage, ...]:
+        """Quantities of its usage as events, one for those that began at one instant.
+
+        Their ids begin with ``beginning``, so what a counter told before is found by its start.
+        """
+        by_start: dict[int, list[Quantity]] = defaultdict(list)
+        for one in quantities:
+            by_start[self.starts[one.meter]].append(one)
+        return tuple(
+            self.usage._replace(
+                id=f"{self.beginning(start_us)}{self.usage.at_us}", quantities=tuple(parts)
+            )
+            for start_us, parts in by_start.items()
+        )
+
+    def beginning(self, start_us: int) -> str:
+        """What the ids of all events begin with whose counters began at an instant."""
+        return f"{self.key}:{start_us}:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +140,7 @@ class _Point:
     at_us: int
     cumulative: bool
     metric: str
+    instrument: tuple[str, str | None]
     part: str
     tokens: object
     told: Attributes
@@ -130,22 +163,60 @@ def metrics(body: object, now_us: int) -> OtlpMetrics:
             refused.append(Refused(_name(metric), reason))
         elif _name(metric) in _COUNTERS or _name(metric) == _HISTOGRAM:
             for point in _points(resource, metric):
-                groups[point.group, point.start_us, point.at_us, point.cumulative].append(point)
-    usages: list[tuple[_Point, Usage]] = []
-    for points in groups.values():
+                groups[point.group, point.cumulative].append(point)
+    deltas: list[Usage] = []
+    totals: list[Series] = []
+    for told in (export for points in groups.values() for export in _exports(points)):
+        whole, alone = _with_totals(told)
+        refused += alone
         try:
-            usages.append((points[0], _usage(points, now_us)))
+            series = _series(whole, now_us) if whole else None
         except UsageError as error:
-            refused.append(Refused(points[0].metric, str(error)))
-    return OtlpMetrics(
-        usages=tuple(usage for point, usage in usages if not point.cumulative),
-        series=tuple(
-            Series(_key(point), point.start_us, usage)
-            for point, usage in usages
-            if point.cumulative
-        ),
-        refused=tuple(refused),
+            refused.append(Refused(whole[0].metric, str(error)))
+            continue
+        if series is not None and whole[0].cumulative:
+            totals.append(series)
+        elif series is not None:
+            deltas += series.events(series.usage.quantities)
+    return OtlpMetrics(tuple(deltas), tuple(totals), tuple(refused))
+
+
+def _exports(points: Iterable[_Point]) -> Iterator[list[_Point]]:
+    """Points of one set of attributes by the export that told them, each instrument once.
+
+    Starts and times of one export are equal or not: an SDK may take each instrument's own, some
+    microseconds apart.
+    """
+    export: list[_Point] = []
+    for point in sorted(points, key=lambda one: one.at_us):
+        if export and not _is_of(point, export):
+            yield export
+            export = []
+        export.append(point)
+    if export:
+        yield export
+
+
+def _is_of(point: _Point, export: Sequence[_Point]) -> bool:
+    if point.at_us - export[0].at_us > _ONE_EXPORT_US:
+        return False
+    times = point.start_us, point.at_us
+    return all(
+        one.instrument != point.instrument or (one.start_us, one.at_us) == times for one in export
     )
+
+
+def _with_totals(points: list[_Point]) -> tuple[list[_Point], list[Refused]]:
+    """Points that can be counted, and counters of parts whose total is not told beside them.
+
+    Of what counts in all nobody could say later which of the total they were. What counts since
+    the last time is kept with a flag.
+    """
+    if not points[0].cumulative or any(one.part == "input" for one in points):
+        return points, []
+    reason = "tells a part of input_tokens, which its request does not tell: export both together"
+    alone = [Refused(one.metric, reason) for one in points if one.part in _INSIDE]
+    return [one for one in points if one.part not in _INSIDE], alone
 
 
 def _refusal(metric: Mapping[str, object], *, has_counters: bool) -> str | None:
@@ -200,6 +271,7 @@ def _points(resource: Mapping[str, object], metric: Mapping[str, object]) -> Ite
             at_us=us_of(one, "timeUnixNano") or 0,
             cumulative=cumulative,
             metric=_name(metric),
+            instrument=(_name(metric), text(told, _TOKEN_TYPE)),
             part=part,
             tokens=_tokens(one),
             told={**of_resource, **told},
@@ -211,8 +283,8 @@ def _tokens(point: Mapping[str, object]) -> object:
     return next((point[name] for name in names if name in point), None)
 
 
-def _usage(points: list[_Point], now_us: int) -> Usage:
-    """The points of one time and the same attributes together, so that none counts twice."""
+def _series(points: list[_Point], now_us: int) -> Series:
+    """The points of one export and the same attributes together, so that none counts twice."""
     first = points[0]
     provider, model = provider_and_model(first.told)
     at_us, flags = moments.checked_us(first.at_us, now_us, "a data point's time")
@@ -229,13 +301,16 @@ def _usage(points: list[_Point], now_us: int) -> Usage:
             written=sums["written"],
         )
     )
-    return Usage(
+    spoken = _AUDIO if text(first.told, _MODALITY) == "audio" else {}
+    usage = Usage(
         source=SOURCE,
-        id=f"{_key(first)}:{first.start_us}:{at_us}",
+        id="",  # follows from the meters' starts
         at_us=at_us,
         provider=provider,
         model=model,
-        quantities=_of_modality(counted.quantities, text(first.told, _MODALITY)),
+        quantities=tuple(
+            Quantity(spoken.get(one.meter, one.meter), one.amount) for one in counted.quantities
+        ),
         base_model=base_model(model),
         project=project(first.told),
         run_id=run(first.told),
@@ -243,13 +318,18 @@ def _usage(points: list[_Point], now_us: int) -> Usage:
         flags=tuple(sorted({*flags, *counted.flags})),
         told=as_told(dict(counted.told)),
     )
+    starts = {spoken.get(meter, meter): us for meter, us in _starts(points).items()}
+    return Series(_key(first), starts, usage)
 
 
-def _of_modality(quantities: tuple[Quantity, ...], modality: str | None) -> tuple[Quantity, ...]:
-    if modality != "audio":
-        return quantities
-    audio = {Meter.INPUT: Meter.INPUT_AUDIO, Meter.OUTPUT: Meter.OUTPUT_AUDIO}
-    return tuple(Quantity(audio.get(one.meter, one.meter), one.amount) for one in quantities)
+def _starts(points: Iterable[_Point]) -> dict[Meter, int]:
+    """When the counter behind each meter began; of a meter that none is behind, the first did."""
+    starts: dict[Meter, int] = {}
+    for point in points:
+        meter = _METERS[point.part]
+        starts[meter] = min(point.start_us, starts.get(meter, point.start_us))
+    first_us = min(starts.values())
+    return {meter: starts.get(meter, first_us) for meter in _METERS.values()}
 
 
 def _key(point: _Point) -> str:

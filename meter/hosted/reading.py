@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from meter.errors import UsageError
@@ -11,6 +11,7 @@ from meter.hosted import moments, providers
 from meter.hosted.models import base_model
 from meter.hosted.normalised import ID_CHARS, LABEL_CHARS, normalised
 from meter.hosted.responses import changes, shapes
+from meter.hosted.responses.answer import PROVIDER_GUESSED
 from meter.hosted.tokens import UNKNOWN, USAGE_UNKNOWN, Split, split
 from meter.hosted_facts import Usage, as_told
 from meter.limits import NAME_CHARS, check_name, check_run_id
@@ -65,7 +66,14 @@ def read(raw: Mapping[str, object], context: Context) -> list[Usage]:
     if given is not None:
         shapes.check(shape, given)
     answers = changes.read(raw, shape.read)
-    return [_usage(answer, _provider(given, answer), context) for answer in answers]
+    return [_usage(_flagged(given, one), _provider(given, one), context) for one in answers]
+
+
+def _flagged(given: str | None, answer: Answer) -> Answer:
+    """The answer, flagged if its provider is no more than a guess."""
+    if given is not None or not answer.guessed:
+        return answer
+    return replace(answer, flags=(*answer.flags, PROVIDER_GUESSED))
 
 
 def _usage(answer: Answer, provider: str, context: Context) -> Usage:

@@ -38,7 +38,9 @@ _TEXTS = frozenset({
     "candidates", "choices", "content", "data", "embedding", "embeddings", "input", "instructions",
     "messages", "output", "outputs", "prompt", "text", "tools",
 })  # fmt: skip
+_ANSWERS = frozenset({"candidates", "choices"})
 _ENDS = frozenset({"finishReason", "finish_reason"})
+_DELTA = "delta"
 _NAMED = frozenset({
     "id", "responseId", "response_id", "request_id", "created", "created_at", "createTime",
     "create_time", "startTime", "type",
@@ -49,6 +51,7 @@ _COUNTED = frozenset({
     "usage",
 })  # fmt: skip
 _DEEPEST = 6
+_MOST_BITS = 128
 _OK, _PASSING = 200, (404, 408, 429)
 _REFUSED = frozenset({"conflict", "invalid"})
 
@@ -105,7 +108,9 @@ class UsageSender:
             named = {"id": new_id(), "at": at_us} if _is_nameless(counted, beside) else {}
             told = {**named, **beside}
             self._batch.append({**told, "response": counted} if told else counted)
-        except Exception:  # noqa: BLE001  no traceback of ours in the job's output
+        # A response runs code of others, which may raise anything: none of it ends this thread, or
+        # writes a traceback into the job's output. Signals reach the main thread alone.
+        except BaseException:  # noqa: BLE001
             self.dropped += 1
 
     def _told(self) -> bool:
@@ -166,9 +171,24 @@ def _is_nameless(response: Any, beside: dict[str, str]) -> bool:
 
 
 def _ends(answers: list[Any]) -> list[dict[str, bool]]:
-    """Of each answer of a list only whether it has ended: in the midst of a stream it has not."""
+    """Of each answer of a list only whether it has ended: in the midst of a stream it has not.
+
+    Of a part of OpenAI's form also whether it writes anything: not all of them say the end.
+    """
     told = [one for one in answers if isinstance(one, dict)]
-    return [{name: bool(one[name]) for name in _ENDS & one.keys()} for one in told]
+    return [
+        {
+            **{name: bool(one[name]) for name in _ENDS & one.keys()},
+            **({_DELTA: _writes(one[_DELTA])} if _DELTA in one else {}),
+        }
+        for one in told
+    ]
+
+
+def _writes(delta: Any) -> bool:
+    if not isinstance(delta, dict):
+        return bool(delta)
+    return any(value for name, value in delta.items() if name != "role")
 
 
 def without_texts(value: Any, deep: int = 0) -> Any:
@@ -185,14 +205,16 @@ def without_texts(value: Any, deep: int = 0) -> Any:
         return [without_texts(one, deep + 1) for one in value] if deep < _DEEPEST else []
     if isinstance(value, str):
         return value if len(value) <= TEXT_CHARS else None
-    return value if value is None or isinstance(value, bool | int | float) else str(value)
+    if isinstance(value, int):
+        return value if value.bit_length() <= _MOST_BITS else None  # no count, and costly to write
+    return value if value is None or isinstance(value, float) else str(value)
 
 
 def _without_texts(name: str, value: Any, deep: int) -> Any:
     """What stands under a name, without its texts."""
     if name not in _TEXTS or not isinstance(value, list):
         return without_texts(value, deep)
-    return _ends(value) if name == "candidates" else []
+    return _ends(value) if name in _ANSWERS else []
 
 
 class _Process:

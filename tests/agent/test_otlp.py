@@ -115,6 +115,60 @@ def delta(name: str, tokens: int, at_ns: int) -> dict[str, Any]:
     return body
 
 
+def counters(start_ns: int, **totals: int) -> dict[str, Any]:
+    """Counters as an SDK tells them: each began at its first use, some microseconds apart."""
+    whole = counter(0, start_ns)
+    at_ns = time.time_ns()
+    made = []
+    for number, (name, total) in enumerate(totals.items()):
+        (metric,) = counter(total, start_ns + number * 17_000)["resourceMetrics"][0][
+            "scopeMetrics"
+        ][0]["metrics"]
+        metric["name"] = f"gen_ai.client.inference.usage.{name.replace('__', '.')}_tokens"
+        metric["sum"]["dataPoints"][0]["timeUnixNano"] = str(at_ns)
+        made.append(metric)
+    whole["resourceMetrics"][0]["scopeMetrics"][0]["metrics"] = made
+    return whole
+
+
+def test_n01_cached_tokens_of_a_counter_with_a_start_of_its_own_are_no_plain_input(
+    tmp_path: Path,
+) -> None:
+    start_ns = time.time_ns() - 10**10
+    first = counters(start_ns, input=1000, output=100, cache_read__input=800)
+    second = counters(start_ns, input=2000, output=200, cache_read__input=1600)
+    with agent(tmp_path) as node:
+        node.hear("reading")
+        for body in (first, second, first, second):
+            assert node.ask("POST", METRICS, body) == (200, {})
+        node.kill()
+    with agent(tmp_path) as node:
+        node.hear("reading")
+        for body in (second, first):
+            assert node.ask("POST", METRICS, body) == (200, {})
+        assert quantities(node) == {"input": "400", "cached_input": "1600", "output": "200"}
+
+
+def test_n01_cached_tokens_that_come_apart_from_their_total_are_refused_and_never_counted_twice(
+    node: Agent,
+) -> None:
+    start_ns = time.time_ns() - 10**10
+    assert node.ask("POST", METRICS, counters(start_ns, input=1000)) == (200, {})
+    alone = counters(start_ns, cache_read__input=800)
+    said = node.ask("POST", METRICS, alone)[1]["partialSuccess"]
+    assert (said["rejectedDataPoints"], "a part of input_tokens" in said["errorMessage"]) == (
+        1,
+        True,
+    )
+    both = counters(start_ns, input=1200, cache_read__input=900)
+    said = node.ask("POST", METRICS, both)[1]["partialSuccess"]
+    assert "700 tokens from or for a cache" in said["errorMessage"]
+    assert quantities(node) == {"input": "1000", "cached_input": "200"}
+    more = counters(start_ns, input=5000, cache_read__input=4000)
+    assert node.ask("POST", METRICS, more) == (200, {})
+    assert quantities(node) == {"input": "1000", "cached_input": "4000"}
+
+
 def test_an_export_that_a_collector_cuts_into_two_is_counted_whole(node: Agent) -> None:
     at_ns = time.time_ns()
     for _ in range(2):
@@ -181,6 +235,17 @@ def test_one_answer_counts_once_whoever_tells_it_first(node: Agent, order: tuple
     assert found.count("duplicate") == 4 - found.count("stored")
     rows = node.ask("GET", "/v1/usage")[1]["usage"]
     assert sum(int(row["quantity"]) for row in rows) == 120
+
+
+def test_parent_and_child_in_two_requests_count_once_if_both_tell_the_response(node: Agent) -> None:
+    inner, outer = (
+        span(f"aaaaaaaaaaaaaaa{number}", **NEW, gen_ai__response__id=LONG) for number in range(2)
+    )
+    (child,) = inner["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    child["parentSpanId"] = "aaaaaaaaaaaaaaa1"
+    for body in (inner, outer, inner):
+        assert node.ask("POST", TRACES, body) == (200, {})
+    assert quantities(node) == {"input": "60", "cached_input": "40", "output": "20"}
 
 
 def test_another_quantity_of_an_answer_is_a_conflict_that_shows_both(node: Agent) -> None:

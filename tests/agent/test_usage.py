@@ -258,8 +258,9 @@ def test_a_stream_whose_parts_say_nothing_of_usage_counts_once_with_its_end(node
     parts = [chunk, begun, text, part]
     answer = node.ask("POST", "/v1/usage", parts)[1]
     assert (answer["stored"], answer["unused"], answer["invalid"]) == (2, 2, 0)
+    ended = {**chunk, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
     last = [
-        {**chunk, "usage": {"prompt_tokens": 5, "completion_tokens": 6, "total_tokens": 11}},
+        {**ended, "usage": {"prompt_tokens": 5, "completion_tokens": 6, "total_tokens": 11}},
         {"id": "msg_1", "type": "message", "model": "claude-haiku-4-5",
          "usage": {"input_tokens": 3, "output_tokens": 9}},
         {**part, "candidates": [{"finishReason": "STOP"}],

@@ -37,6 +37,8 @@ PINNED = {
     ("gemini", "gemini-2.5-pro"): (4.62787, 10.98344),
 }
 """Wh of 400 output tokens, as ecologits 0.11.3 was measured to say."""
+IN_A_SECOND = (0.51618, 0.90101)
+"""The same of gpt-4o, told that the answer took one second."""
 models = st.sampled_from(MODELS)
 
 
@@ -68,6 +70,15 @@ def wh(provider: str, model: str, tokens: int) -> tuple[float, float]:
 def test_400_tokens_have_the_pinned_energy(provider, model):
     assert ECOLOGITS.version == "0.11.3"
     assert wh(provider, model, 400) == pytest.approx(PINNED[provider, model], rel=0, abs=6e-6)
+
+
+def test_rows_are_of_answers_whose_time_nobody_told_and_a_short_one_would_use_less():
+    """The package caps what servers use by the time that an answer took; a row has no such time."""
+    found = llm_impacts("openai", "gpt-4o", 400, 1.0).energy.value
+    in_a_second = [kwh * 1000 for kwh in ends(found)]
+    assert in_a_second == pytest.approx(IN_A_SECOND, rel=0, abs=6e-6)
+    pairs = zip(in_a_second, wh("openai", "gpt-4o", 400), strict=True)
+    assert all(shorter < any_time for shorter, any_time in pairs)
 
 
 @given(models, st.integers(1, 10**6))

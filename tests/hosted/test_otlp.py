@@ -147,7 +147,8 @@ def test_cumulative_counters_are_series_of_which_differences_are_usage() -> None
     found = otlp.metrics(raw, NOW_US)
     (later,) = found.series
     assert found.usages == ()
-    assert (later.key, later.start_us) == (first.key, first.start_us) == (first.key, MARCH_US)
+    assert (later.key, later.starts) == (first.key, first.starts)
+    assert set(first.starts.values()) == {MARCH_US}
     assert meters(later.usage) == {name: 2 * (n or 0) for name, n in meters(first.usage).items()}
 
 
@@ -158,6 +159,44 @@ def test_series_of_two_processes_are_two() -> None:
             one["value"] = {"stringValue": "i-2"}
     raw["resourceMetrics"] += other["resourceMetrics"]
     assert len({series.key for series in otlp.metrics(raw, NOW_US).series}) == 2
+
+
+def test_n01_counters_of_which_each_has_its_own_start_are_one_usage() -> None:
+    raw = recorded("otlp_metrics_new_cumulative")
+    (equal,) = otlp.metrics(raw, NOW_US).series
+    for number, metric in enumerate(metrics_of(raw)):
+        for point in points_of(metric):  # as SDKs do: microseconds apart, the time too in some
+            point["startTimeUnixNano"] = str(int(point["startTimeUnixNano"]) + number * 7_000)
+            point["timeUnixNano"] = str(int(point["timeUnixNano"]) + number * 3_000)
+    (apart,) = otlp.metrics(raw, NOW_US).series
+    assert apart.key == equal.key
+    assert apart.usage == equal.usage
+    assert len(set(apart.starts.values())) > 1
+    assert len(apart.events(apart.usage.quantities)) > 1
+    assert len(equal.events(equal.usage.quantities)) == 1
+
+
+def test_two_exports_in_one_request_are_two_whether_or_not_their_times_are_equal() -> None:
+    raw = recorded("otlp_metrics_new_delta")
+    for number, metric in enumerate(metrics_of(raw)[:5]):
+        (point,) = points_of(metric)
+        later = {
+            **point,
+            "startTimeUnixNano": point["timeUnixNano"],
+            "timeUnixNano": str(int(point["timeUnixNano"]) + 200_000_000 + number * 3_000),
+        }
+        points_of(metric).append(later)
+    first, second = otlp.metrics(raw, NOW_US).usages
+    assert meters(first) == meters(second)
+    assert second.at_us - first.at_us == 200_000
+
+
+def test_n01_a_counter_of_a_part_without_its_total_is_refused() -> None:
+    raw = recorded("otlp_metrics_new_cumulative")
+    metrics_of(raw)[:] = [one for one in metrics_of(raw) if "usage.input" not in one["name"]]
+    found = otlp.metrics(raw, NOW_US)
+    assert sum("a part of input_tokens" in one.reason for one in found.refused) == 2
+    assert [meters(series.usage) for series in found.series] == [{"output": 300}]
 
 
 @pytest.mark.parametrize(

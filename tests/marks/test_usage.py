@@ -218,6 +218,29 @@ def test_what_is_no_response_is_dropped_and_counted(node: Agent, response) -> No
     assert quantities(node) == {}
 
 
+class Evil:
+    """An object whose own code raises whatever it likes."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def model_dump(self, **_: object) -> dict:
+        raise self._error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3), GeneratorExit(), OSError()])
+def test_what_a_response_raises_costs_that_response_alone(
+    node: Agent, error: BaseException, capfd: pytest.CaptureFixture[str]
+) -> None:
+    meter.usage(Evil(error))
+    assert marks.flush(60)
+    meter.usage({**CHAT, "seed": 10**5000})  # a number that nothing writes
+    assert marks.flush(60)
+    assert marks.dropped() == {"usage": 1}
+    assert quantities(node)["gpt-4o", "input"] == "9"
+    assert capfd.readouterr().err == ""
+
+
 def test_nothing_is_waited_for_where_no_agent_is(tmp_path: Path) -> None:
     script = (
         "import meter, time\n"

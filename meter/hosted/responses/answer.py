@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     from meter.hosted.tokens import Tokens
 
+PROVIDER_GUESSED = "provider_guessed"
+"""Flag: nobody told the provider, and models of that name are served by others too."""
 UNKNOWN_FIELDS = "unknown_fields"
 """Flag: numbers in the usage that no meter is known for; ``told`` has them."""
 
@@ -30,5 +32,6 @@ class Answer:
     service_tier: str | None = None
     region: str | None = None
     certain: bool = False  # the provider is told, not concluded from form and names
+    guessed: bool = False  # the provider is concluded from a name that others use too
     told: Mapping[str, object] = field(default_factory=dict)
     flags: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from meter.hosted.responses import fields
@@ -38,18 +39,21 @@ _KNOWN = frozenset({
 def read(raw: Mapping[str, object]) -> list[Answer]:
     """The answer; of a stream only the last part, if asked for, has usage.
 
-    If it was asked for, each part before says that it has none: those are not events. Nor is what
-    Azure begins each stream with, which has its content filter's verdict and no answer yet.
+    If it was asked for, each part before says that it has none, or has what was used until then:
+    those are not events. Nor is what Azure begins each stream with, which has its content filter's
+    verdict and no answer yet.
     """
-    if raw.get("object") == _PART and raw.get("usage", raw) is None:
+    if raw.get("object") == _PART and (raw.get("usage", raw) is None or _goes_on(raw)):
         return []
     if not any(raw.get(name) for name in _SAYING):
         return []
     usage = fields.mapping(raw, "usage")
     left = fields.left_over(usage, _KNOWN)
+    provider, guessed = _provider(raw)
     return [
         Answer(
-            provider=_provider(raw),
+            provider=provider,
+            guessed=guessed,
             tokens=_tokens(usage, no_output=raw.get("object") == "list") if usage else None,
             id=fields.text(raw, "id"),
             at=fields.moment(raw, "created"),
@@ -59,6 +63,25 @@ def read(raw: Mapping[str, object]) -> list[Answer]:
             flags=(UNKNOWN_FIELDS,) if left else (),
         )
     ]
+
+
+def _goes_on(raw: Mapping[str, object]) -> bool:
+    """Whether a part with usage is in the midst of a stream: it writes on, and says no end.
+
+    The end may come in a part of its own, without choices or with nothing written in them.
+    """
+    told, usage = raw.get("choices"), raw.get("usage")
+    choices = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    if not choices or not usage or any(one.get("finish_reason") for one in choices):
+        return False
+    begins = isinstance(usage, dict) and not usage.get("completion_tokens")
+    return begins or any(_writes(one.get("delta")) for one in choices)
+
+
+def _writes(delta: object) -> bool:
+    if not isinstance(delta, dict):
+        return bool(delta)  # without its texts only whether there were any
+    return any(value for name, value in delta.items() if name != "role")
 
 
 def _tokens(usage: Mapping[str, object], *, no_output: bool) -> Tokens:
@@ -110,9 +133,20 @@ _MODELS = (
 )
 
 
-def _provider(raw: Mapping[str, object]) -> str | None:
-    """Whose answer it is where that can be told, None where many could have given it."""
+_OWN = re.compile(
+    # Names that only the maker of a model gives it: others serve gpt-oss-120b, mistral-nemo:12b,
+    # text-embedding-004.
+    r"accounts/.*|ft:.*"
+    r"|(?!gpt-oss|text-embedding-)(gpt-|chatgpt-|o1|o3|o4|davinci-|babbage-)[^:]*"
+    r"|text-embedding-(3-|ada-)[^:]*"
+    r"|open-mi[^:]*|[^:]*-(latest|embed|[0-9]{4})"
+)
+
+
+def _provider(raw: Mapping[str, object]) -> tuple[str | None, bool]:
+    """Whose answer it is, None where many could have given it, and whether that is a guess."""
     if "prompt_filter_results" in raw:
-        return "azure"
+        return "azure", False
     model = fields.text(raw, "model") or ""
-    return next((name for begin, name in _MODELS if model.startswith(begin)), None)
+    provider = next((name for begin, name in _MODELS if model.startswith(begin)), None)
+    return provider, provider is not None and _OWN.fullmatch(model) is None

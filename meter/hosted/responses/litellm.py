@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ANSWERED_FROM_CACHE = "answered_from_cache"
 """Flag: litellm answered from its own cache; the provider was not asked and bills nothing."""
+_FAILED = "failure"
 _PROMPT = "prompt_tokens_details"
 _COMPLETION = "completion_tokens_details"
 _TTLS = (
@@ -36,15 +37,21 @@ _KNOWN = frozenset({
 
 
 def read(raw: Mapping[str, object]) -> list[Answer]:
-    """The call as litellm counted it: in OpenAI's form, whatever provider answered."""
+    """The call as litellm counted it: in OpenAI's form, whatever provider answered.
+
+    None for one that failed and used nothing; one that broke off after some tokens used those.
+    """
     usage = fields.mapping(fields.mapping(raw, "metadata"), "usage_object") or raw
     whole = usage is not raw
     left = fields.left_over(usage, _KNOWN) if whole else {}
     from_cache = raw.get("cache_hit") is True
+    tokens = _tokens(usage)
+    if raw.get("status") == _FAILED and not (tokens.input or tokens.output or tokens.total):
+        return []
     answer = Answer(
         provider=_provider(raw),
         certain=True,
-        tokens=Tokens(input=0, output=0) if from_cache else _tokens(usage),
+        tokens=Tokens(input=0, output=0) if from_cache else tokens,
         id=fields.text(raw, "id"),
         at=fields.moment(raw, "startTime"),
         model=_model(raw),
@@ -56,7 +63,7 @@ def read(raw: Mapping[str, object]) -> list[Answer]:
     return [replace(answer, flags=(*answer.flags, ANSWERED_FROM_CACHE)) if from_cache else answer]
 
 
-def _tokens(usage: Mapping[str, object]) -> Tokens | None:
+def _tokens(usage: Mapping[str, object]) -> Tokens:
     prompt = fields.mapping(usage, _PROMPT)
     completion = fields.mapping(usage, _COMPLETION)
     kept = fields.mapping(prompt, "cache_creation_token_details")
