@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from fastapi import Query
@@ -71,5 +72,5 @@ def answer(taken: JobsTaken) -> dict[str, Any]:
     return {
         "new": taken.new, "updated": taken.updated, "known": taken.known,
         "hosting_days": taken.hours, "changed": taken.changed,
-        "again": taken.again,
+        "conflicts": [asdict(one) for one in taken.conflicts], "again": taken.again,
     }  # fmt: skip

@@ -73,6 +73,7 @@ class Told:
     hosting_days: int = 0
     without_hours: int = 0  # deployments that are billed by their tokens alone
     changed: list[str] = field(default_factory=list)
+    conflicts: list[dict[str, str]] = field(default_factory=list)  # amounts told otherwise
     again: list[str] = field(default_factory=list)  # estimated again
     faults: list[str] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)  # booked, without all that belongs to them
@@ -85,6 +86,7 @@ class Told:
         self.known += answer["known"]
         self.hosting_days += answer["hosting_days"]
         self.changed += answer["changed"]
+        self.conflicts += answer["conflicts"]
         self.again += answer["again"]
 
 
@@ -353,11 +355,29 @@ def _say(told: Told, *, as_json: bool) -> None:
             f"meter: {told.without_hours:,} deployment(s) of plain models have no hours: they are"
             " billed by their tokens", err=True,
         )  # fmt: skip
-    for run in told.changed:
-        click.echo(f"meter: the provider tells other quantities of {run} than before", err=True)
+    _say_conflicts(told)
     if told.faults:
         raise PartlyTakenError(
             f"not taken: {len(told.faults):,} of the entries", "see above; the others are booked"
+        )
+    if told.conflicts:
+        raise PartlyTakenError(
+            f"told otherwise than before: the amounts of {len(told.conflicts):,} job(s)",
+            "see above, and ask the provider which is right; what was told first holds",
+        )
+
+
+def _say_conflicts(told: Told) -> None:
+    for one in told.conflicts:
+        click.echo(
+            f"meter: {one['run_id']}: {one['held']} was told before and holds, not {one['told']}",
+            err=True,
+        )
+    others = set(told.changed) - {one["run_id"] for one in told.conflicts}
+    for run in sorted(others):
+        click.echo(
+            f"meter: {run}: other times, model or region are told than its usage was booked with",
+            err=True,
         )
 
 

@@ -332,7 +332,7 @@ def test_what_a_provider_tells_after_a_job_has_ended_is_added_by_importing_it_ag
     assert told(place, capsys, *words)["known"] == 1
     assert tokens(place, capsys) == 300_000
     file(tmp_path, plain("openai_succeeded", trained_tokens=5))
-    assert told(place, capsys, *words)["changed"] == [RUN]
+    assert told(place, capsys, *words, code=1)["changed"] == [RUN]
     assert tokens(place, capsys) == 300_000
 
 
