@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from meter.hosted.bounds import OTHER, UNITS
+from meter.hosted.evidence import NODES
 from meter.hosted.jobs.billing import (
     BILLING_UNCLEAR,
     EPOCHS_UNCLEAR,
@@ -152,8 +153,8 @@ def _told(fields: Fields, rank: int | None) -> tuple[tuple[str, str], ...]:
     progress = fields.inside("jobProgress")
     names = ("epoch", "percent", "outputTokens", "cachedInputTokenCount")
     told: dict[str, object] = {name: progress.whole(name) for name in names}
-    nodes = fields.whole("nodes") or fields.whole("nodeCount")
-    return as_told(told | {"lora_rank": rank or None, "nodes": nodes})
+    nodes = fields.whole("nodes", UNITS) or fields.whole("nodeCount", UNITS)
+    return as_told(told | {"lora_rank": rank or None, NODES: nodes})
 
 
 def _counted(job: HostedJob, fields: Fields) -> HostedJob:

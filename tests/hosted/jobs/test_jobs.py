@@ -16,6 +16,7 @@ from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 
 from hosted.jobs.recorded import DAY_US, SEEN_US, S, job, job_names, raw
 from meter.errors import UsageError
+from meter.hosted.evidence import nodes_of
 from meter.hosted.jobs import azure, fireworks, openai_shape
 from meter.hosted.jobs.billing import of_nanos, rft_hours
 from meter.hosted.jobs.registry import provider, providers
@@ -338,6 +339,7 @@ def test_fireworks_kinds_are_in_the_name() -> None:
     )  # fmt: skip
     assert amount(sft, Meter.TRAIN_TOKEN) == 3_500_000
     assert "epochs_unclear" in sft.flags
+    assert nodes_of(job("fireworks_sft", nodes=4)) == 4
     assert job("fireworks_dpo").training is Training.DPO
     assert job("fireworks_rft").error_code == "CANCELLED"
     assert sft.error_code is None
