@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from meter import reserved
-from meter.errors import LedgerError
 from meter.hosted.jobs.billing import with_quantities
 from meter.hosted.wire import job_of
 from meter.hosted_facts import DETAILS_MISSING, JobStatus, Meter
@@ -21,7 +19,6 @@ from meter.past.hosted import (
     Before,
     Sums,
     booked_job,
-    hosting_usage,
     run_id_of,
 )
 from meter.past.hosted_again import Tier, made_again
@@ -33,11 +30,11 @@ from meter.past.hosted_held import (
     conflict_of,
     keys_of,
 )
+from meter.past.hosting_taking import HoursTaken, awaited, take_hours
 from meter.usage_entries import event_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from concurrent.futures import Future
 
     from meter.hosted_facts import HostedJob, Hosting
     from meter.ledger import Ledger
@@ -45,7 +42,6 @@ if TYPE_CHECKING:
     from meter.past.hosted import Judged
     from meter.past.hosted_held import Amounts, Conflict
 
-_DURABLE_S = 20.0
 _AT_ONCE = 100
 
 
@@ -79,7 +75,7 @@ class JobsTaken:
     updated: list[str] = field(default_factory=list)
     known: int = 0
     again: list[str] = field(default_factory=list)  # estimated again by corrected assumptions
-    hours: int = 0  # days of hosting that were news
+    hours: HoursTaken = field(default_factory=HoursTaken)
     changed: list[str] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
 
@@ -103,11 +99,7 @@ def take_jobs(ledger: Ledger, told: JobsTold, judge: Callable[[HostedJob], Judge
     taken = JobsTaken()
     for jobs in _words_of_each(told.jobs):
         _take_words(ledger, replace(told, jobs=jobs), judge, taken)
-    events = tuple(
-        event for one in told.hosting for event in hosting_usage(one, told.pays(), told.seen_us)
-    )
-    if events:
-        taken.hours = _await(ledger.take(events)).count(Outcome.STORED)
+    taken.hours = take_hours(ledger, told.hosting, told.pays(), told.seen_us)
     return taken
 
 
@@ -229,7 +221,7 @@ def _estimate_again(
         tiers = [Tier(**{name: row[name] for name in names}) for row in rows]
         batch = made_again(job, judge(job), tiers, _booked(rows))
         if batch is not None:
-            _await(ledger.write(batch, urgent=True))
+            awaited(ledger.write(batch, urgent=True))
             taken.again.append(run_id)
 
 
@@ -266,7 +258,7 @@ def _write(
     written = [ledger.write(batch, urgent=True) for _, _, batch in news]
     for (job, new, _), future in zip(news, written, strict=True):
         run_id = run_id_of(job.provider, job.id)
-        if Outcome.CONFLICT in _await(future):
+        if Outcome.CONFLICT in awaited(future):
             taken.changed.append(run_id)
         (taken.new if new else taken.updated).append(run_id)
 
@@ -278,12 +270,3 @@ def _as_before(ledger: Ledger, batch: LedgerBatch) -> LedgerBatch:
     with ledger.reader() as reader:
         booked = bool(keys and reader.rows("report/usage_events", keys=keys))
     return replace(batch, usages=later) if booked else batch
-
-
-def _await(future: Future[Any]) -> tuple[Outcome, ...]:
-    try:
-        return future.result(_DURABLE_S) or ()
-    except FutureTimeoutError:
-        raise LedgerError(
-            "the ledger has not written the jobs in time; it may do so later", "do the same again"
-        ) from None

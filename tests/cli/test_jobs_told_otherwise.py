@@ -1,4 +1,4 @@
-"""A job that is told again with other amounts: the first hold, in all figures, and both are told."""
+"""Jobs and deployments told again with other amounts: the first hold, and both are told."""
 
 from __future__ import annotations
 
@@ -101,3 +101,61 @@ def test_another_end_of_a_job_is_no_other_amount(
     later = {**FIRST, "finished_at": FIRST["finished_at"] + 60}
     found = given(place, capsys, tmp_path, later)
     assert (found["changed"], found["conflicts"]) == ([RUN], [])
+
+
+def hours(place: Place, capsys: Any) -> dict[str, Any]:
+    """Meter and quantity by model."""
+    rows = told(place, capsys, "usage", "list")["usage"]
+    return {row["model"]: (row["meter"], row["quantity"]) for row in rows}
+
+
+def deployment(name: str, **changed: Any) -> dict[str, Any]:
+    bare = {"name": f"accounts/a/deployments/{name}", "baseModel": name, "state": "READY",
+            "createTime": "2026-01-02T00:00:00Z", "acceleratorCount": 1}  # fmt: skip
+    return bare | changed
+
+
+HOSTING = ("--provider", "fireworks", "--hosting")
+GONE = {"state": "DELETED", "deleteTime": "2026-01-04T00:00:00Z"}
+
+
+def test_hours_of_a_deployment_that_nobody_tells_are_not_made_up(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = file(
+        tmp_path,
+        deployment("failed", state="FAILED"),
+        deployment("creating", state="CREATING", desiredReplicaCount=2),
+        deployment("endless", state="DELETED", replicaCount=1),
+        deployment("scaled", **GONE, replicaCount=0),
+        deployment("silent", **GONE),
+        deployment("gpus", **GONE, replicaCount=1, acceleratorCount=None),
+        deployment("two", **GONE, replicaCount=2),
+    )
+    found = told(place, capsys, "jobs", "import", path, *HOSTING, code=1)
+    assert found["without_hours"] == 2
+    (fault,) = found["faults"]
+    assert "deployments/endless: deleteTime is missing" in fault
+    assert [one.rpartition("/")[2] for one in found["hosting_unknown"]] == ["silent", "gpus"]
+    assert hours(place, capsys) == {
+        "scaled": ("host_hour", "0"), "silent": ("unknown", None),
+        "gpus": ("unknown", None), "two": ("host_hour", "96"),
+    }  # fmt: skip
+    assert place.call("jobs", "import", path, *HOSTING) == 1
+    assert "deployments/silent: how many GPUs it has is not told" in capsys.readouterr().err
+
+
+def test_other_replicas_than_before_are_told_and_leave_the_days_that_are_booked(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("jobs", "import", file(tmp_path, deployment("m", **GONE, replicaCount=1)), *HOSTING)
+    assert told(place, capsys, *words)["hosting_days"] == 2
+    assert told(place, capsys, *words)["hosting_known"] == 2
+    file(tmp_path, deployment("m", **GONE, replicaCount=4))
+    (other,) = told(place, capsys, *words)["hosting_otherwise"]
+    assert other == {"id": "accounts/a/deployments/m", "days": 2, "held": "48", "told": "192"}
+    assert hours(place, capsys) == {"m": ("host_hour", "48")}
+    assert place.call(*words) == 0
+    out, err = capsys.readouterr()
+    assert "2 day(s) of hosting known" in out
+    assert "48 hours of 2 day(s) were booked before and hold; by what is told now" in err

@@ -65,6 +65,8 @@ _STATES = {
     "DELETING": JobStatus.CANCELLED,
     "DELETING_CLEANING_UP": JobStatus.CANCELLED,
 }
+_NOTHING_RUNS = frozenset({"CREATING", "FAILED"})
+"""Of a deployment: states in which it has no replica, unless one is told."""
 _KINDS = {
     "supervisedFineTuningJobs": Training.SFT,
     "dpoJobs": Training.DPO,
@@ -109,30 +111,44 @@ def job(raw: Mapping[str, object], seen_us: int) -> HostedJob:
     return checked(_counted(found, fields), "createTime")
 
 
-def hosting(raw: Mapping[str, object]) -> Hosting:
+def hosting(raw: Mapping[str, object]) -> Hosting | None:
     """A deployment, whose units are its GPUs; raises UsageError naming the field that is wrong.
 
-    Replicas come and go by load, and only the present number is told.
+    Replicas come and go by load, and only the present number is told: where none is, how many
+    hours it costs is not known. None for one that never came to be, or is not there yet.
     """
     fields = Fields(raw)
-    gone = fields.text("state") == "DELETED"
-    replicas = fields.whole("replicaCount", UNITS)
-    if replicas is None:
-        replicas = fields.whole("desiredReplicaCount", UNITS)
-    count = fields.whole("acceleratorCount", UNITS) or 1
-    units = Decimal(1 if replicas is None else replicas) * count
-    if found := UNITS.fault(units):
-        raise fields.fault("replicaCount times acceleratorCount", found)
+    state = fields.text("state")
+    gone = state == "DELETED"
+    units = _units(fields)
+    if state in _NOTHING_RUNS and not fields.whole("replicaCount", UNITS):
+        return None
     return Hosting(
         provider="fireworks",
         id=fields.needed_id("name"),
         model=fields.needed_text("baseModel"),
         started_us=fields.needed_instant_us("createTime"),
-        ended_us=fields.instant_us("deleteTime") if gone else None,
+        ended_us=fields.needed_instant_us("deleteTime") if gone else None,
         region=_known(fields.text("region")),
         service_tier=_known(fields.text("acceleratorType")),
         units=units,
     )
+
+
+def _units(fields: Fields) -> Decimal | None:
+    """GPUs of all replicas; None where the one or the other is not told."""
+    replicas = fields.whole("replicaCount", UNITS)
+    if replicas is None:
+        replicas = fields.whole("desiredReplicaCount", UNITS)
+    count = fields.whole("acceleratorCount", UNITS)
+    if replicas == 0:
+        return Decimal(0)
+    if replicas is None or not count:
+        return None
+    units = Decimal(replicas) * count
+    if found := UNITS.fault(units):
+        raise fields.fault("replicaCount times acceleratorCount", found)
+    return units
 
 
 def _known(word: str | None) -> str | None:
