@@ -98,7 +98,7 @@ def _read(
 ) -> tuple[Sequence[HostedJob], Sequence[Hosting]]:
     from importlib import import_module  # noqa: PLC0415 - only where it is asked for
 
-    from meter.hosted.jobs.importing import hostings_of, jobs_of  # noqa: PLC0415
+    from meter.hosted.jobs.importing import Pages, hostings_of, jobs_of  # noqa: PLC0415
     from meter.hosted.jobs.registry import provider as provider_of  # noqa: PLC0415
 
     try:
@@ -107,17 +107,20 @@ def _read(
         raise UsageError(
             f"{file.name} is no UTF-8 (byte {error.start})", "save it as UTF-8"
         ) from None
+    pages = Pages()
     if hosting:
         if provider not in _HOSTING:
             raise UsageError(
                 f"deployments of {provider} cannot be read", f"those of {', '.join(_HOSTING)} can"
             )
         read = import_module(_HOSTING[provider]).hosting
-        found, faults = hostings_of(text, read)
+        found, faults = hostings_of(text, read, pages)
         told.faults += map(_fault_text, faults)
+        told.more_pages = pages.more
         told.without_hours += found.count(None)
         return (), [one for one in found if one is not None]
-    jobs, faults = jobs_of(text, provider_of(provider), _now_us())
+    jobs, faults = jobs_of(text, provider_of(provider), _now_us(), pages)
+    told.more_pages = pages.more
     told.faults += map(_fault_text, faults)
     return jobs, ()
 

@@ -30,6 +30,7 @@ class Told:
     hosting_known: int = 0  # days that are booked already
     hosting_otherwise: list[dict[str, Any]] = field(default_factory=list)
     hosting_unknown: list[str] = field(default_factory=list)  # deployments without a number
+    more_pages: bool = False  # the file's last page is not the list's
     without_hours: int = 0  # deployments that are billed by their tokens alone
     changed: list[str] = field(default_factory=list)
     conflicts: list[dict[str, str]] = field(default_factory=list)  # amounts told otherwise
@@ -69,6 +70,12 @@ def say(told: Told, *, as_json: bool) -> None:
         output.print_json(vars(told))
     else:
         click.echo(_text(told))
+    if told.more_pages:
+        click.echo(
+            "meter: the last page in the file says that there are more: fetch the pages after it"
+            " too and import them, or use `meter jobs sync`, which reads all",
+            err=True,
+        )
     for fault in told.faults[:_SHOWN]:
         click.echo(f"meter: not taken: {fault}", err=True)
     if len(told.faults) > _SHOWN:

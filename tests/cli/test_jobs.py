@@ -265,6 +265,19 @@ def test_a_sync_of_deployments_that_cannot_be_is_wrong_usage(
     assert said in capsys.readouterr().err
 
 
+def test_a_page_of_several_is_booked_and_the_others_are_asked_for(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = {"object": "list", "data": [plain("openai_succeeded")], "has_more": True}
+    words = ("jobs", "import", file(tmp_path, page), "--provider", "openai")
+    assert place.call(*words) == 0
+    assert "the last page in the file says that there are more" in capsys.readouterr().err
+    assert told(place, capsys, *words)["more_pages"] is True
+    file(tmp_path, page | {"has_more": False})
+    assert place.call(*words) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_the_project_of_the_command_pays(
     place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
