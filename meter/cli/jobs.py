@@ -12,10 +12,10 @@ import click
 
 from meter import figures
 from meter.cli import output
-from meter.cli.jobs_told import Told, oddities, say
+from meter.cli.jobs_told import Told, oddities, say, say_booked
 from meter.cli.session import Session, debug_option, example, json_option, socket_option
 from meter.cli.writes import AgentWrites, writes
-from meter.errors import ProviderError, UsageError
+from meter.errors import MeterError, ProviderError, UsageError
 from meter.instants import parse_us
 from meter.units import US_PER_S
 
@@ -179,8 +179,12 @@ def sync_command(
     since_us = None if since is None else parse_us(since, "--since")
     told = Told()
     asked = Asked(wanted, access, since_us, again, hosting)
-    with writes(session.config) as target:
-        _sync(target, asked, _Place(session.config, asked), project, told)
+    try:
+        with writes(session.config) as target:
+            _sync(target, asked, _Place(session.config, asked), project, told)
+    except MeterError:
+        say_booked(told)
+        raise
     say(told, as_json=as_json)
 
 

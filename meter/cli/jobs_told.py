@@ -107,6 +107,12 @@ def say(told: Told, *, as_json: bool) -> None:
         )
 
 
+def say_booked(told: Told) -> None:
+    """Say what was booked before an error ended it all."""
+    if told.new or told.updated or told.known or told.hosting_days:
+        click.echo(f"meter: booked before the error: {_text(told)}", err=True)
+
+
 def _say_hosting(told: Told) -> None:
     for one in told.hosting_unknown[:_SHOWN]:
         click.echo(
