@@ -87,7 +87,7 @@ def test_what_was_booked_and_is_said_to_cost_nothing_now_is_a_conflict(
     place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ("jobs", "import", "--provider", "azure")
-    job = {name: value for name, value in FIRST.items() if name != "organization_id"}
+    job = FIRST | {"organization_id": None, "fine_tuned_model": "gpt-4o-mini-2024-07-18.ft-01"}
     told(place, capsys, *words, file(tmp_path, job))
     failed = file(tmp_path, {**job, "status": "failed"})
     (conflict,) = told(place, capsys, *words, failed, code=1)["conflicts"]

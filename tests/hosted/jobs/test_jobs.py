@@ -386,6 +386,25 @@ def test_bedrock_tells_no_tokens() -> None:
     assert job("bedrock_summary").created_us == DAY_US + S // 2
 
 
+@pytest.mark.parametrize(
+    ("name", "other", "field"),
+    [
+        ("openai_succeeded", "azure", "fine_tuned_model"),
+        ("openai_running", "azure", "organization_id"),
+        ("openai_failed", "azure", "organization_id"),
+        ("azure_rft", "openai", "fine_tuned_model"),
+        ("azure_pending", "openai", "trainingType"),
+    ],
+)
+def test_a_job_of_openai_s_shape_is_not_taken_for_the_other_s(
+    name: str, other: str, field: str
+) -> None:
+    told = raw(name) | ({"trainingType": "globalStandard"} if field == "trainingType" else {})
+    assert providers()[name.partition("_")[0]].job(told, SEEN_US)
+    with pytest.raises(UsageError, match=f"{field} is another provider's"):
+        providers()[other].job(told, SEEN_US)
+
+
 def test_azure_s_own_words() -> None:
     assert job("azure_pending").status is JobStatus.QUEUED
     assert job("azure_pending", status="notRunning").status is JobStatus.QUEUED
