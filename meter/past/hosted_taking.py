@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from meter.hosted_facts import HostedJob, Hosting
     from meter.ledger import Ledger
-    from meter.model import LedgerBatch
+    from meter.model import LedgerBatch, Notice
     from meter.past.hosted import Judged
     from meter.past.hosted_held import Amounts, Conflict
 
@@ -128,7 +128,7 @@ def _take_words(
     known = {(row["provider"], row["job_id"]): row for row in rows}
     held = _held(ledger, told.jobs)
     news: list[tuple[HostedJob, bool, LedgerBatch]] = []
-    repeated: list[HostedJob] = []
+    repeated: list[tuple[HostedJob, tuple[Notice, ...]]] = []
     for said in told.jobs:
         row = known.get((said.provider, said.id))
         job = said if row is None else _completed(ledger, said, row["run_id"])
@@ -136,15 +136,17 @@ def _take_words(
         if conflict := conflict_of(job, amounts):
             taken.conflicts.append(conflict)
             taken.changed.append(conflict.run_id)
+        notices = (conflict.notice(job),) if conflict else ()
         if row is not None and row["content_sha256"] == job_sha256(job):
             taken.known += 1
         else:
             batch = _batch(job, row, told.pays(job), judge, amounts)
-            if conflict:
-                batch = replace(batch, usages=(), notices=(*batch.notices, conflict.notice(job)))
+            if notices:
+                batch = replace(batch, usages=(), notices=(*batch.notices, *notices))
+                notices = ()  # once
             news.append((job, row is None, batch if row is None else _as_before(ledger, batch)))
         if row is not None and row["has_energy"] and job.status.ended:
-            repeated.append(as_held(job, amounts))
+            repeated.append((as_held(job, amounts), notices))
     for start in range(0, len(news), _AT_ONCE):
         _write(ledger, news[start : start + _AT_ONCE], taken)
     _estimate_again(ledger, repeated, judge, taken)
@@ -203,24 +205,28 @@ def _counted(job: HostedJob) -> bool:
 
 def _estimate_again(
     ledger: Ledger,
-    jobs: Sequence[HostedJob],
+    jobs: Sequence[tuple[HostedJob, tuple[Notice, ...]]],
     judge: Callable[[HostedJob], Judged],
     taken: JobsTaken,
 ) -> None:
-    """Make estimates again where the books, or what was told of the job since, say otherwise."""
+    """Make estimates again where the books, or what was told of the job since, say otherwise.
+
+    Notices are of what nobody has noted: an earlier version estimated by the last word.
+    """
     if not jobs:
         return
     stored: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     with ledger.reader() as reader:
         for row in reader.rows("recovery/hosted_estimates"):
             stored[row["run_id"]].append(row)
-    for job in jobs:
+    for job, notices in jobs:
         run_id = run_id_of(job.provider, job.id)
         rows = stored[run_id]
         names = ("tier", "low_mj", "mid_mj", "high_mj", "booked")
         tiers = [Tier(**{name: row[name] for name in names}) for row in rows]
         batch = made_again(job, judge(job), tiers, _booked(rows))
         if batch is not None:
+            batch = replace(batch, notices=(*batch.notices, *notices))
             awaited(ledger.write(batch, urgent=True))
             taken.again.append(run_id)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from meter.past import hosted_taking
 from tests.cli.places import Place
 from tests.cli.test_jobs import RUN, file, plain, told
 
@@ -81,6 +82,25 @@ def test_two_words_on_a_job_contradict_each_other_in_one_file_as_in_two(
     given(apart, capsys, tmp_path, FIRST)
     given(apart, capsys, tmp_path, MORE, code=1)
     assert figures(apart, capsys) == together
+
+
+def test_energy_that_an_earlier_version_booked_by_the_second_word_is_put_right(
+    place: Place,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given(place, capsys, tmp_path, FIRST)
+    before = figures(place, capsys)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(hosted_taking, "as_held", lambda job, _held: job)
+        earlier.setattr(hosted_taking, "conflict_of", lambda _job, _held: None)
+        given(place, capsys, tmp_path, MORE)
+    assert figures(place, capsys) != before
+    assert given(place, capsys, tmp_path, MORE, code=1)["again"] == [RUN]
+    assert figures(place, capsys) == before
+    codes = [one["code"] for one in told(place, capsys, "show", RUN)["notices"]]
+    assert codes.count("job_told_otherwise") == 1
 
 
 def test_what_was_booked_and_is_said_to_cost_nothing_now_is_a_conflict(
