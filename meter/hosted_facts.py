@@ -196,7 +196,10 @@ class HostedJob:
 
 @dataclass(frozen=True, slots=True)
 class Hosting:
-    """A deployed model that costs by the hour; ``ended_us`` None while it stands."""
+    """A deployed model that costs by the hour; ``ended_us`` None while it stands.
+
+    ``units`` are replicas, their GPUs or provisioned units; None where nobody tells how many.
+    """
 
     provider: str
     id: str
@@ -205,7 +208,7 @@ class Hosting:
     ended_us: int | None = None
     region: str | None = None
     service_tier: str | None = None
-    units: Decimal = Decimal(1)  # replicas or provisioned units
+    units: Decimal | None = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ neither, and each row says which.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
@@ -48,20 +49,23 @@ class Sides:
     bases: Iterable[Row] = ()
     requests: Iterable[Row] = ()  # to the models that jobs made
     unpriced: Iterable[Row] = ()
+    jobs: Iterable[Row] = ()  # what providers told of those that were jobs
 
 
 def table(sides: Sides) -> list[dict[str, Any]]:
     """A row for each run, in the given order; decimals are strings, what is not known is None.
 
-    ``money`` is by currency, never added up over currencies; carbon is location-based.
+    ``money`` is by currency, never added up over currencies; carbon is location-based. ``billed``
+    is what a provider says that a job costs: it is in no sum, and no part of ``money``.
     """
     totals, requests = _by_run(sides.totals), _by_run(sides.requests)
     tokens, bases = _one_by_run(sides.tokens), _one_by_run(sides.bases)
-    unpriced = _one_by_run(sides.unpriced)
+    unpriced, jobs = _one_by_run(sides.unpriced), _one_by_run(sides.jobs)
     return [
         {
             **_row(run, totals[run["run_id"]], tokens.get(run["run_id"], {})),
             "energy_basis": _basis(bases.get(run["run_id"])),
+            "billed": _billed(jobs.get(run["run_id"])),
             "unpriced": int(unpriced.get(run["run_id"], {}).get("event_count", 0)),
             **_break_even(
                 tokens.get(run["run_id"], {}), totals[run["run_id"]], requests[run["run_id"]]
@@ -104,6 +108,11 @@ def _row(run: Row, totals: Sequence[Row], told: Row) -> dict[str, Any]:
             _per_million(each, parts, tokens) for each, parts in _by_currency(totals, _TRAINING)
         ] if tokens else [],
     }  # fmt: skip
+
+
+def _billed(job: Row | None) -> dict[str, str] | None:
+    told = None if job is None else json.loads(job["detail"])["billed"]
+    return told and {"currency": told["currency"], "value": told["amount"]}
 
 
 def _basis(row: Row | None) -> str | None:

@@ -43,11 +43,16 @@ def not_known(row: Row) -> bool:
 
 
 def money(row: Row, *, bounds: bool = True) -> str:
-    """Amounts by currency, with low and high where they differ; - where no money is known."""
+    """Amounts by currency, with low and high where they differ; - where no money is known.
+
+    What a provider says that it billed stands behind, in brackets: it is not computed.
+    """
     found = [amount(one, bounds=bounds) for one in row.get("money", ())]
     if row.get("unpriced"):
         found.append("in part no price" if found else "no price")
-    return ", ".join(found) or "-"
+    computed = ", ".join(found) or "-"
+    told = row.get("billed")
+    return f"{computed} [billed {amount(told)}]" if told else computed
 
 
 def per_million(row: Row) -> str:
@@ -89,6 +94,8 @@ def notes(rows: Sequence[Row]) -> Iterator[str]:
     )
     if any(row.get("only_bound") for row in rows):
         yield "<=: only an upper bound is known."
+    if any(row.get("billed") for row in rows):
+        yield "[billed]: the provider's own word on what a job costs; it is in no sum."
     unknown = sum(1 for row in rows if not_known(row))
     if unknown:
         yield (

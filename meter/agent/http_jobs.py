@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from fastapi import Query
@@ -70,6 +71,7 @@ def answer(taken: JobsTaken) -> dict[str, Any]:
     """What became of them, as JSON."""
     return {
         "new": taken.new, "updated": taken.updated, "known": taken.known,
-        "hosting_days": taken.hours, "changed": taken.changed,
-        "again": taken.again,
+        "hosting_days": taken.hours.new, "hosting_known": taken.hours.known,
+        "hosting_otherwise": [asdict(one) for one in taken.hours.others], "changed": taken.changed,
+        "conflicts": [asdict(one) for one in taken.conflicts], "again": taken.again,
     }  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +12,15 @@ import click
 
 from meter import figures
 from meter.cli import output
+from meter.cli.jobs_told import Told, oddities, say, say_booked
 from meter.cli.session import Session, debug_option, example, json_option, socket_option
 from meter.cli.writes import AgentWrites, writes
-from meter.errors import PartlyTakenError, ProviderError, UsageError
+from meter.errors import MeterError, ProviderError, UsageError
 from meter.instants import parse_us
 from meter.units import US_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from meter.cli.writes import FileWrites
     from meter.config import Config
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 PATH = "/v1/jobs"
 PROVIDERS = ("openai", "azure", "together", "fireworks", "vertex", "mistral", "bedrock")
 _PART = 200
-_SHOWN = 5
 _NO_SUCH_PAGE = frozenset({400, 404, 410, 422})
 _AGAIN_DAYS = 7
 _MOST_DAYS = 3_660
@@ -63,31 +63,6 @@ class Asked:
     hosting: bool = False  # deployments alone
 
 
-@dataclass
-class Told:
-    """What became of all that was told so far."""
-
-    new: list[str] = field(default_factory=list)
-    updated: list[str] = field(default_factory=list)
-    known: int = 0
-    hosting_days: int = 0
-    without_hours: int = 0  # deployments that are billed by their tokens alone
-    changed: list[str] = field(default_factory=list)
-    again: list[str] = field(default_factory=list)  # estimated again
-    faults: list[str] = field(default_factory=list)
-    incomplete: list[str] = field(default_factory=list)  # booked, without all that belongs to them
-    odd: list[str] = field(default_factory=list)  # booked, though the provider's words are odd
-
-    def add(self, answer: dict[str, Any]) -> None:
-        """Add an agent's answer."""
-        self.new += answer["new"]
-        self.updated += answer["updated"]
-        self.known += answer["known"]
-        self.hosting_days += answer["hosting_days"]
-        self.changed += answer["changed"]
-        self.again += answer["again"]
-
-
 @click.group("jobs", epilog=example("meter jobs sync --provider openai"))
 def jobs_command() -> None:
     """Fine-tuning jobs of providers: each is a run."""
@@ -115,7 +90,7 @@ def import_command(
     jobs, deployments = _read(file, provider, told, hosting=hosting)
     with writes(session.config) as target:
         _take(target, jobs, deployments, project, told)
-    _say(told, as_json=as_json)
+    say(told, as_json=as_json)
 
 
 def _read(
@@ -123,7 +98,7 @@ def _read(
 ) -> tuple[Sequence[HostedJob], Sequence[Hosting]]:
     from importlib import import_module  # noqa: PLC0415 - only where it is asked for
 
-    from meter.hosted.jobs.importing import hostings_of, jobs_of  # noqa: PLC0415
+    from meter.hosted.jobs.importing import Pages, hostings_of, jobs_of  # noqa: PLC0415
     from meter.hosted.jobs.registry import provider as provider_of  # noqa: PLC0415
 
     try:
@@ -132,17 +107,20 @@ def _read(
         raise UsageError(
             f"{file.name} is no UTF-8 (byte {error.start})", "save it as UTF-8"
         ) from None
+    pages = Pages()
     if hosting:
         if provider not in _HOSTING:
             raise UsageError(
                 f"deployments of {provider} cannot be read", f"those of {', '.join(_HOSTING)} can"
             )
         read = import_module(_HOSTING[provider]).hosting
-        found, faults = hostings_of(text, read)
+        found, faults = hostings_of(text, read, pages)
         told.faults += map(_fault_text, faults)
+        told.more_pages = pages.more
         told.without_hours += found.count(None)
         return (), [one for one in found if one is not None]
-    jobs, faults = jobs_of(text, provider_of(provider), _now_us())
+    jobs, faults = jobs_of(text, provider_of(provider), _now_us(), pages)
+    told.more_pages = pages.more
     told.faults += map(_fault_text, faults)
     return jobs, ()
 
@@ -201,9 +179,13 @@ def sync_command(
     since_us = None if since is None else parse_us(since, "--since")
     told = Told()
     asked = Asked(wanted, access, since_us, again, hosting)
-    with writes(session.config) as target:
-        _sync(target, asked, _Place(session.config, asked), project, told)
-    _say(told, as_json=as_json)
+    try:
+        with writes(session.config) as target:
+            _sync(target, asked, _Place(session.config, asked), project, told)
+    except MeterError:
+        say_booked(told)
+        raise
+    say(told, as_json=as_json)
 
 
 def _sync(
@@ -296,7 +278,8 @@ def _take(
     project: str | None,
     told: Told,
 ) -> None:
-    told.odd += [line for job in jobs for line in _oddities(job)]
+    told.odd += [line for job in jobs for line in oddities(job)]
+    told.hosting_unknown += [one.id for one in hosting if one.units is None]
     if isinstance(target, AgentWrites):
         from meter.hosted.wire import hosting_json, job_json  # noqa: PLC0415
 
@@ -317,58 +300,6 @@ def _take(
     pays = target.config.project or DEFAULT_PROJECT
     given = JobsTold(jobs, pays, hosting, _now_us(), asked=project)
     told.add(answer(take_jobs(target.ledger, given, judge_of(target.ledger))))
-
-
-def _oddities(job: HostedJob) -> Iterator[str]:
-    """What is odd in the provider's words on a job."""
-    from meter.hosted.jobs.billing import TIMES_OUT_OF_ORDER, UNKNOWN_STATUS  # noqa: PLC0415
-
-    named = figures.printable(job.id, 80)
-    if UNKNOWN_STATUS in job.flags:
-        word = figures.printable(job.provider_status, 60)
-        yield f'{named}: its status "{word}" is not known here: it counts as running'
-    if TIMES_OUT_OF_ORDER in job.flags:
-        yield f"{named}: its times contradict each other: its duration is less sure"
-
-
-def _say(told: Told, *, as_json: bool) -> None:
-    if as_json:
-        output.print_json(vars(told))
-    else:
-        click.echo(_text(told))
-    for fault in told.faults[:_SHOWN]:
-        click.echo(f"meter: not taken: {fault}", err=True)
-    if len(told.faults) > _SHOWN:
-        click.echo(f"meter: and {len(told.faults) - _SHOWN} more; --json lists all", err=True)
-    for one in told.incomplete[:_SHOWN]:
-        click.echo(f"meter: booked, but not all that belongs to it could be read: {one}", err=True)
-    if len(told.incomplete) > _SHOWN:
-        click.echo(f"meter: and {len(told.incomplete) - _SHOWN} more like it", err=True)
-    for one in told.odd[:_SHOWN]:
-        click.echo(f"meter: {one}", err=True)
-    if len(told.odd) > _SHOWN:
-        click.echo(f"meter: and {len(told.odd) - _SHOWN} more like it; --json lists all", err=True)
-    if told.without_hours:
-        click.echo(
-            f"meter: {told.without_hours:,} deployment(s) of plain models have no hours: they are"
-            " billed by their tokens", err=True,
-        )  # fmt: skip
-    for run in told.changed:
-        click.echo(f"meter: the provider tells other quantities of {run} than before", err=True)
-    if told.faults:
-        raise PartlyTakenError(
-            f"not taken: {len(told.faults):,} of the entries", "see above; the others are booked"
-        )
-
-
-def _text(told: Told) -> str:
-    parts = [
-        f"{len(told.new):,} new", f"{len(told.updated):,} updated", f"{told.known:,} known",
-    ]  # fmt: skip
-    days = f"; {told.hosting_days:,} day(s) of hosting" if told.hosting_days else ""
-    see = f". See: meter show {(told.new or told.updated)[-1]}" if told.new or told.updated else "."
-    again = f"; {len(told.again):,} estimated again" if told.again else ""
-    return f"Jobs: {', '.join(parts)}{days}{again}{see}"
 
 
 def _now_us() -> int:

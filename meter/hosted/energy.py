@@ -16,6 +16,7 @@ from meter.hosted.evidence import (
     duration_of,
     facility_of,
     gpu_seconds_of,
+    nodes_of,
 )
 from meter.hosted.flop import flop_of
 from meter.hosted.parameters import parameters_of
@@ -124,9 +125,9 @@ def _of_duration(job: HostedJob, constants: Constants) -> Estimate | None:
 
 
 def _nodes(job: HostedJob, hours: Fraction) -> int:
-    """Servers that a job had at least: for the GPUs told, and for the GPU time in its duration."""
-    gpus = (job.gpus and job.gpus.count) or 1
-    return math.ceil(max(Fraction(gpus), gpu_seconds_of(job) / (hours * 3600)) / _GPUS_OF_A_NODE)
+    """Servers that a job had at least: those told, for the GPUs told, for the GPU time told."""
+    gpus = max(Fraction((job.gpus and job.gpus.count) or 1), gpu_seconds_of(job) / (hours * 3600))
+    return max(nodes_of(job), math.ceil(gpus / _GPUS_OF_A_NODE))
 
 
 def _of_tokens(job: HostedJob, constants: Constants) -> Estimate | None:

@@ -11,6 +11,9 @@ from meter.hosted_facts import Meter
 from meter.model import FactorKind
 from meter.units import US_PER_HOUR, US_PER_S
 
+NODES = "nodes"
+"""Told by a job: how many servers it had."""
+
 if TYPE_CHECKING:
     from meter.hosted.constants import Band, Board, Constants
     from meter.hosted_facts import HostedJob
@@ -57,6 +60,12 @@ def duration_of(job: HostedJob) -> tuple[Fraction, str] | None:
         start_us, of = job.started_us, "the job"
     elapsed_us = end_us - start_us
     return (Fraction(elapsed_us, US_PER_HOUR), of + until) if elapsed_us > 0 else None
+
+
+def nodes_of(job: HostedJob) -> int:
+    """Servers that the provider tells; 1 where it tells none."""
+    told = dict(job.told).get(NODES, "")
+    return max(1, int(told)) if told.isascii() and told.isdecimal() else 1
 
 
 def amount_of(job: HostedJob, meter: Meter) -> Fraction:

@@ -115,7 +115,8 @@ def sync(
     ``since_us`` leaves out what ended before it; what still runs is never left out. Of ``known``
     the open jobs that are on no page are asked for one by one, the settled ones are not given
     again, but for those that have ended lately. A job may be on two pages: a list moves on while
-    it is read. After an error, ``resume`` with the last page's cursor.
+    it is read. A list that answers 403 or 404 while another can be read is a fault, and the others
+    go on. After an error, ``resume`` with the last page's cursor.
 
     Raises ProviderError, ProviderRefusedError for 401 and 403, UsageError for a foreign cursor.
     """
@@ -151,13 +152,30 @@ class _Wanted:
 def _pages(asking: _Asking, wanted: _Wanted, begin: Cursor) -> Iterator[Page]:
     left = set(wanted.known.open_ids)
     lists = asking.provider.lists
+    refused: list[ProviderError] = []
+    kept_out: list[Page] = []  # lists that are to be told of once another could be read
     for index in range(begin.listing, len(lists)):
         query = begin.query if index == begin.listing else None
-        for page, following in asking.listed(lists[index], query, wanted):
-            left -= {job.id for job in page.jobs}
-            last = following is None and index + 1 == len(lists) and not left
-            after = Cursor(begin.provider, index + (following is None), following)
-            yield replace(page, cursor=None if last else after)
+        ends = index + 1 == len(lists)
+        try:
+            for page, following in asking.listed(lists[index], query, wanted):
+                query = following
+                left -= {job.id for job in page.jobs}
+                yield from kept_out
+                kept_out.clear()
+                last = following is None and ends and not left
+                after = Cursor(begin.provider, index + (following is None), following)
+                yield replace(page, cursor=None if last else after)
+        except ProviderError as error:
+            if query is not None or error.status not in _KEPT_OUT:
+                raise
+            refused.append(error)
+            if len(refused) == len(lists):  # it is the key, or the address
+                raise refused[0] from None
+            after = Cursor(begin.provider, index + 1)
+            fault = _kept_out(lists[index], error)
+            kept_out.append(Page((), None if ends and not left else after, faults=(fault,)))
+    yield from kept_out
     for number, job_id in enumerate(sorted(left), 1):
         again = Cursor(begin.provider, len(lists))
         yield replace(asking.alone(job_id), cursor=None if number == len(left) else again)
@@ -203,9 +221,11 @@ class _Asking:
         try:
             answer = self.fetcher.get(Question(path))
         except ProviderError as error:
-            if error.status != _GONE:
+            if error.status not in _KEPT_OUT:
                 raise
-            return Page((), None, faults=(Fault(job_id, "the provider has it no more"),))
+            gone = error.status == _GONE
+            why = "the provider has it no more" if gone else error.message
+            return Page((), None, faults=(Fault(job_id, why),))
         return self._jobs([answer], lambda _job: True)
 
     def _first(self, listing: Listing) -> Query:
@@ -285,6 +305,14 @@ def _hosting(
             faults.append(Fault(_named(entry, index), str(error)))
     billed = tuple(one for one in found if one is not None)
     return Page((), None, billed, tuple(faults), found.count(None))
+
+
+def _kept_out(listing: Listing, error: ProviderError) -> Fault:
+    """A list that is not there for the key, while others of the provider are."""
+    why = (
+        f"{error.message}; other lists can be read, so it is a right of the key, or of the account"
+    )
+    return Fault(listing.entries, why)
 
 
 def _named(entry: object, index: int) -> str:

@@ -64,7 +64,7 @@ def job_of(said: Mapping[str, Any]) -> HostedJob:
 def hosting_of(said: Mapping[str, Any]) -> Hosting:
     """The deployment in :func:`hosting_json`'s form; raises UsageError where it is none."""
     try:
-        hosting = Hosting(**{**said, "units": _number(said.get("units", "1"))})
+        hosting = Hosting(**{**said, "units": _decimal(said.get("units", "1"))})
         check_hosting(hosting)
     except (KeyError, TypeError, ValueError) as error:
         raise _none("deployment", error) from None

@@ -84,6 +84,7 @@ def sides(
             bases=rows("report/run_bases"),
             requests=reader.rows("report/tuned_requests", **known),
             unpriced=rows("report/run_unpriced"),
+            jobs=reader.rows("report/job_words", **known),
         )
     )
 

@@ -181,23 +181,30 @@ def hosting_usage(hosting: Hosting, project: str, seen_us: int) -> Iterator[Usag
         over = next_us <= seen_us or ended
         if over:
             spent_us = min(next_us, until_us) - max(day_us, hosting.started_us)
-            yield _hours(hosting, project, max(day_us, hosting.started_us), spent_us)
+            yield _day(hosting, project, max(day_us, hosting.started_us), spent_us)
         day_us = next_us
 
 
-def _hours(hosting: Hosting, project: str, at_us: int, spent_us: int) -> Usage:
-    hours = (Decimal(spent_us) / US_PER_HOUR * hosting.units).quantize(_PLACES, ROUND_HALF_EVEN)
+def _day(hosting: Hosting, project: str, at_us: int, spent_us: int) -> Usage:
     return Usage(
         source=f"hosting:{hosting.provider}",
         id=f"{hosting.id}:{at_us // _US_PER_DAY}",
         at_us=at_us,
         provider=hosting.provider,
         model=hosting.model,
-        quantities=(Quantity(Meter.HOST_HOUR, hours),),
+        quantities=(_hours_of(hosting.units, spent_us),),
         project=project,
         region=hosting.region,
         service_tier=hosting.service_tier,
     )
+
+
+def _hours_of(units: Decimal | None, spent_us: int) -> Quantity:
+    """Hours of all units; of a number that nobody tells they are not known."""
+    if units is None:
+        return Quantity(Meter.UNKNOWN, None)
+    hours = Decimal(spent_us) / US_PER_HOUR * units
+    return Quantity(Meter.HOST_HOUR, hours.quantize(_PLACES, ROUND_HALF_EVEN))
 
 
 def _ended(before: Before) -> bool:

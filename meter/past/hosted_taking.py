@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from meter import reserved
-from meter.errors import LedgerError
 from meter.hosted.jobs.billing import with_quantities
 from meter.hosted.wire import job_of
 from meter.hosted_facts import DETAILS_MISSING, JobStatus, Meter
@@ -21,24 +19,29 @@ from meter.past.hosted import (
     Before,
     Sums,
     booked_job,
-    hosting_usage,
     run_id_of,
 )
 from meter.past.hosted_again import Tier, made_again
+from meter.past.hosted_held import (
+    LATER,
+    NOTHING_HELD,
+    amounts_by_event,
+    as_held,
+    conflict_of,
+    keys_of,
+)
+from meter.past.hosting_taking import HoursTaken, awaited, take_hours
 from meter.usage_entries import event_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from concurrent.futures import Future
 
     from meter.hosted_facts import HostedJob, Hosting
     from meter.ledger import Ledger
-    from meter.model import LedgerBatch
+    from meter.model import LedgerBatch, Notice
     from meter.past.hosted import Judged
+    from meter.past.hosted_held import Amounts, Conflict
 
-LATER = ":later"
-"""After a job's id: its usage as an earlier version booked it, told after an unknown one."""
-_DURABLE_S = 20.0
 _AT_ONCE = 100
 
 
@@ -64,15 +67,17 @@ class JobsTold:
 class JobsTaken:
     """Runs that were new, those of which there was news, and how many were known as told.
 
-    ``changed`` are jobs of which the provider tells other quantities than before: the first hold.
+    ``conflicts`` are jobs of which the provider tells other amounts than before: the first hold.
+    ``changed`` are those, and jobs of which it tells anything else that their usage has otherwise.
     """
 
     new: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
     known: int = 0
     again: list[str] = field(default_factory=list)  # estimated again by corrected assumptions
-    hours: int = 0  # days of hosting that were news
+    hours: HoursTaken = field(default_factory=HoursTaken)
     changed: list[str] = field(default_factory=list)
+    conflicts: list[Conflict] = field(default_factory=list)
 
 
 def open_jobs(ledger: Ledger, provider: str) -> tuple[frozenset[str], frozenset[str]]:
@@ -92,30 +97,69 @@ def take_jobs(ledger: Ledger, told: JobsTold, judge: Callable[[HostedJob], Judge
     """
     _refuse_reserved(told)
     taken = JobsTaken()
+    for jobs in _words_of_each(told.jobs):
+        _take_words(ledger, replace(told, jobs=jobs), judge, taken)
+    taken.hours = take_hours(ledger, told.hosting, told.pays(), told.seen_us)
+    return taken
+
+
+def _words_of_each(jobs: Sequence[HostedJob]) -> list[list[HostedJob]]:
+    """The first word on each job, then the second of those that have one, and so on.
+
+    So two that contradict each other do so in one file as in two.
+    """
+    rounds: list[list[HostedJob]] = []
+    words: Counter[tuple[str, str]] = Counter()
+    for job in dict.fromkeys(jobs):
+        number = words[job.provider, job.id]
+        words[job.provider, job.id] += 1
+        if number == len(rounds):
+            rounds.append([])
+        rounds[number].append(job)
+    return rounds
+
+
+def _take_words(
+    ledger: Ledger, told: JobsTold, judge: Callable[[HostedJob], Judged], taken: JobsTaken
+) -> None:
+    """Book one word on each of some jobs."""
     with ledger.reader() as reader:
         rows = reader.rows("recovery/hosted_jobs")
     known = {(row["provider"], row["job_id"]): row for row in rows}
+    held = _held(ledger, told.jobs)
     news: list[tuple[HostedJob, bool, LedgerBatch]] = []
-    repeated: list[HostedJob] = []
-    for key, said in {(job.provider, job.id): job for job in told.jobs}.items():
-        row = known.get(key)
+    repeated: list[tuple[HostedJob, tuple[Notice, ...]]] = []
+    for said in told.jobs:
+        row = known.get((said.provider, said.id))
         job = said if row is None else _completed(ledger, said, row["run_id"])
+        amounts = held.get((job.provider, job.id), NOTHING_HELD)
+        if conflict := conflict_of(job, amounts):
+            taken.conflicts.append(conflict)
+            taken.changed.append(conflict.run_id)
+        notices = (conflict.notice(job),) if conflict else ()
         if row is not None and row["content_sha256"] == job_sha256(job):
             taken.known += 1
-            repeated += [job] if row["has_energy"] else []
         else:
-            batch = _batch(job, row, told.pays(job), judge)
+            batch = _batch(job, row, told.pays(job), judge, amounts)
+            if notices:
+                batch = replace(batch, usages=(), notices=(*batch.notices, *notices))
+                notices = ()  # once
             news.append((job, row is None, batch if row is None else _as_before(ledger, batch)))
-            repeated += [job] if row is not None and row["has_energy"] else []
+        if row is not None and row["has_energy"] and job.status.ended:
+            repeated.append((as_held(job, amounts), notices))
     for start in range(0, len(news), _AT_ONCE):
         _write(ledger, news[start : start + _AT_ONCE], taken)
     _estimate_again(ledger, repeated, judge, taken)
-    events = tuple(
-        event for one in told.hosting for event in hosting_usage(one, told.pays(), told.seen_us)
-    )
-    if events:
-        taken.hours = _await(ledger.take(events)).count(Outcome.STORED)
-    return taken
+
+
+def _held(ledger: Ledger, jobs: Sequence[HostedJob]) -> dict[tuple[str, str], Amounts]:
+    """The amounts that are booked of jobs, by their providers and ids."""
+    keys = {key: (job.provider, job.id) for job in jobs for key in keys_of(job)}
+    if not keys:
+        return {}
+    with ledger.reader() as reader:
+        rows = reader.rows("recovery/usage_amounts", keys=",".join(keys))
+    return {keys[event]: amounts for event, amounts in amounts_by_event(rows).items()}
 
 
 def _refuse_reserved(told: JobsTold) -> None:
@@ -161,25 +205,29 @@ def _counted(job: HostedJob) -> bool:
 
 def _estimate_again(
     ledger: Ledger,
-    jobs: Sequence[HostedJob],
+    jobs: Sequence[tuple[HostedJob, tuple[Notice, ...]]],
     judge: Callable[[HostedJob], Judged],
     taken: JobsTaken,
 ) -> None:
-    """Make estimates again where the books, or what was told of the job since, say otherwise."""
+    """Make estimates again where the books, or what was told of the job since, say otherwise.
+
+    Notices are of what nobody has noted: an earlier version estimated by the last word.
+    """
     if not jobs:
         return
     stored: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     with ledger.reader() as reader:
         for row in reader.rows("recovery/hosted_estimates"):
             stored[row["run_id"]].append(row)
-    for job in jobs:
+    for job, notices in jobs:
         run_id = run_id_of(job.provider, job.id)
         rows = stored[run_id]
         names = ("tier", "low_mj", "mid_mj", "high_mj", "booked")
         tiers = [Tier(**{name: row[name] for name in names}) for row in rows]
         batch = made_again(job, judge(job), tiers, _booked(rows))
         if batch is not None:
-            _await(ledger.write(batch, urgent=True))
+            batch = replace(batch, notices=(*batch.notices, *notices))
+            awaited(ledger.write(batch, urgent=True))
             taken.again.append(run_id)
 
 
@@ -197,11 +245,13 @@ def _batch(
     row: Mapping[str, Any] | None,
     project: str,
     judge: Callable[[HostedJob], Judged],
+    held: Amounts,
 ) -> LedgerBatch:
     before = NOTHING_BEFORE
     if row is not None:
         before = Before(JobStatus(row["status"]), row["has_energy"])
-    judged = judge(job) if job.status.ended and not before.has_energy else NOT_JUDGED
+    first = job.status.ended and not before.has_energy
+    judged = judge(as_held(job, held)) if first else NOT_JUDGED
     return booked_job(job, project, judged, before)
 
 
@@ -214,7 +264,7 @@ def _write(
     written = [ledger.write(batch, urgent=True) for _, _, batch in news]
     for (job, new, _), future in zip(news, written, strict=True):
         run_id = run_id_of(job.provider, job.id)
-        if Outcome.CONFLICT in _await(future):
+        if Outcome.CONFLICT in awaited(future):
             taken.changed.append(run_id)
         (taken.new if new else taken.updated).append(run_id)
 
@@ -226,12 +276,3 @@ def _as_before(ledger: Ledger, batch: LedgerBatch) -> LedgerBatch:
     with ledger.reader() as reader:
         booked = bool(keys and reader.rows("report/usage_events", keys=keys))
     return replace(batch, usages=later) if booked else batch
-
-
-def _await(future: Future[Any]) -> tuple[Outcome, ...]:
-    try:
-        return future.result(_DURABLE_S) or ()
-    except FutureTimeoutError:
-        raise LedgerError(
-            "the ledger has not written the jobs in time; it may do so later", "do the same again"
-        ) from None

@@ -265,6 +265,19 @@ def test_a_sync_of_deployments_that_cannot_be_is_wrong_usage(
     assert said in capsys.readouterr().err
 
 
+def test_a_page_of_several_is_booked_and_the_others_are_asked_for(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = {"object": "list", "data": [plain("openai_succeeded")], "has_more": True}
+    words = ("jobs", "import", file(tmp_path, page), "--provider", "openai")
+    assert place.call(*words) == 0
+    assert "the last page in the file says that there are more" in capsys.readouterr().err
+    assert told(place, capsys, *words)["more_pages"] is True
+    file(tmp_path, page | {"has_more": False})
+    assert place.call(*words) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_the_project_of_the_command_pays(
     place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -332,7 +345,7 @@ def test_what_a_provider_tells_after_a_job_has_ended_is_added_by_importing_it_ag
     assert told(place, capsys, *words)["known"] == 1
     assert tokens(place, capsys) == 300_000
     file(tmp_path, plain("openai_succeeded", trained_tokens=5))
-    assert told(place, capsys, *words)["changed"] == [RUN]
+    assert told(place, capsys, *words, code=1)["changed"] == [RUN]
     assert tokens(place, capsys) == 300_000
 
 
@@ -438,6 +451,7 @@ def test_an_interrupted_sync_goes_on_and_books_nothing_twice(
     out, err = capsys.readouterr()
     assert (out, "answers 500" in err) == ("", True)
     assert "it goes on from where it was" in err
+    assert "booked before the error: Jobs: 2 new" in err
     (cursor,) = place.home.glob("*.cursor")
     assert CANARY not in cursor.read_text()
     assert tokens(place, capsys) == 2 * 300_000
@@ -515,6 +529,23 @@ def test_an_entry_that_cannot_be_read_is_named_and_the_others_booked(
     assert out.startswith("Jobs: 1 new")
     assert "meter: not taken: " in err
     assert "not taken: 1 of the entries" in err
+
+
+def test_a_list_that_may_not_be_read_does_not_bar_the_others_for_good(
+    place: Place, api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lists = {"supervisedFineTuningJobs": "sft", "reinforcementFineTuningJobs": "rft",
+             "deployments": "deployment"}  # fmt: skip
+    for kind, name in lists.items():
+        api.lists[f"/v1/accounts/example/{kind}"] = [plain(f"fireworks_{name}")]
+    api.always = lambda asked: Fault(403) if asked.path.endswith("dpoJobs") else None
+    words = ("jobs", "sync", "--provider", "fireworks", "--base-url", api.url)
+    found = told(place, capsys, *words, code=1)
+    assert (len(found["new"]), found["hosting_days"]) == (2, 1)
+    assert [fault.partition(":")[0] for fault in found["faults"]] == ["dpoJobs"]
+    api.always = lambda _asked: None
+    api.lists["/v1/accounts/example/dpoJobs"] = [plain("fireworks_dpo")]
+    assert len(told(place, capsys, *words)["new"]) == 1
 
 
 def test_a_job_whose_details_may_not_be_read_is_booked_and_told(

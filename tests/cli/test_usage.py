@@ -598,6 +598,36 @@ def test_own_and_hosted_runs_are_one_table(
     assert (running["run"]["status"], running["usage"]) == ("running", [])
 
 
+def test_what_a_provider_says_that_it_billed_stands_beside_what_is_computed(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for provider, name in (("together", "completed"), ("mistral", "success"), ("openai", "rft")):
+        path = str(SHAPES / f"{provider}_{name}.json")
+        assert place.call("jobs", "import", path, "--provider", provider) == 0
+
+    def rows() -> dict[str, Any]:
+        return {row["where"]: row for row in told(place, capsys, "runs", "--costs")["costs"]}
+
+    before = rows()
+    assert {name: row["billed"] for name, row in before.items()} == {
+        "together": {"currency": "USD", "value": "4.25"},
+        "mistral": {"currency": "EUR", "value": "5.24"},
+        "openai": None,
+    }
+    assert [row["money"] for row in before.values()] == [[], [], []]
+    assert place.call("runs", "--costs") == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "[billed" in out
+    assert "[billed]: the provider's own word" in out
+    model = before["together"]["base_model"]
+    price = {"provider": "together", "model": model, "meter": "train_token", "value": "2"}
+    priced(place, tmp_path, price)
+    after = rows()["together"]
+    assert [one["value"] for one in after["money"]] == ["1.7"]  # 850,000 tokens
+    assert after["billed"] == before["together"]["billed"]
+
+
 def test_the_list_of_runs_has_their_money_in_80_columns(
     place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -200,6 +200,20 @@ def test_n15_sixteen_gpus_are_two_servers_and_gpu_seconds_are_not_multiplied_aga
     assert by_tier(told)[1].mid_mj == alone.mid_mj
 
 
+@pytest.mark.parametrize(("told", "servers"), [("4", 4), ("1", 1), ("0", 1), ("many", 1)])
+def test_the_servers_that_are_told_are_all_in_the_upper_bound(told, servers):
+    found = by_tier(job(hours=2, told=(("nodes", told),)))[2]
+    one = by_tier(job(hours=2))[2]
+    assert abs(found.high_mj - servers * one.high_mj) < servers
+    assert dict(found.inputs)["nodes"] == str(servers)
+    assert (f"{servers} servers of 8 GPUs" in found.reason) == (servers > 1)
+
+
+def test_servers_told_are_no_fewer_than_their_gpus_need():
+    told = job(hours=1, gpus=Gpus("H100", Decimal(0), 64), told=(("nodes", "2"),))
+    assert dict(by_tier(told)[2].inputs)["nodes"] == "8"
+
+
 @given(st.integers(1, 10**7), st.integers(1, 100), st.sampled_from(["A100-SXM4", "H100", "B200"]))
 def test_a_server_for_the_whole_time_is_never_less_than_the_gpu_time_at_full_load(
     seconds, hours, name

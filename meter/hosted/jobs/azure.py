@@ -74,7 +74,14 @@ def _flags(status: JobStatus, training: Training | None) -> tuple[str, ...]:
     return ()
 
 
-_SHAPE = openai_shape.Shape("azure", _STATUSES, ("trainingType",), _flags)
+def _foreign(fields: Fields) -> str | None:
+    """OpenAI names its organisation, which Azure leaves null, and tuned models otherwise."""
+    if (fields.text("fine_tuned_model") or "").startswith("ft:"):
+        return "fine_tuned_model"
+    return "organization_id" if fields.text("organization_id") else None
+
+
+_SHAPE = openai_shape.Shape("azure", _STATUSES, ("trainingType",), _flags, _foreign)
 
 PROVIDER = Provider(
     name="azure",

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from meter.hosted.bounds import OTHER, UNITS
+from meter.hosted.evidence import NODES
 from meter.hosted.jobs.billing import (
     BILLING_UNCLEAR,
     EPOCHS_UNCLEAR,
@@ -64,6 +65,8 @@ _STATES = {
     "DELETING": JobStatus.CANCELLED,
     "DELETING_CLEANING_UP": JobStatus.CANCELLED,
 }
+_NOTHING_RUNS = frozenset({"CREATING", "FAILED"})
+"""Of a deployment: states in which it has no replica, unless one is told."""
 _KINDS = {
     "supervisedFineTuningJobs": Training.SFT,
     "dpoJobs": Training.DPO,
@@ -108,30 +111,44 @@ def job(raw: Mapping[str, object], seen_us: int) -> HostedJob:
     return checked(_counted(found, fields), "createTime")
 
 
-def hosting(raw: Mapping[str, object]) -> Hosting:
+def hosting(raw: Mapping[str, object]) -> Hosting | None:
     """A deployment, whose units are its GPUs; raises UsageError naming the field that is wrong.
 
-    Replicas come and go by load, and only the present number is told.
+    Replicas come and go by load, and only the present number is told: where none is, how many
+    hours it costs is not known. None for one that never came to be, or is not there yet.
     """
     fields = Fields(raw)
-    gone = fields.text("state") == "DELETED"
-    replicas = fields.whole("replicaCount", UNITS)
-    if replicas is None:
-        replicas = fields.whole("desiredReplicaCount", UNITS)
-    count = fields.whole("acceleratorCount", UNITS) or 1
-    units = Decimal(1 if replicas is None else replicas) * count
-    if found := UNITS.fault(units):
-        raise fields.fault("replicaCount times acceleratorCount", found)
+    state = fields.text("state")
+    gone = state == "DELETED"
+    units = _units(fields)
+    if state in _NOTHING_RUNS and not fields.whole("replicaCount", UNITS):
+        return None
     return Hosting(
         provider="fireworks",
         id=fields.needed_id("name"),
         model=fields.needed_text("baseModel"),
         started_us=fields.needed_instant_us("createTime"),
-        ended_us=fields.instant_us("deleteTime") if gone else None,
+        ended_us=fields.needed_instant_us("deleteTime") if gone else None,
         region=_known(fields.text("region")),
         service_tier=_known(fields.text("acceleratorType")),
         units=units,
     )
+
+
+def _units(fields: Fields) -> Decimal | None:
+    """GPUs of all replicas; None where the one or the other is not told."""
+    replicas = fields.whole("replicaCount", UNITS)
+    if replicas is None:
+        replicas = fields.whole("desiredReplicaCount", UNITS)
+    count = fields.whole("acceleratorCount", UNITS)
+    if replicas == 0:
+        return Decimal(0)
+    if replicas is None or not count:
+        return None
+    units = Decimal(replicas) * count
+    if found := UNITS.fault(units):
+        raise fields.fault("replicaCount times acceleratorCount", found)
+    return units
 
 
 def _known(word: str | None) -> str | None:
@@ -152,8 +169,8 @@ def _told(fields: Fields, rank: int | None) -> tuple[tuple[str, str], ...]:
     progress = fields.inside("jobProgress")
     names = ("epoch", "percent", "outputTokens", "cachedInputTokenCount")
     told: dict[str, object] = {name: progress.whole(name) for name in names}
-    nodes = fields.whole("nodes") or fields.whole("nodeCount")
-    return as_told(told | {"lora_rank": rank or None, "nodes": nodes})
+    nodes = fields.whole("nodes", UNITS) or fields.whole("nodeCount", UNITS)
+    return as_told(told | {"lora_rank": rank or None, NODES: nodes})
 
 
 def _counted(job: HostedJob, fields: Fields) -> HostedJob:

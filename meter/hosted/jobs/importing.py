@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from meter.errors import UsageError
@@ -24,6 +24,7 @@ _PAGES = (
     "data", "jobs", "tuningJobs", "modelCustomizationJobSummaries", "supervisedFineTuningJobs",
     "dpoJobs", "reinforcementFineTuningJobs", "deployments", "value",
 )  # fmt: skip
+_NEXT = ("nextPageToken", "nextToken", "nextLink")
 _T = TypeVar("_T")
 
 
@@ -40,6 +41,22 @@ class ImportFault:
     name: str | None = None
 
 
+@dataclass(slots=True)
+class Pages:
+    """Pages of a provider's list that a file had; ``more`` if the last says that others follow."""
+
+    more: bool = False
+    _entries: int = field(default=0, repr=False)
+
+    def add(self, page: Mapping[str, object], entries: int) -> None:
+        """Note a page and how many entries it has."""
+        self._entries += entries
+        total = page.get("total")
+        beyond = isinstance(total, int) and total > self._entries
+        token = any(isinstance(page.get(name), str) and page[name] for name in _NEXT)
+        self.more = beyond or token or page.get("has_more") is True
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     place: int
@@ -48,28 +65,34 @@ class _Entry:
 
 
 def jobs_of(
-    text_or_lines: str | Iterable[str], provider: Provider, seen_us: int
+    text_or_lines: str | Iterable[str],
+    provider: Provider,
+    seen_us: int,
+    pages: Pages | None = None,
 ) -> tuple[list[HostedJob], list[ImportFault]]:
     """Jobs of a file and what of it could not be read; what is whole is taken.
 
-    A text may be one JSON value or JSONL; lines are JSONL, or the lines of one JSON value.
+    A text may be one JSON value or JSONL; lines are JSONL, or the lines of one JSON value. Pages
+    among them are added to ``pages``.
     """
-    return _read(text_or_lines, lambda raw: provider.job(raw, seen_us))
+    return _read(text_or_lines, lambda raw: provider.job(raw, seen_us), pages or Pages())
 
 
 def hostings_of(
-    text_or_lines: str | Iterable[str], read: Callable[[Mapping[str, object]], Hosting | None]
+    text_or_lines: str | Iterable[str],
+    read: Callable[[Mapping[str, object]], Hosting | None],
+    pages: Pages | None = None,
 ) -> tuple[list[Hosting | None], list[ImportFault]]:
     """Deployments of a file, read by a provider's ``hosting``; None is one without hours."""
-    return _read(text_or_lines, read)
+    return _read(text_or_lines, read, pages or Pages())
 
 
 def _read(
-    text_or_lines: str | Iterable[str], read: Callable[[Mapping[str, object]], _T]
+    text_or_lines: str | Iterable[str], read: Callable[[Mapping[str, object]], _T], pages: Pages
 ) -> tuple[list[_T], list[ImportFault]]:
     found: list[_T] = []
     faults: list[ImportFault] = []
-    for entry in _entries(text_or_lines):
+    for entry in _entries(text_or_lines, pages):
         if isinstance(entry, ImportFault):
             faults.append(entry)
             continue
@@ -83,7 +106,7 @@ def _read(
     return found, faults
 
 
-def _entries(text_or_lines: str | Iterable[str]) -> Iterator[_Entry | ImportFault]:
+def _entries(text_or_lines: str | Iterable[str], pages: Pages) -> Iterator[_Entry | ImportFault]:
     lines = iter(text_or_lines.splitlines() if isinstance(text_or_lines, str) else text_or_lines)
     begun: list[str] = []
     for line in lines:
@@ -93,9 +116,9 @@ def _entries(text_or_lines: str | Iterable[str]) -> Iterator[_Entry | ImportFaul
     if not begun or not begun[-1].strip():
         return
     if _whole(begun[-1]):
-        yield from _of_lines(begun, lines)
+        yield from _of_lines(begun, lines, pages)
     else:
-        yield from _of_text(begun, lines)
+        yield from _of_text(begun, lines, pages)
 
 
 def _whole(line: str) -> bool:
@@ -109,7 +132,9 @@ def _whole(line: str) -> bool:
     return True
 
 
-def _of_lines(begun: list[str], lines: Iterator[str]) -> Iterator[_Entry | ImportFault]:
+def _of_lines(
+    begun: list[str], lines: Iterator[str], pages: Pages
+) -> Iterator[_Entry | ImportFault]:
     number = 0
     for source in (begun, lines):
         for line in source:
@@ -124,11 +149,13 @@ def _of_lines(begun: list[str], lines: Iterator[str]) -> Iterator[_Entry | Impor
             except UsageError as error:
                 yield ImportFault(number, "line", str(error))
                 continue
-            for raw in _unwrapped(value):
+            for raw in _unwrapped(value, pages):
                 yield _Entry(number, "line", raw)
 
 
-def _of_text(begun: list[str], lines: Iterator[str]) -> Iterator[_Entry | ImportFault]:
+def _of_text(
+    begun: list[str], lines: Iterator[str], pages: Pages
+) -> Iterator[_Entry | ImportFault]:
     """One JSON value over several lines, or else lines of which the first is broken."""
     kept, length = list(begun), sum(map(len, begun))
     for line in lines:
@@ -140,13 +167,13 @@ def _of_text(begun: list[str], lines: Iterator[str]) -> Iterator[_Entry | Import
     try:
         value = _parsed("\n".join(kept))
     except UsageError:
-        yield from _of_lines(kept, iter(()))
+        yield from _of_lines(kept, iter(()), pages)
         return
-    for place, raw in enumerate(_unwrapped(value), 1):
+    for place, raw in enumerate(_unwrapped(value, pages), 1):
         yield _Entry(place, "entry", raw)
 
 
-def _unwrapped(value: object) -> list[object]:
+def _unwrapped(value: object, pages: Pages) -> list[object]:
     """The entries of a list or page; an object that is no page is an entry itself."""
     if isinstance(value, list):
         return value
@@ -154,6 +181,7 @@ def _unwrapped(value: object) -> list[object]:
         for name in _PAGES:
             if isinstance(value.get(name), list):
                 entries: list[object] = value[name]
+                pages.add(value, len(entries))
                 return entries
     return [value]
 

@@ -15,6 +15,7 @@ from meter.hosted_facts import JobStatus, Training
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from meter.hosted.jobs.fields import Fields
     from meter.hosted_facts import HostedJob
 
 _PATH = "/v1/fine_tuning/jobs"
@@ -33,7 +34,14 @@ def _flags(status: JobStatus, training: Training | None) -> tuple[str, ...]:
     return (COMPLETED_STEPS_ONLY if training is Training.RFT else BILLING_UNCLEAR,)
 
 
-_SHAPE = openai_shape.Shape("openai", openai_shape.STATUSES, ("organization_id",), _flags)
+def _foreign(fields: Fields) -> str | None:
+    """Azure names tuned models otherwise, and has a tier of training."""
+    if ".ft-" in (fields.text("fine_tuned_model") or ""):
+        return "fine_tuned_model"
+    return "trainingType" if fields.has("trainingType") else None
+
+
+_SHAPE = openai_shape.Shape("openai", openai_shape.STATUSES, ("organization_id",), _flags, _foreign)
 
 PROVIDER = Provider(
     name="openai",

@@ -55,18 +55,24 @@ _BILLED = re.compile(r"Training (tokens|hours) billed: ([0-9]{1,40}(?:\.[0-9]{1,
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What differs between those who speak this shape."""
+    """What differs between those who speak this shape.
+
+    ``foreign`` names a field by which a job is another one's of them.
+    """
 
     provider: str
     statuses: Mapping[str, JobStatus]
     told: tuple[str, ...]
     flags: Callable[[JobStatus, Training | None], tuple[str, ...]]
+    foreign: Callable[[Fields], str | None]
 
 
 def read(raw: Mapping[str, object], seen_us: int, shape: Shape) -> HostedJob:
     """A job; raises UsageError naming the field that is wrong."""
     fields = Fields(raw)
     fields.one_of("object", "fine_tuning.job")
+    if foreign := shape.foreign(fields):
+        raise fields.fault(foreign, "is another provider's: name the provider that it is from")
     word = fields.needed_text("status")
     status = shape.statuses.get(word, JobStatus.RUNNING)
     method = fields.inside("method").text("type")

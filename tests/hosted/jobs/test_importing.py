@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hosted.jobs.recorded import SEEN_US, raw
 from meter.hosted.jobs import azure, importing
-from meter.hosted.jobs.importing import hostings_of, jobs_of
+from meter.hosted.jobs.importing import Pages, hostings_of, jobs_of
 from meter.hosted.jobs.registry import provider
 
 OPENAI = provider("openai")
@@ -117,3 +117,33 @@ def test_deployments_of_the_az_command_are_read() -> None:
     found, faults = hostings_of(text, azure.hosting)
     assert [one.service_tier for one in found] == ["GlobalStandard"]
     assert [fault.place for fault in faults] == [2]
+
+
+@pytest.mark.parametrize(
+    ("name", "pages", "more"),
+    [
+        ("openai", [{"data": [one(1)], "has_more": True}], True),
+        ("openai", [{"data": [one(1)], "has_more": False}], False),
+        ("openai", [{"data": [one(1)], "has_more": True}, {"data": [one(2)]}], False),
+        ("openai", [{"data": [one(1)]}, {"data": [one(2)], "has_more": True}], True),
+        ("openai", [one(1), one(2)], False),
+        ("vertex", [{"tuningJobs": [raw("vertex_succeeded")], "nextPageToken": "abc"}], True),
+        ("vertex", [{"tuningJobs": [raw("vertex_succeeded")], "nextPageToken": ""}], False),
+        ("mistral", [{"data": [raw("mistral_success")], "total": 2}], True),
+        ("mistral", [{"data": [raw("mistral_success")], "total": 1}], False),
+    ],
+)
+def test_a_list_of_which_pages_are_missing_is_known(
+    name: str, pages: list[Any], more: bool
+) -> None:
+    seen = Pages()
+    lines = [json.dumps(page, default=float) for page in pages]
+    found, faults = jobs_of(lines, provider(name), SEEN_US, seen)
+    assert (len(found), faults, seen.more) == (len(pages), [], more)
+
+
+def test_deployments_on_further_pages_are_known_of() -> None:
+    seen = Pages()
+    page = {"value": [raw("azure_deployment")], "nextLink": "https://management.azure.com/x"}
+    hostings_of(json.dumps(page, indent=1), azure.hosting, seen)
+    assert seen.more

@@ -16,6 +16,7 @@ from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 
 from hosted.jobs.recorded import DAY_US, SEEN_US, S, job, job_names, raw
 from meter.errors import UsageError
+from meter.hosted.evidence import nodes_of
 from meter.hosted.jobs import azure, fireworks, openai_shape
 from meter.hosted.jobs.billing import of_nanos, rft_hours
 from meter.hosted.jobs.registry import provider, providers
@@ -338,6 +339,7 @@ def test_fireworks_kinds_are_in_the_name() -> None:
     )  # fmt: skip
     assert amount(sft, Meter.TRAIN_TOKEN) == 3_500_000
     assert "epochs_unclear" in sft.flags
+    assert nodes_of(job("fireworks_sft", nodes=4)) == 4
     assert job("fireworks_dpo").training is Training.DPO
     assert job("fireworks_rft").error_code == "CANCELLED"
     assert sft.error_code is None
@@ -382,6 +384,25 @@ def test_bedrock_tells_no_tokens() -> None:
     assert found.started_us == DAY_US + 1_800 * S
     assert found.epochs == 2
     assert job("bedrock_summary").created_us == DAY_US + S // 2
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "field"),
+    [
+        ("openai_succeeded", "azure", "fine_tuned_model"),
+        ("openai_running", "azure", "organization_id"),
+        ("openai_failed", "azure", "organization_id"),
+        ("azure_rft", "openai", "fine_tuned_model"),
+        ("azure_pending", "openai", "trainingType"),
+    ],
+)
+def test_a_job_of_openai_s_shape_is_not_taken_for_the_other_s(
+    name: str, other: str, field: str
+) -> None:
+    told = raw(name) | ({"trainingType": "globalStandard"} if field == "trainingType" else {})
+    assert providers()[name.partition("_")[0]].job(told, SEEN_US)
+    with pytest.raises(UsageError, match=f"{field} is another provider's"):
+        providers()[other].job(told, SEEN_US)
 
 
 def test_azure_s_own_words() -> None:

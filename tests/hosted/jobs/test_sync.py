@@ -440,7 +440,42 @@ def test_401_and_403_say_which_variable_and_which_right(api: Api) -> None:
                 pages(api, name)
             assert provider(name).keys[0] in caught.value.remedy
             assert provider(name).right in caught.value.remedy
-            assert len(api.asked) == 1  # not asked again
+            assert set(api.counts().values()) == {1}  # not asked again
+
+
+LISTS = ("supervisedFineTuningJobs", "dpoJobs", "reinforcementFineTuningJobs", "deployments")
+
+
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("kept_out", [LISTS[:1], LISTS[1:2], LISTS[:2], LISTS[1:3], LISTS[3:]])
+def test_a_list_that_the_key_may_not_read_leaves_the_others(
+    api: Api, status: int, kept_out: tuple[str, ...]
+) -> None:
+    fill(api, "fireworks", 0)
+    lists = {kind: f"/v1/accounts/example/{kind}" for kind in LISTS}
+    for kind, name in zip(LISTS, ("sft", "dpo", "rft", "deployment"), strict=True):
+        api.lists[lists[kind]] = [raw(f"fireworks_{name}")]
+    refused = {lists[kind] for kind in kept_out}
+    api.always = lambda asked: Fault(status) if asked.path in refused else None
+    found = pages(api, "fireworks")
+    assert len(ids(found)) + sum(len(page.hosting) for page in found) == 4 - len(kept_out)
+    faults = [fault for page in found for fault in page.faults]
+    assert tuple(fault.where for fault in faults) == kept_out
+    assert all(f"answers {status}" in fault.message for fault in faults)
+    assert not any("FIREWORKS_ACCOUNT_ID" in fault.message for fault in faults)
+    assert found[-1].cursor is None
+    stored = [page.cursor for page in found[:-1]]
+    assert [cursor.listing for cursor in stored if cursor] == [1, 2, 3]
+
+
+def test_an_open_job_that_the_key_may_not_read_is_told(api: Api) -> None:
+    (job_id,) = fill(api, "fireworks", 1)
+    job = f"/v1/{job_id}"
+    api.always = lambda asked: Fault(403) if asked.path in {JOBS["fireworks"], job} else None
+    found = pages(api, "fireworks", known=Known(open_ids=frozenset({job_id})))
+    faults = [fault for page in found for fault in page.faults]
+    assert [fault.where for fault in faults] == [LISTS[0], job_id]
+    assert found[-1].cursor is None
 
 
 def test_training_not_available_is_told_as_what_it_is(api: Api) -> None:
