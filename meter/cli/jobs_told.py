@@ -46,7 +46,7 @@ class Told:
         self.known += answer["known"]
         self.hosting_days += answer["hosting_days"]
         self.hosting_known += answer.get("hosting_known", 0)
-        self.hosting_otherwise += answer.get("hosting_otherwise", 0)
+        self.hosting_otherwise += answer.get("hosting_otherwise", [])
         self.changed += answer["changed"]
         self.conflicts += answer.get("conflicts", [])
         self.again += answer["again"]
