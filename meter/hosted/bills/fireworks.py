@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from meter.errors import UsageError
 from meter.faults import Fault, shown
-from meter.hosted.bounds import PARAMETERS, Bound
 from meter.hosted.bills.rows import BillError, derived_id
 from meter.hosted.bills.tables import table_rows
 from meter.hosted.bills.wanted import Sheet, Wanted
+from meter.hosted.bounds import PARAMETERS, Bound
 from meter.hosted.models import base_model
 from meter.hosted.normalised import USAGE_TYPE_GUESSED
 from meter.hosted.parameters import billions_in
