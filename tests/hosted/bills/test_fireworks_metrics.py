@@ -68,7 +68,8 @@ def test_a_count_of_parameters_that_is_none_is_a_fault(bad: str) -> None:
 
 def test_each_row_that_used_nothing_is_told_and_each_other_fault_too() -> None:
     nothing, good, bad = row(prompt="0"), row(), row(prompt="-1")
-    found = faults(f"{HEAD}\n{nothing}\n{good}\n{nothing}\n{bad}\n{nothing}", provider="fireworks")
+    rows = f"{HEAD}\n{nothing}\n{good}\n{nothing}\n{bad}\n{nothing}"
+    found = faults(rows, provider="fireworks")
     assert [one.split(":")[1] for one in found] == ["2", "4", "5", "6"]
     assert ["neither GPU time nor tokens" in one for one in found] == [True, True, False, True]
 
