@@ -135,7 +135,7 @@ def _idle(idle: Sequence[Mapping[str, Any]]) -> str:
 def _unclear(unclear: Sequence[Mapping[str, Any]]) -> str:
     """Hosting beside requests whose names leave it open which deployment they went to."""
     said = [f"{_hosting_text(one)}; whether it served is not known" for one in unclear[:_MOST]]
-    return _listed("Hosted models that what was asked may have gone to, or not:", said)
+    return _listed("Hosted models that may have been asked, or not:", said)
 
 
 def _listed(head: str, said: Sequence[str]) -> str:
