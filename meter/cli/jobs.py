@@ -14,7 +14,7 @@ from meter import figures
 from meter.cli import output
 from meter.cli.session import Session, debug_option, example, json_option, socket_option
 from meter.cli.writes import AgentWrites, writes
-from meter.errors import MeterError, PartlyTakenError, ProviderError, UsageError
+from meter.errors import PartlyTakenError, ProviderError, UsageError
 from meter.instants import parse_us
 from meter.units import US_PER_S
 
@@ -202,11 +202,7 @@ def sync_command(
     told = Told()
     asked = Asked(wanted, access, since_us, again, hosting)
     with writes(session.config) as target:
-        try:
-            _sync(target, asked, _Place(session.config, asked), project, told)
-        except MeterError:
-            _say_until_then(told)
-            raise
+        _sync(target, asked, _Place(session.config, asked), project, told)
     _say(told, as_json=as_json)
 
 
@@ -335,27 +331,11 @@ def _oddities(job: HostedJob) -> Iterator[str]:
         yield f"{named}: its times contradict each other: its duration is less sure"
 
 
-def _say_until_then(told: Told) -> None:
-    """What is in the ledger though the command fails: the next one does not tell it again."""
-    if told != Told():
-        click.echo(f"meter: until then: {_text(told)}", err=True)
-        _notes(told)
-
-
 def _say(told: Told, *, as_json: bool) -> None:
     if as_json:
         output.print_json(vars(told))
     else:
         click.echo(_text(told))
-    _notes(told)
-    if told.faults:
-        raise PartlyTakenError(
-            f"not taken: {len(told.faults):,} of the entries", "see above; the others are booked"
-        )
-
-
-def _notes(told: Told) -> None:
-    """What was odd, refused or left out, a line each."""
     for fault in told.faults[:_SHOWN]:
         click.echo(f"meter: not taken: {fault}", err=True)
     if len(told.faults) > _SHOWN:
@@ -375,6 +355,10 @@ def _notes(told: Told) -> None:
         )  # fmt: skip
     for run in told.changed:
         click.echo(f"meter: the provider tells other quantities of {run} than before", err=True)
+    if told.faults:
+        raise PartlyTakenError(
+            f"not taken: {len(told.faults):,} of the entries", "see above; the others are booked"
+        )
 
 
 def _text(told: Told) -> str:

@@ -115,8 +115,7 @@ def sync(
     ``since_us`` leaves out what ended before it; what still runs is never left out. Of ``known``
     the open jobs that are on no page are asked for one by one, the settled ones are not given
     again, but for those that have ended lately. A job may be on two pages: a list moves on while
-    it is read. After an error, ``resume`` with the last page's cursor. A list that the key may not
-    read, or that the account has not, is a fault beside the others; if none can be read, an error.
+    it is read. After an error, ``resume`` with the last page's cursor.
 
     Raises ProviderError, ProviderRefusedError for 401 and 403, UsageError for a foreign cursor.
     """
@@ -149,38 +148,16 @@ class _Wanted:
         return lately or job.id not in self.known.settled_ids
 
 
-class _KeptOutError(Exception):
-    """A list whose very first page is refused."""
-
-    def __init__(self, error: ProviderError) -> None:
-        super().__init__()
-        self.error = error
-
-
 def _pages(asking: _Asking, wanted: _Wanted, begin: Cursor) -> Iterator[Page]:
     left = set(wanted.known.open_ids)
     lists = asking.provider.lists
-    refused: list[ProviderError] = []
-    faults: list[Fault] = []  # not told yet: perhaps no list can be read
     for index in range(begin.listing, len(lists)):
         query = begin.query if index == begin.listing else None
-        try:
-            for page, following in asking.listed(lists[index], query, wanted):
-                left -= {job.id for job in page.jobs}
-                last = following is None and index + 1 == len(lists) and not left
-                after = Cursor(begin.provider, index + (following is None), following)
-                told = (*faults, *page.faults)
-                faults.clear()
-                yield replace(page, cursor=None if last else after, faults=told)
-        except _KeptOutError as kept_out:
-            refused.append(kept_out.error)
-            if len(refused) == len(lists):
-                raise refused[0] from None
-            why = f"{kept_out.error.message}; the other lists are read"
-            faults.append(Fault(lists[index].entries, why))
-    if faults:
-        after = Cursor(begin.provider, len(lists))
-        yield Page((), after if left else None, faults=tuple(faults))
+        for page, following in asking.listed(lists[index], query, wanted):
+            left -= {job.id for job in page.jobs}
+            last = following is None and index + 1 == len(lists) and not left
+            after = Cursor(begin.provider, index + (following is None), following)
+            yield replace(page, cursor=None if last else after)
     for number, job_id in enumerate(sorted(left), 1):
         again = Cursor(begin.provider, len(lists))
         yield replace(asking.alone(job_id), cursor=None if number == len(left) else again)
@@ -204,15 +181,10 @@ class _Asking:
         """The pages of one list, each with the query of the next one."""
         path = listing.path.format_map(self.access.places)
         question = Question(path, self._first(listing) if query is None else query)
-        asked: set[Question] = set()
+        asked = set()
         while True:
-            try:
-                answer = self.fetcher.get(question)
-            except ProviderError as error:
-                if asked or query is not None or error.status not in _KEPT_OUT:
-                    raise
-                raise _KeptOutError(error) from error
             asked.add(question)
+            answer = self.fetcher.get(question)
             following = self._next(listing, answer, question)
             if following in asked:
                 raise ProviderError(f"{self.provider.title} gives the same page again", "try again")
@@ -223,7 +195,7 @@ class _Asking:
             question = following
 
     def alone(self, job_id: str) -> Page:
-        """A job that is on no page; one that is gone, or hidden, is told as a fault."""
+        """A job that is on no page; one that is gone is told as a fault."""
         try:
             path = self.provider.one(job_id)
         except UsageError as error:
@@ -231,11 +203,9 @@ class _Asking:
         try:
             answer = self.fetcher.get(Question(path))
         except ProviderError as error:
-            if error.status not in _KEPT_OUT:
+            if error.status != _GONE:
                 raise
-            gone = error.status == _GONE
-            why = "the provider has it no more" if gone else "the key may not read it"
-            return Page((), None, faults=(Fault(job_id, why),))
+            return Page((), None, faults=(Fault(job_id, "the provider has it no more"),))
         return self._jobs([answer], lambda _job: True)
 
     def _first(self, listing: Listing) -> Query:
