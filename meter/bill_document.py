@@ -6,13 +6,14 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from meter.idle import idle_of, unclear_of
 from meter.instants import instant
 from meter.reconciliation import DAY_US, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from meter.idle import Idle
+    from meter.idle import Hosting, Idle
     from meter.reconciliation import Reconciliation, Row, Unpriced
 
 SCHEMA = "meter.bill/1"
@@ -33,7 +34,7 @@ _SAYS = {
 
 def document(
     found: Reconciliation,
-    idle: Sequence[Idle],
+    hostings: Sequence[Hosting],
     span_us: tuple[int, int],
     as_of_us: int,
     missing: Sequence[dict[str, Any]] = (),
@@ -50,7 +51,8 @@ def document(
         "unpriced": _without(found.unpriced, span_us),
         "missing_prices": list(missing),
         "uncounted": _without(found.uncounted, span_us),
-        "idle": [_idle(one) for one in idle],
+        "idle": [_idle(one) for one in idle_of(hostings)],
+        "idle_not_known": [_idle(one) for one in unclear_of(hostings)],
     }
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from meter import bill_document
 from meter.errors import LedgerError, UsageError
 from meter.hosted.bills.line_items import billed_as, metered
-from meter.idle import Hosting, idle_of
+from meter.hosting import hostings_of
 from meter.instants import parse_us
 from meter.ledger.instants import micros
 from meter.ledger.learning import DURABLE_S
@@ -92,11 +91,10 @@ def bill_document_of(reader: Reader, asked: Asked) -> dict[str, Any]:
     used = reader.rows("report/computed", from_=from_us, to=to_us, only_run=None, **common)
     found = reconciled(billed, [_computed(row) for row in used], _NAMES)
     span = {"from_": asked.from_us, "to": asked.to_us}
-    hosted = reader.rows("report/idle_hosting", only_run=None, **span, **common)
-    idle = idle_of(_hosting(row) for row in hosted)
+    hosted = hostings_of(reader, {**span, **common})
     lacks = reader.rows("report/missing_prices", **span, **common) if found.unpriced else ()
     days_us = (asked.from_us, asked.to_us)
-    return bill_document.document(found, idle, days_us, as_of_us, missing_prices(lacks))
+    return bill_document.document(found, hosted, days_us, as_of_us, missing_prices(lacks))
 
 
 def _billed(row: Mapping[str, Any]) -> Billed:
@@ -112,13 +110,4 @@ def _computed(row: Mapping[str, Any]) -> Computed:
         micros(row["day"]), row["provider"], row["project"], row["model"], row["meter"],
         row["currency"], row["amount"], row["quantity"],
         tuple(row["price_ids"].split(",")) if row["price_ids"] else (),
-    )  # fmt: skip
-
-
-def _hosting(row: Mapping[str, Any]) -> Hosting:
-    before, after = row["served_before"], row["served_after"]
-    return Hosting(
-        micros(row["day"]), row["provider"], row["project"], row["model"],
-        row["quantity"] or Decimal(0), int(row["event_count"]), row["currency"], row["amount"],
-        None if before is None else micros(before), None if after is None else micros(after),
     )  # fmt: skip

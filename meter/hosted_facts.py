@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 TELEMETRY = "otlp"
 """Source of what telemetry counts and no answer's id names."""
+FIREWORKS_METRICS = "fireworks-metrics"
+"""Source of rows that have no id: theirs is a hash of all that they say."""
 DETAILS_MISSING = "details_missing"
 """Flag: something that belongs to the job could not be read, or the key may not read it."""
 

@@ -1,4 +1,4 @@
-"""Hosted models that cost by the hour and were asked nothing; pure."""
+"""Hosted models that cost by the hour and were asked nothing, or nobody can tell; pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _HOURS = Decimal(24)
 
 
 class Hosting(NamedTuple):
-    """Hours of hosting told on one day, and the nearest days on which the model served."""
+    """Hours of hosting told on one day, and the nearest days on which the model served.
+
+    ``maybe`` are the nearest days on which something was asked that it may have served.
+    """
 
     day_us: int
     provider: str
@@ -29,24 +32,37 @@ class Hosting(NamedTuple):
     amount: Decimal | None
     served_before_us: int | None
     served_after_us: int | None
+    maybe_before_us: int | None = None
+    maybe_after_us: int | None = None
 
     def idle(self) -> bool:
-        """Whether nothing was asked in its time.
+        """Whether nothing was asked in its time, of it or maybe of it."""
+        return not (
+            self._reaches(self.served_before_us, self.served_after_us)
+            or self._reaches(self.maybe_before_us, self.maybe_after_us)
+        )
+
+    def unclear(self) -> bool:
+        """Whether nothing was asked of it for sure, and something maybe."""
+        served = self._reaches(self.served_before_us, self.served_after_us)
+        return not served and not self.idle()
+
+    def _reaches(self, before_us: int | None, after_us: int | None) -> bool:
+        """Whether one of two days is in its time.
 
         An event of more than a day may lie before or after its instant, and of several units, so
         that all days that its hours could reach are looked at.
         """
         days = self.hours / max(self.events, 1) / _HOURS
         reach_us = int(days.to_integral_value("ROUND_CEILING")) * _DAY_US if days > 1 else 0
-        before, after = self.served_before_us, self.served_after_us
-        return (before is None or self.day_us - before > reach_us) and (
-            after is None or after - self.day_us > reach_us
+        return (before_us is not None and self.day_us - before_us <= reach_us) or (
+            after_us is not None and after_us - self.day_us <= reach_us
         )
 
 
 @dataclass(slots=True)
 class Idle:
-    """Days of a hosted model that served nothing; ``amount`` None where hours have no price."""
+    """Days of a hosted model that served nothing, or perhaps; ``amount`` None without a price."""
 
     provider: str
     project: str
@@ -67,10 +83,18 @@ class Idle:
 
 def idle_of(hostings: Iterable[Hosting]) -> list[Idle]:
     """Idle hosting by model, the dearest first."""
+    return _summed(one for one in hostings if one.idle())
+
+
+def unclear_of(hostings: Iterable[Hosting]) -> list[Idle]:
+    """Hosting of which it is not known whether it served, by model, the dearest first."""
+    return _summed(one for one in hostings if one.unclear())
+
+
+def _summed(hostings: Iterable[Hosting]) -> list[Idle]:
     found: dict[tuple[str, str, str, str], list[Hosting]] = defaultdict(list)
     for one in hostings:
-        if one.idle():
-            found[one.provider, one.project, one.model, one.currency or ""].append(one)
+        found[one.provider, one.project, one.model, one.currency or ""].append(one)
     made = [_sum(some) for some in found.values()]
     return sorted(made, key=lambda one: (-(one.amount or 0), -one.hours, one.provider, one.model))
 

@@ -279,6 +279,13 @@ class _Sum:
         """Whether both sides of all rows together agree."""
         return agreement(self.billed, self.computed) is not None
 
+    def explains(self) -> bool:
+        """Whether they agree and are not money and money back alone, of which no usage is told."""
+        differing = [row for row in self.rows if row.reason is Reason.DIFFERS]
+        used = any(row.computed for row in differing)
+        signs = {(row.billed or _NOTHING) > 0 for row in differing if row.billed}
+        return self.agrees() and (used or len(signs) < 2)
+
 
 def _explain(rows: Sequence[Row], others: _Others) -> None:
     """Give each row its reason, the narrowest first."""
@@ -289,7 +296,7 @@ def _explain(rows: Sequence[Row], others: _Others) -> None:
     days = _sums(rows, _payer)
     for sums in days.values():
         for one in sums:
-            if len(one.rows) > 1 and one.agrees():
+            if len(one.rows) > 1 and one.explains():
                 _mark(one, Reason.WHOLE_DAY)
     _neighbours(rows, _payer)
     for row in rows:
@@ -322,7 +329,7 @@ def _neighbours(rows: Sequence[Row], key: Callable[[Row], tuple[object, ...]]) -
                 continue
             together = None if before is None else _Sum(0, 0, before.rows + one.rows)
             adjacent = before is not None and before.end_us == one.start_us
-            if adjacent and together is not None and together.agrees():
+            if adjacent and together is not None and together.explains():
                 _mark(together, Reason.NEIGHBOURING_DAY)
                 before = None
             else:

@@ -10,7 +10,7 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from meter.hosted_facts import TELEMETRY, Meter
+from meter.hosted_facts import FIREWORKS_METRICS, TELEMETRY, Meter
 from meter.usage_entries import said_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,10 @@ _INSIDE = (
 
 
 class Told(NamedTuple):
-    """What is compared of an event; ``second_hand`` if not the provider's own answer."""
+    """What is compared of an event; ``second_hand`` if not the provider's own answer.
+
+    A row whose id is a hash of it cannot contradict itself: a later version reads more of it.
+    """
 
     amounts: Mapping[str, Decimal | None]
     second_hand: bool
@@ -56,7 +59,7 @@ def told_of_rows(rows: Iterable[Mapping[str, Any]]) -> Told:
     for row in rows:
         amounts[row["meter"]] = None if row["quantity"] is None else Decimal(row["quantity"])
         words = json.loads(row["told"]) if row["told"] else {}
-        telemetry = row["source"] == TELEMETRY or SPAN in words
+        telemetry = row["source"] in {TELEMETRY, FIREWORKS_METRICS} or SPAN in words
         second_hand = second_hand or telemetry or CALL_TYPE in words
     return Told(amounts, second_hand)
 

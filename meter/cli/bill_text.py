@@ -40,6 +40,8 @@ def shown(found: Mapping[str, Any], *, everything: bool = False) -> str:
     parts += [_unpriced(found)] if found["unpriced"] else []
     parts += [_uncounted(found["uncounted"])] if found["uncounted"] else []
     parts += [_idle(found["idle"])] if found["idle"] else []
+    unclear = found.get("idle_not_known")  # an agent of an earlier version does not say
+    parts += [_unclear(unclear)] if unclear else []
     return "\n\n".join(parts)
 
 
@@ -123,13 +125,25 @@ def _uncounted(uncounted: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _idle(idle: Sequence[Mapping[str, Any]]) -> str:
-    lines = ["Hosted models that were asked nothing:"]
-    for one in idle[:_MOST]:
-        lines += output.wrapped(_idle_text(one), "  ", hanging="  ")
-    return "\n".join(lines)
+    said = [
+        _hosting_text(one) + (", and it served nothing" if one["amount"] is not None else "")
+        for one in idle[:_MOST]
+    ]
+    return _listed("Hosted models that were asked nothing:", said)
 
 
-def _idle_text(one: Mapping[str, Any]) -> str:
+def _unclear(unclear: Sequence[Mapping[str, Any]]) -> str:
+    """Hosting beside requests whose names leave it open which deployment they went to."""
+    said = [f"{_hosting_text(one)}; whether it served is not known" for one in unclear[:_MOST]]
+    return _listed("Hosted models that may have been asked, or not:", said)
+
+
+def _listed(head: str, said: Sequence[str]) -> str:
+    lines = [line for one in said for line in output.wrapped(one, "  ", hanging="  ")]
+    return "\n".join([head, *lines])
+
+
+def _hosting_text(one: Mapping[str, Any]) -> str:
     span = one["from"] if one["days"] == 1 else f"{one['from']} to {_before(one['to'])}"
     what = f"{printable(one['provider'], 30)} {printable(one['model'], 120)}, {span}"
     hours = f"{Decimal(one['hours']):,f} hours"
@@ -137,4 +151,4 @@ def _idle_text(one: Mapping[str, Any]) -> str:
         return f"{what}: {hours} that have no price"
     money = f"{_money(one['amount'])} {one['currency']}"
     each = f"{_money(one['per_hour'])} {one['currency']} an hour"
-    return f"{what}: {hours} at {each} = {money}, and it served nothing"
+    return f"{what}: {hours} at {each} = {money}"

@@ -5,9 +5,11 @@ Only the data that is installed is read; the package's own update from the netwo
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from meter.factors.genai_names import has_pattern, names_of, written_names
 from meter.factors.rows import Cell, Row, Sheet, refused
 
 if TYPE_CHECKING:
@@ -42,14 +44,21 @@ class _LeftOut:
     by_hour: int = 0
     contexts: int = 0
     units: set[str] = field(default_factory=set)
-    patterns: int = 0
+    patterns: Counter[str] = field(default_factory=Counter)  # models, by provider
 
-    def text(self) -> str:
-        return (
+    def texts(self) -> Iterator[str]:
+        yield (
             f"Left out: {self.by_hour:,} prices of hours of the day, {self.contexts:,} of other "
-            f"circumstances than tier or batch, {self.patterns:,} models without a name of their "
-            f"own, and the units {', '.join(sorted(self.units)) or 'of none'}."
+            "circumstances than tier or batch, and the units "
+            f"{', '.join(sorted(self.units)) or 'of none'}."
         )
+        if self.patterns:
+            each = ", ".join(f"{name} {count:,}" for name, count in sorted(self.patterns.items()))
+            yield (
+                "Left out too: names that genai-prices knows by a pattern alone, as of dated "
+                f"versions; models that have such: {each}. The names that it writes "
+                "out are taken. What lacks a price: `meter usage list --unpriced`."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +87,25 @@ def genai_rows(providers: Iterable[Any], *, version: str, today: date) -> Sheet:
         "currency": "USD",
         "rank": RANK,
     }
+    written = written_names(read)
     rows = tuple(
-        Row({**shared, "provider": _PROVIDERS.get(one.id, one.id), "model": name, **cells})
-        for one in read
-        for model in one.models
-        for name in _names(model, left)
-        for cells in _prices(model, left)
+        Row({**shared, **cells}) for one in read for cells in _provider(one, written, left)
     )
     if not rows:
         raise refused("has no price of a token")
-    return Sheet(rows, (left.text(),))
+    return Sheet(rows, tuple(left.texts()))
 
 
-def _names(model: Any, left: _LeftOut) -> list[str]:
-    """The exact names of a model; one that is found by a pattern alone has none."""
-    parts = getattr(model.match, "or_", None) or [model.match]
-    found = [part.equals for part in parts if hasattr(part, "equals")]
-    left.patterns += not found
-    return sorted(set(found))
+def _provider(one: Any, written: Iterable[str], left: _LeftOut) -> Iterator[dict[str, Cell]]:
+    """Prices of a provider's models, by each of their names."""
+    provider = _PROVIDERS.get(one.id, one.id)
+    for model, names in zip(one.models, names_of(one.models, written), strict=True):
+        if has_pattern(model):
+            left.patterns[provider] += 1
+        prices = list(_prices(model, left))
+        for name in names:
+            for cells in prices:
+                yield {"provider": provider, "model": name, **cells}
 
 
 def _prices(model: Any, left: _LeftOut) -> Iterator[dict[str, Cell]]:

@@ -42,7 +42,10 @@ def variant(when: dict[str, str], day: date | None, **amounts):
 
 def rows(model_prices, *variants, provider="openai", match=None):
     model = Told(
-        match=match or Told(equals="m"), prices=model_prices, price_variants=list(variants) or None
+        id="m",
+        match=match or Told(equals="m"),
+        prices=model_prices,
+        price_variants=list(variants) or None,
     )
     sheet = genai_rows([Told(id=provider, models=[model])], version="0.2.3", today=TODAY)
     return prices_of_rows(sheet.rows, KNOWN), sheet
@@ -119,18 +122,93 @@ def test_what_is_not_taken_is_told():
     assert "web_searches_kcount" in said
 
 
-def test_each_exact_name_of_a_model_is_one_and_patterns_are_none():
+def model_of(name: str, match: Told, price: str = "1") -> Told:
+    return Told(id=name, match=match, prices=priced(input_mtok=price), price_variants=None)
+
+
+def named(*providers: Told) -> dict[tuple[str, str], Decimal | None]:
+    sheet = genai_rows(providers, version="0.2.3", today=TODAY)
+    return {(one.provider, one.model): one.value for one in prices_of_rows(sheet.rows, KNOWN)}
+
+
+def test_a_model_is_called_by_its_id_and_by_each_exact_name():
     match = Told(or_=[Told(equals="m"), Told(equals="m-2024"), Told(starts_with="m-")])
-    found, _ = rows(priced(input_mtok="1"), match=match)
-    assert {p.model for p in found} == {"m", "m-2024"}
+    assert set(named(Told(id="p", models=[model_of("mine", match)]))) == {
+        ("p", "mine"), ("p", "m"), ("p", "m-2024"),
+    }  # fmt: skip
+
+
+def test_a_model_that_a_pattern_alone_finds_has_its_id_and_what_others_write_out():
+    """The package finds it by them as well; the first model that is found counts."""
+    haiku = model_of("haiku-4-5", Told(or_=[Told(starts_with="haiku-4-5")]), "1")
+    every = model_of("haiku", Told(contains="HAIKU"), "9")
+    dated = model_of("x", Told(or_=[Told(equals="haiku-4-5-20251001"), Told(equals="a.haiku-3")]))
+    found = named(Told(id="a", models=[haiku, every]), Told(id="b", models=[dated]))
+    assert found == {
+        ("a", "haiku-4-5"): 1, ("a", "haiku-4-5-20251001"): 1,
+        ("a", "haiku"): 9, ("a", "a.haiku-3"): 9,
+        ("b", "haiku-4-5-20251001"): 1, ("b", "a.haiku-3"): 1, ("b", "x"): 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("clause", "takes"),
+    [
+        (Told(starts_with="a-"), {"a-b-1"}), (Told(ends_with="-1"), {"a-b-1", "c-1"}),
+        (Told(contains="B"), {"a-b-1"}), (Told(regex="^c-[0-9]$"), {"c-1"}),
+        (Told(and_=[Told(ends_with="1"), Told(contains="b")]), {"a-b-1"}),
+        (Told(or_=[Told(and_=[Told(equals="c-1"), Told(contains="c")])]), {"c-1"}),
+        (Told(of_a_later_version=1), set()),
+    ],
+)  # fmt: skip
+def test_patterns_take_names_as_in_the_package(clause, takes):
+    written = Told(id="b", models=[model_of(name, Told(equals=name)) for name in ("a-b-1", "c-1")])
+    found = named(Told(id="a", models=[model_of("mine", clause)]), written)
+    assert {model for provider, model in found if provider == "a"} == {"mine", *takes}
+
+
+def test_an_id_that_finds_another_model_is_the_other_s():
+    first = model_of("m-latest", Told(or_=[Told(starts_with="m")]), "1")
+    second = model_of("m-old", Told(equals="old"), "2")
+    assert named(Told(id="p", models=[first, second])) == {
+        ("p", "m-latest"): 1, ("p", "m-old"): 1, ("p", "old"): 2,
+    }  # fmt: skip
+
+
+def test_a_beginning_that_ends_with_a_date_is_a_name():
+    match = Told(or_=[Told(starts_with="m-20251001"), Told(starts_with="m-2025"),
+                      Told(starts_with="M-2025-10-01")])  # fmt: skip
+    found = named(Told(id="p", models=[model_of("m", match)]))
+    assert {model for _, model in found} == {"m", "m-20251001", "M-2025-10-01"}
+
+
+def test_which_models_have_more_names_is_told():
+    some = Told(id="google", models=[model_of("m", Told(starts_with="m")),
+                                     model_of("n", Told(equals="n"))])  # fmt: skip
+    sheet = genai_rows([some], version="0.2.3", today=TODAY)
+    assert "models that have such: gemini 1." in sheet.notices[1]
+
+
+def test_a_package_without_models_is_refused():
     with pytest.raises(RowsError):
-        rows(priced(input_mtok="1"), match=Told(starts_with="m-"))
+        genai_rows([Told(id="p", models=[])], version="0.2.3", today=TODAY)
+
+
+def test_what_is_left_out_is_counted_once_whatever_names_a_model_has():
+    match = Told(or_=[Told(equals="m"), Told(equals="n")])
+    _, sheet = rows(priced(input_mtok="1"), variant({"speed": "fast"}, None), match=match)
+    assert "1 of other circumstances" in sheet.notices[0]
 
 
 @pytest.mark.parametrize(("its", "ours"), [("google", "gemini"), ("aws", "bedrock"), ("x", "x")])
 def test_providers_have_the_names_that_usage_has(its, ours):
     (price,), _ = rows(priced(input_mtok="1"), provider=its)
     assert price.provider == ours
+
+
+def has_price(model) -> bool:
+    told = model.prices if isinstance(model.prices, list) else [model]
+    return any(one.prices.input_mtok is not None for one in told)
 
 
 def test_the_installed_package_is_taken_whole():
@@ -143,3 +221,13 @@ def test_the_installed_package_is_taken_whole():
         ("2025-06-10", "None", 2), ("None", "2025-06-10", 10),
     ]  # fmt: skip
     assert periods(o3, service_tier="batch") == [("2025-06-10", "None", 1)]
+    names = {(p.provider, p.model) for p in found}
+    wanted = {
+        "anthropic": "claude-haiku-4-5 claude-haiku-4-5-20251001 claude-sonnet-4-5-20250929",
+        "gemini": "gemini-2.5-pro gemini-2.0-flash",
+    }
+    assert {(who, one) for who, some in wanted.items() for one in some.split()} <= names
+    for one in data.providers:
+        who = {"google": "gemini", "aws": "bedrock"}.get(one.id, one.id)
+        ids = {model.id for model in one.models if has_price(model)}
+        assert ids <= {name for by, name in names if by == who}
