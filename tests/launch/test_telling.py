@@ -81,15 +81,38 @@ def test_figures_are_those_of_the_document() -> None:
     made = document()
     found = samples(counters.text(made))
     energy = made["energy"]["by_component"]
-    for part, quantity in energy.items():
-        if quantity is not None:
-            name = "meter_run_energy_joules_total"
-            assert found[name, f"{part},{quantity['method']}"] == quantity["value"]
+    for part in ("gpu", "cpu", "ram"):
+        name = "meter_run_energy_joules_total"
+        assert found[name, f"{part},{energy[part]['method']}"] == energy[part]["value"]
     for cost in made["cost"]:
         key = "meter_run_cost_total", f"{cost['currency']},{cost['kind']}"
         assert found[key] == float(cost["amount"]["value"])
     grams = made["carbon"]["location"]["value"]
     assert found["meter_run_emissions_grams_total", "location,all"] == grams
+
+
+def test_a_component_that_a_run_had_not_has_no_series() -> None:
+    """A document tells of every component; the page only of those that a run has."""
+    made = copy.deepcopy(document())
+    energy = made["energy"]
+    zero = energy["by_component"]["hosted"]
+    assert (zero["value"], zero["high"], zero["method"]) == (0, 0, "assumed")
+    energy["by_component"] |= {"gpu": zero, "ram": {**zero, "method": "modelled"}}
+    energy["devices"] = [one for one in energy["devices"] if one["component"] != "gpu"]
+    assert _components(made) == {"cpu,modelled", "ram,modelled"}
+
+
+def test_hosted_energy_of_a_run_is_told() -> None:
+    """Also where only a bound is known, whose value may be zero."""
+    made = copy.deepcopy(document())
+    hosted = made["energy"]["by_component"]["hosted"]
+    made["energy"] |= {"by_component": {"hosted": {**hosted, "high": 7.0}}, "devices": []}
+    assert _components(made) == {"hosted,assumed"}
+
+
+def _components(made: dict[str, Any]) -> set[str]:
+    found = samples(counters.text(made))
+    return {labels for name, labels in found if name == "meter_run_energy_joules_total"}
 
 
 def test_promtool_takes_hostile_names(require_tool: Callable[[str], str]) -> None:
