@@ -142,6 +142,10 @@ lives and for 15 minutes after, 50 runs at once unless `metrics.runs` says other
 where the agent starts anew, with the same figures. One page holds at
 most {MAX_SERIES} series. What is left out is counted in `meter_series_dropped_total`, and stays in the sums of its project.
 
+A run's energy, and the money and carbon of it, has series at zero for the run and its project when the run is registered, and counts from then on; only what hosted usage and hosted jobs raise waits at
+zero where it is new, until two scrapes have seen it. What a series had before Prometheus first scraped it is in the counter and not in `increase()`: [grafana.md](grafana.md#what-the-figures-mean) tells
+when that matters, and what to ask instead.
+
 {", ".join(map(code, WORDS))} are labels of what has no name of its own, and provider {code(OWN)} is what runs on own or rented GPUs. No project, run,
 provider, model or phase may be called so: it is refused wherever it is named, since it would be added to them. What a ledger has of that from before is read as ever.
 

@@ -122,6 +122,11 @@ class Books:
             self._of_project(share, _Sum(), pricing)
             self._of_run(account, device.component, device.method, _Sum(), pricing)
 
+    def opened(self, account: Account) -> list[Key]:
+        """The series of a run and of its project."""
+        of_run, project = self._runs.get(account.run_id, ()), self.named(account.project)
+        return [*of_run, *self._by_project.get(project, ())]
+
     def forget(self, run_id: str) -> None:
         """Take a run's series off the page; the projects' keep what it added."""
         for key in self._runs.pop(run_id, set()):

@@ -252,6 +252,7 @@ class Metering:
             self.roll.tracks[device_id].held_from(start_ns)
         self.outbox.draft.holds += holds
         self._tally.hold(live, holds)
+        self.outbox.announce(self.books.opened(live.account))
 
     def selection(self, live: LiveRun) -> Selection:
         """The devices that a run asked for, leased for it; all of the host's. Raises UsageError."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future
+from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
 from meter.agent.booking import counters
 from meter.agent.draft import Draft
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from decimal import Decimal
+    from collections.abc import Iterable, Mapping, Sequence
 
     from meter.agent.booking import Books, Key
     from meter.agent.runs import Ending
@@ -44,12 +44,14 @@ class Outbox:
         self._store = store
         self._site_id = site_id
         self._committed: Mapping[Key, Decimal] = {}
+        self._announced: Mapping[Key, Decimal] = {}  # zeros of what is not durable yet
         self._undurable: deque[tuple[Future[None], LedgerBatch]] = deque(maxlen=_UNDURABLE_KEPT)
 
     @property
     def committed(self) -> tuple[Counter, ...]:
-        """Every counter as it is durable."""
-        return counters(self._committed)
+        """Every counter as it is durable, and those announced at zero; any thread."""
+        # in this order: what becomes durable between the two looks is in the second
+        return counters({**self._announced, **self._committed})
 
     @property
     def undurable(self) -> list[LedgerBatch]:
@@ -59,6 +61,10 @@ class Outbox:
     def restore(self, books: Books) -> None:
         """Begin with totals that are durable already."""
         self._committed = books.totals()
+
+    def announce(self, keys: Iterable[Key]) -> None:
+        """Show counters at zero before anything of them is durable: zero is never ahead of it."""
+        self._announced = self._waiting([*self._announced, *keys])
 
     def send(self, books: Books, endings: Sequence[Ending], *, urgent: bool) -> Future[None]:
         """Write what is there with what has changed in the books; done when durable.
@@ -71,6 +77,7 @@ class Outbox:
         if draft.empty and not urgent:
             return self.written
         shown, exemplars = books.totals(), books.exemplars.all()
+        self._announced = self._waiting(key for key in self._announced if key in shown)
         batch = draft.batch(self._site_id)
         future = self.written = self._store.write(batch, urgent=urgent)
         self._undurable.append((future, batch))
@@ -85,6 +92,9 @@ class Outbox:
         while self._undurable and self._undurable[0][0].done():
             self._undurable.popleft()
         return future
+
+    def _waiting(self, keys: Iterable[Key]) -> dict[Key, Decimal]:
+        return {key: Decimal(0) for key in keys if key not in self._committed}
 
 
 def _pass_on(done: Future[None], ending: Ending) -> None:

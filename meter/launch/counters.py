@@ -40,10 +40,12 @@ def _families(
 ) -> Iterator[tuple[str, str, list[tuple[dict[str, str], float]]]]:
     run = document["run"]
     own = {"run": str(run["id"])}
+    told = document["energy"]
+    held = {str(device["component"]) for device in told["devices"]}
     energy = [
         ({**own, "component": part, "method": str(q["method"])}, float(q["value"]))
-        for part, q in document["energy"]["by_component"].items()
-        if q is not None
+        for part, q in told["by_component"].items()
+        if q is not None and (part in held or q["high"])  # else a zero of what the run had not
     ]
     yield "meter_run_energy_joules_total", "counter", energy
     cost = [

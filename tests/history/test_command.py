@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import socket
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
 
 from agent.agents import agent
+from cli import places
 from cli.places import Place
 from history.day import make
 from history.few_runs import FEW
@@ -45,6 +47,56 @@ def test_the_agent_gives_what_the_file_gives(place: Place, tmp_path: Path) -> No
     assert (tmp_path / "agent.om").read_bytes() == whole
     assert whole.endswith(b"# EOF\n")
     assert b'instance="here:1",job="meter-history"' in whole
+
+
+def test_history_is_labelled_with_the_address_of_the_agent_that_is_asked(
+    place: Place, tmp_path: Path
+) -> None:
+    """Dashboards build links to reports from it; the caller's configuration may name another."""
+    words = ("export", "openmetrics", *SPAN, "-o", str(tmp_path / "history.om"))
+    with agent(tmp_path, home=place.home) as node:
+        node.hear("reading")
+        (where,) = node.ask("GET", "/v1/status")[1]["agent"]["listens"]
+        place.variables["METER_LISTEN"] = "127.0.0.1:9850"
+        assert place.call(*words) == 0
+    assert _instances(tmp_path) == {where}
+    assert place.call(*words) == 0
+    assert _instances(tmp_path) == {"127.0.0.1:9850"}
+
+
+def test_history_of_an_agent_at_its_socket_alone_names_no_instance(tmp_path: Path, capsys) -> None:
+    place = Place(tmp_path)
+    told = {"/healthz": (200, {}), "/v1/status": (200, {"agent": {"listens": []}})}
+    with places.agent(place.variables["METER_SOCKET"], told) as asked:
+        assert place.call("export", "openmetrics", *SPAN) == 1
+    assert "Not Found" in capsys.readouterr().err
+    assert [path for path in asked if "/v1/history" in path and "&instance=&" in path]
+
+
+def _instances(folder: Path) -> set[str]:
+    text = (folder / "history.om").read_text()
+    assert text.count("instance=") == text.count("job=") > 0
+    return set(re.findall(r'instance="([^"]*)"', text))
+
+
+@pytest.mark.parametrize("through", ["file", "agent"])
+def test_a_history_of_nothing_says_so(
+    place: Place, tmp_path: Path, capfdbinary, through: str
+) -> None:
+    target = tmp_path / "history.om"
+    words = ("export", "openmetrics", "--from", "2020-03-01", "--to", "2020-03-02")
+    with agent(tmp_path, home=place.home) if through == "agent" else nullcontext() as node:
+        if node is not None:
+            node.hear("reading")
+        assert place.call(*words, "-o", str(target)) == 0
+        told = capfdbinary.readouterr().err
+        assert f"meter: wrote {target}, which is empty: nothing is known from".encode() in told
+        assert b"from 2020-03-01T00:00:00" in told
+        assert target.read_bytes() == b"# EOF\n"
+        assert place.call(*words) == 0
+        told_too = capfdbinary.readouterr()
+        assert told_too.out == b"# EOF\n"
+        assert b"meter: the history is empty: nothing is known from" in told_too.err
 
 
 def test_an_agent_whose_reader_does_not_read_answers_others(place: Place, tmp_path: Path) -> None:

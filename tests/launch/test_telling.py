@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import socket
 import stat
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from agent.agents import until
 from dashboards.asked import BOARDS, targets
@@ -24,24 +22,14 @@ from dashboards.servers import free_port, prometheus
 from meter.errors import UsageError
 from meter.launch import counters, telling
 from meter.launch.options import parse
-from meter_exporters.metric_families import families
 from tests.exporters.documents import document
+from tests.launch.test_counters import samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.timeout(180)
-
-
-def samples(page: bytes) -> dict[tuple[str, str], float]:
-    """Values by name and by what of the labels differs."""
-    found = {}
-    for family in text_string_to_metric_families(page.decode()):
-        for one in family.samples:
-            labels = ",".join(v for k, v in sorted(one.labels.items()) if k != "run")
-            found[one.name, labels] = one.value
-    return found
 
 
 def surroundings(folder: Path, **variables: str) -> dict[str, str]:
@@ -63,47 +51,6 @@ def run(
         env=surroundings(folder, **variables),
         cwd=folder, capture_output=True, text=True, timeout=120, umask=umask,
     )  # fmt: skip
-
-
-# -- the text ---------------------------------------------------------------------------
-
-
-def test_names_help_and_labels_are_those_of_the_page() -> None:
-    page = {name: (kind, text, labels) for name, kind, text, labels in families()}
-    for name, text in counters.HELP.items():
-        assert page[name][1] == text
-    for family in text_string_to_metric_families(counters.text(document()).decode()):
-        for one in family.samples:
-            assert set(one.labels) == set(page[one.name][2])
-
-
-def test_figures_are_those_of_the_document() -> None:
-    made = document()
-    found = samples(counters.text(made))
-    energy = made["energy"]["by_component"]
-    for part, quantity in energy.items():
-        if quantity is not None:
-            name = "meter_run_energy_joules_total"
-            assert found[name, f"{part},{quantity['method']}"] == quantity["value"]
-    for cost in made["cost"]:
-        key = "meter_run_cost_total", f"{cost['currency']},{cost['kind']}"
-        assert found[key] == float(cost["amount"]["value"])
-    grams = made["carbon"]["location"]["value"]
-    assert found["meter_run_emissions_grams_total", "location,all"] == grams
-
-
-def test_promtool_takes_hostile_names(require_tool: Callable[[str], str]) -> None:
-    made = copy.deepcopy(document())
-    made["run"] |= {"name": 'a"b\\c\nd\u202e🙂\ud800', "project": "x" * 10_000}
-    page = counters.text(made)
-    done = subprocess.run(
-        [require_tool("promtool"), "check", "metrics"], input=page, capture_output=True
-    )
-    assert done.returncode == 0, done.stderr
-    [info] = [
-        f for f in text_string_to_metric_families(page.decode()) if f.name == "meter_run_info"
-    ]
-    assert info.samples[0].labels["name"] == 'a"b\\c\nd\u202e🙂?'
 
 
 # -- textfile ---------------------------------------------------------------------------
