@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -86,10 +87,14 @@ def test_what_the_command_line_writes_of_a_run_can_be_summed(desk: Desk) -> None
     assert found["energy"]["it"]["value"] == pytest.approx(sum(parts), rel=1e-12)
 
 
-def broken(*path: str, value: Any = None) -> dict[str, Any]:
+BUDGET = {"unit": "USD", "amount": "0.00", "used": None, "ratio": None, "stop": True}
+DEEP = reduce(lambda inner, _: [inner], range(200), 1)
+
+
+def broken(*path: str | int, value: Any = None) -> dict[str, Any]:
     """A document with a wrong value at a place, or without it."""
     made = of_node("b")
-    at = made
+    at: Any = made
     for key in path[:-1]:
         at = at[key]
     if value is None:
@@ -115,6 +120,21 @@ def broken(*path: str, value: Any = None) -> dict[str, Any]:
         (broken("run", "started_at", value="soon"), "an instant 'soon'"),
         (broken("cost", value=[{"kind": "electricity"}]), "cost.0.currency"),
         (broken("carbon", value=[]), "carbon"),
+        (broken("run", "nodes", value=["b", "c"]), "without parts run.nodes should be one"),
+        (broken("epochs", value=5), "epochs"),
+        (broken("steps", value={"count": "x"}), "steps.count"),
+        (broken("phases", value=[{"phase": 1}]), "phases.0"),
+        (broken("usage", value=[{}]), "usage.0.provider"),
+        (broken("factors", 0, "kind"), "factors.0.kind: Field required"),
+        (broken("budgets", value=[BUDGET]), "budgets.0.amount: it should be more than 0"),
+        (broken("energy", "it", "unit", value="g"), "energy.it.unit: Input should be 'J'"),
+        (broken("carbon", "location", "unit", value="J"), "carbon.location.unit"),
+        (
+            broken("cost", 0, "amount", "unit", value="USD"),
+            "cost.0: currency and the amount",
+        ),
+        ('{"schema": "meter.run/1", "unread": 1e999}', "is no JSON"),
+        (of_node("b", unread=DEEP), "is nested more than 100 deep"),
         (of_node("a"), "the node a stands in"),
     ],
 )
