@@ -22,6 +22,7 @@ from meter.errors import UsageError
 from meter.figures import printable
 from meter.instants import parse_us
 from meter.model import Component, Method
+from meter.several_nodes_facts import each_once, ids_of, renamed
 from meter.several_nodes_told import OWN_CODES, lacking, notices_of, used_energy
 from meter.units import J_PER_KWH, US_PER_S
 
@@ -66,8 +67,10 @@ def summed(given: Sequence[Given]) -> Document:
     _check_runs(given)
     _check_once(given, "node", lambda one: one.nodes)
     _check_once(given, "device", _device_ids)
-    parts = sorted(chain.from_iterable(map(_parts, given)), key=_by_node)
-    return _assembled(parts, given)
+    ids = ids_of([one.document for one in given])
+    parts = [renamed(p, known) for one, known in zip(given, ids, strict=True) for p in _parts(one)]
+    told = [Given(g.name, renamed(g.document, known)) for g, known in zip(given, ids, strict=True)]
+    return _assembled(sorted(parts, key=_by_node), told)
 
 
 def _check_runs(given: Sequence[Given]) -> None:
@@ -141,10 +144,10 @@ def _assembled(parts: Sequence[Part], given: Sequence[Given]) -> dict[str, Any]:
         "water": _stated(part["water"] for part in parts),
         "as_of": max((part["as_of"] for part in parts), key=parse_us),
         "usage": _listed(given, "usage"),
-        "prices": _by_id(given, "prices"),
+        "prices": _facts(given, "prices"),
         "coverage": _mean((_device_time(part), part["coverage"]) for part in parts),
         "per": {},
-        "factors": _by_id(given, "factors"),
+        "factors": _facts(given, "factors"),
         "notices": [*notices_of(parts), *_notices(given)],
         "simulated": any(part["simulated"] for part in parts),
         "parts": list(parts),
@@ -304,12 +307,8 @@ def _listed(given: Sequence[Given], name: str) -> list[Any]:
     return sorted(rows, key=lambda row: dumps(row, sort_keys=True))
 
 
-def _by_id(given: Sequence[Given], name: str) -> list[Any]:
-    """Rows that say the same once, with the instant at which the first ledger learned of it."""
-    rows = [row for one in given for row in one.document[name]]
-    rows.sort(key=lambda row: (row.get("recorded_at") or "", dumps(row, sort_keys=True)))
-    found = {row["id"]: row for row in reversed(rows)}
-    return [found[each] for each in sorted(found)]
+def _facts(given: Sequence[Given], name: str) -> list[Any]:
+    return list(each_once(row for one in given for row in one.document[name]))
 
 
 def _equivalents(document: Document, given: Sequence[Given]) -> list[dict[str, Any]]:
