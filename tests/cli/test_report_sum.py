@@ -68,6 +68,19 @@ def test_a_sum_takes_a_sum_and_one_file_alone_is_as_it_was(desk: Desk) -> None:
     assert json.loads((desk.folder / "again.json").read_text()) == of_node("a")
 
 
+def test_a_part_has_the_hash_that_a_page_of_its_file_alone_shows(desk: Desk) -> None:
+    later = of_node("b", as_of="2026-11-02T10:00:00.000000Z")
+    files = [desk.write("a.json", of_node("a")), desk.write("b.json", of_node("b"))]
+    target, page = desk.folder / "sum.json", desk.folder / "page.html"
+    assert desk.sum(*files, "-o", str(target)) == 0
+    hashes = [part["sha256"] for part in json.loads(target.read_text())["parts"]]
+    for file, shown in zip(files, hashes, strict=True):
+        assert desk.sum(file, "-o", str(page)) == 0
+        assert shown in page.read_text()
+    assert desk.sum(desk.write("later.json", later), "-o", str(page)) == 0
+    assert hashes[1] not in page.read_text()
+
+
 def test_what_the_command_line_writes_of_a_run_can_be_summed(desk: Desk) -> None:
     desk.place.fill()
     own = str(desk.folder / "own.json")
