@@ -256,6 +256,55 @@ def test_money_in_one_currency_is_summed_where_all_nodes_have_it() -> None:
     assert "cost_in" not in total(both[0], of_node("b", cost_in=None))
 
 
+def test_money_in_one_currency_that_has_no_sum_is_said() -> None:
+    other = in_one_currency("r")
+    other |= {"currency": "USD", "amount": {**other["amount"], "unit": "USD"}}
+    for second, said in ((None, "is not told by node b"), (other, "is told in EUR and USD")):
+        found = checked(of_node("a", cost_in=in_one_currency("r")), of_node("b", cost_in=second))
+        assert "cost_in" not in found
+        [notice] = [n for n in found["notices"] if n["code"] == "nodes_lack"]
+        assert f"All money in one currency {said}" in notice["text"]
+    idle = of_node("b", cost=[])
+    assert total(of_node("a", cost_in=other), idle)["cost_in"] == other
+
+
+USED = {"provider": "o", "model": "m", "meter": "input_token", "quantity": 5}
+ESTIMATED = {
+    "provider": "o", "model": "m", "tier": "output_tokens", "method": "modelled", "low_j": 1.0,
+    "high_j": 2.0, "reason": "r", "inputs": {}, "factors": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("told", [{"usage": [USED]}, {"inference": [ESTIMATED]}])
+def test_usage_that_several_nodes_tell_is_added_up_and_said_priced_or_not(
+    told: dict[str, Any],
+) -> None:
+    found = checked(of_node("a", **told), of_node("b", **told))
+    assert "nodes_usage" in codes(found)
+    again = total(found, of_node("c"))
+    assert "nodes_usage" in codes(again)
+    assert [again[name] for name in told] == [rows * 2 for rows in told.values()]
+    assert "nodes_usage" not in codes(total(of_node("a", **told), of_node("b")))
+
+
+@pytest.mark.parametrize(
+    ("begun", "said"),
+    [
+        ("2019-11-02T09:14:07.000000Z", "For 2556 d 23 h before node a began, at 2026-11-02"),
+        ("2026-11-02T10:40:00.000000Z", "For 1 h 05 min before node b began, at 2026-11-02"),
+        ("2026-11-02T10:20:00.000000Z", None),
+        ("2026-11-02T09:20:00.000000Z", None),
+    ],
+)
+def test_parts_with_a_long_time_between_them_are_said(begun: str, said: str | None) -> None:
+    late = of_node("b")
+    late["run"] |= {"started_at": begun, "duration_s": 60.0, "ended_at": None}
+    found = total(of_node("a"), late, of_node("c"))
+    told = [n["text"] for n in found["notices"] if n["code"] == "nodes_apart"]
+    assert len(told) == (said is not None)
+    assert all(text.startswith(said or "") for text in told)
+
+
 def test_a_comparison_is_of_the_sum() -> None:
     first, second = of_node("a", size=36 * 10**8), of_node("b", size=72 * 10**8)
     [days] = total(first, second)["equivalents"]

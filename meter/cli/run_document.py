@@ -296,6 +296,8 @@ class _Figures(_Told):
 
 class _Part(_Figures):
     energy: _PartEnergy
+    usage: list[_Usage] = []
+    inference: list[_Inference] = []
     devices: _Count
     sha256: str
 
