@@ -192,6 +192,7 @@ class _Usage(_Told):
 class _Inference(_Told):
     provider: str
     model: str
+    factors: list[str]
 
 
 class _Steps(_Told):

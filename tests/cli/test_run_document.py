@@ -15,6 +15,7 @@ from meter.errors import UsageError
 from meter.several_nodes import Given, summed
 from meter_exporters import html_report, json_document
 from tests.exporters.documents import marked
+from tests.exporters.test_html_report import HOSTED
 from tests.several_nodes import joules, of_node
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ GARBAGE = (
 
 
 def full(node: str) -> dict[str, Any]:
-    """A document with all that a report shows, except of a job at a provider."""
+    """A document with all that a report shows of a node."""
     marks = {
         name: value for name, value in marked().items() if name in {"steps", "epochs", "phases"}
     }
@@ -40,7 +41,7 @@ def full(node: str) -> dict[str, Any]:
         cost_in={"currency": "EUR", "amount": MONEY, "rates": ["r"]},
         usage=[{"provider": "o", "model": "m", "meter": "input_token", "quantity": 5}],
         prices=[{"id": "p", "recorded_at": AT}],
-        inference=[{"provider": "o", "model": "m"}],
+        inference=[{"provider": "o", "model": "m", "factors": ["f"]}],
         water={"value": 1.0, "low": 1.0, "high": 1.0, "unit": "L", "method": "sourced"},
     )  # fmt: skip
     made["run"]["links"] = [{"source": "slurm", "id": "1", "recorded_at": AT}]
@@ -80,8 +81,10 @@ def reported(*documents: dict[str, Any]) -> bytes:
 ALONE = full("b")
 SUM = dict(summed([Given("b.json", full("b")), Given("c.json", of_node("c"))]))
 OTHER = of_node("a")
-PLACES = [  # the file is asked for its schema first
-    [at for at in places(document) if at != ("schema",)] for document in (ALONE, SUM)
+JOB = {**full("b"), "hosted": HOSTED}
+DOCUMENTS = [  # with all places, except of the schema, which the file is asked for first
+    (document, [at for at in places(document) if at != ("schema",)])
+    for document in (ALONE, SUM, JOB)
 ]
 
 
@@ -89,13 +92,15 @@ def test_what_is_whole_is_reported() -> None:
     for document in (ALONE, SUM):
         assert reported(document)
         assert reported(OTHER, document)
+    assert b"The job at its provider" in reported(JOB)
 
 
-@given(st.sampled_from([ALONE, SUM]), st.data(), st.sampled_from(GARBAGE))
+@given(st.sampled_from(DOCUMENTS), st.data(), st.sampled_from(GARBAGE))
 def test_garbage_is_refused_or_reported(
-    document: dict[str, Any], data: st.DataObject, value: object
+    told: tuple[dict[str, Any], list[tuple[str | int, ...]]], data: st.DataObject, value: object
 ) -> None:
-    damaged = with_(document, data.draw(st.sampled_from(PLACES[document is SUM])), value)
+    document, found = told
+    damaged = with_(document, data.draw(st.sampled_from(found)), value)
     for documents in ((damaged,), (OTHER, damaged)):
         try:
             page = reported(*documents)
