@@ -281,7 +281,7 @@ def measured_share(document: Mapping[str, Any]) -> float:
 
 def devices(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """A document's devices as people look for them: GPUs first."""
-    order = list(_COMPONENTS)
+    order = [*_COMPONENTS, None]  # a device that the ledger no longer knows has none
     found: list[Mapping[str, Any]] = list(document["energy"]["devices"])
     return sorted(found, key=lambda device: order.index(device["component"]))
 

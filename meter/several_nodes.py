@@ -22,7 +22,15 @@ from meter.errors import UsageError
 from meter.figures import printable
 from meter.instants import parse_us
 from meter.model import Component, Method
-from meter.several_nodes_told import OWN_CODES, lacking, notices_of, used_energy
+from meter.several_nodes_facts import each_once, ids_of, renamed
+from meter.several_nodes_told import (
+    OWN_CODES,
+    has_money,
+    in_one_currency,
+    lacking,
+    notices_of,
+    used_energy,
+)
 from meter.units import J_PER_KWH, US_PER_S
 
 if TYPE_CHECKING:
@@ -34,10 +42,10 @@ Quantity = Mapping[str, Any]
 
 _ENDS = ("value", "low", "high")
 _LISTS = frozenset({
-    "schema", "factors", "notices", "usage", "prices", "inference", "equivalents", "forecast",
-    "statement",
+    "schema", "factors", "notices", "prices", "equivalents", "forecast", "statement",
 })  # fmt: skip
 """What a part has not: it stands in the sum's own lists, or is of one node alone."""
+_IF_ANY = frozenset({"usage", "inference"})
 _ONLY_WHOLE = ("location", "market")
 _IN_PART = ("overhead", "tnd", "embodied", "embodied_board", "embodied_server")
 
@@ -66,8 +74,10 @@ def summed(given: Sequence[Given]) -> Document:
     _check_runs(given)
     _check_once(given, "node", lambda one: one.nodes)
     _check_once(given, "device", _device_ids)
-    parts = sorted(chain.from_iterable(map(_parts, given)), key=_by_node)
-    return _assembled(parts, given)
+    ids = ids_of([one.document for one in given])
+    parts = [renamed(p, known) for one, known in zip(given, ids, strict=True) for p in _parts(one)]
+    told = [Given(g.name, renamed(g.document, known)) for g, known in zip(given, ids, strict=True)]
+    return _assembled(sorted(parts, key=_by_node), told)
 
 
 def _check_runs(given: Sequence[Given]) -> None:
@@ -112,7 +122,11 @@ def _parts(one: Given) -> list[Part]:
     if "parts" in one.document:
         found: list[Part] = one.document["parts"]
         return found
-    kept = {name: value for name, value in one.document.items() if name not in _LISTS}
+    kept = {
+        name: value
+        for name, value in one.document.items()
+        if name not in _LISTS and (value or name not in _IF_ANY)
+    }
     energy = {name: value for name, value in kept["energy"].items() if name != "devices"}
     devices = len(one.document["energy"]["devices"])
     return [{**kept, "energy": energy, "devices": devices, "sha256": _hash(one.document)}]
@@ -141,10 +155,10 @@ def _assembled(parts: Sequence[Part], given: Sequence[Given]) -> dict[str, Any]:
         "water": _stated(part["water"] for part in parts),
         "as_of": max((part["as_of"] for part in parts), key=parse_us),
         "usage": _listed(given, "usage"),
-        "prices": _by_id(given, "prices"),
+        "prices": _facts(given, "prices"),
         "coverage": _mean((_device_time(part), part["coverage"]) for part in parts),
         "per": {},
-        "factors": _by_id(given, "factors"),
+        "factors": _facts(given, "factors"),
         "notices": [*notices_of(parts), *_notices(given)],
         "simulated": any(part["simulated"] for part in parts),
         "parts": list(parts),
@@ -154,9 +168,8 @@ def _assembled(parts: Sequence[Part], given: Sequence[Given]) -> dict[str, Any]:
         document["budgets"] = budgets
     if inference := _listed(given, "inference"):
         document["inference"] = inference
-    currencies = {(part.get("cost_in") or {}).get("currency") for part in parts}
-    if len(currencies) == 1 and None not in currencies:
-        document["cost_in"] = _cost_in([part["cost_in"] for part in parts])
+    if money := _cost_in(parts):
+        document["cost_in"] = money
     return document
 
 
@@ -244,9 +257,11 @@ def _cost(parts: Sequence[Part]) -> list[dict[str, Any]]:
     ]
 
 
-def _cost_in(all_money: Sequence[Mapping[str, Any] | None]) -> dict[str, Any] | None:
-    """All money in the one currency that it was asked for in."""
-    told = [money for money in all_money if money is not None]
+def _cost_in(parts: Sequence[Part]) -> dict[str, Any] | None:
+    """All money in the one currency that it was asked for in, if all nodes with money tell it."""
+    told = [part["cost_in"] for part in parts if part.get("cost_in")]
+    if lacking(parts, in_one_currency, has_money) or len({one["currency"] for one in told}) != 1:
+        return None
     return {
         "currency": told[0]["currency"],
         "amount": _sum([money["amount"] for money in told]),
@@ -304,12 +319,8 @@ def _listed(given: Sequence[Given], name: str) -> list[Any]:
     return sorted(rows, key=lambda row: dumps(row, sort_keys=True))
 
 
-def _by_id(given: Sequence[Given], name: str) -> list[Any]:
-    """Rows that say the same once, with the instant at which the first ledger learned of it."""
-    rows = [row for one in given for row in one.document[name]]
-    rows.sort(key=lambda row: (row.get("recorded_at") or "", dumps(row, sort_keys=True)))
-    found = {row["id"]: row for row in reversed(rows)}
-    return [found[each] for each in sorted(found)]
+def _facts(given: Sequence[Given], name: str) -> list[Any]:
+    return list(each_once(row for one in given for row in one.document[name]))
 
 
 def _equivalents(document: Document, given: Sequence[Given]) -> list[dict[str, Any]]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from meter.document_notices import said
+from meter.figures import duration
+from meter.instants import instant, parse_us
+from meter.units import US_PER_HOUR, US_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,8 +18,10 @@ if TYPE_CHECKING:
 
 OWN_CODES = frozenset({
     "nodes_summed", "nodes_lack", "nodes_marks", "nodes_budgets", "nodes_usage", "nodes_running",
+    "nodes_apart",
 })  # fmt: skip
 """Codes of notices that are the sum's own."""
+_APART_US = US_PER_HOUR
 _MARKED = ("per", "steps", "epochs", "phases")
 
 
@@ -35,6 +41,17 @@ def used_energy(part: Part) -> bool:
 
 def _used_gpus(part: Part) -> bool:
     return bool(part["energy"]["by_component"]["gpu"]["high"])
+
+
+def has_money(part: Part) -> bool:
+    """Whether a node tells any money: one that tells none has none to convert."""
+    return bool(part["cost"])
+
+
+def in_one_currency(part: Part) -> Quantity | None:
+    """All money of a node in the currency asked for."""
+    found: Quantity | None = (part.get("cost_in") or {}).get("amount")
+    return found
 
 
 def _carbon(name: str) -> Callable[[Part], Quantity | None]:
@@ -63,6 +80,7 @@ _FIGURES = (
     _Figure("The cost of electricity", _cost("electricity"), used_energy),
     _Figure("The cost of the facility's overhead", _cost("electricity_overhead"), used_energy),
     _Figure("The cost of GPU time", _cost("gpu_time"), _used_gpus),
+    _Figure("All money in one currency", in_one_currency, has_money, only_whole=True),
 )  # fmt: skip
 
 
@@ -82,7 +100,8 @@ def notices_of(parts: Sequence[Part]) -> list[dict[str, Any]]:
         " and books; `parts` has what each of them told."
     )
     summed = said("nodes_summed", "info", text)
-    return [*_running(parts), *_lack(parts), *_marks(parts), *_more(parts), summed]
+    graver = (_apart, _running, _lack, _currencies, _marks)
+    return [*(one for told in graver for one in told(parts)), *_more(parts), summed]
 
 
 def _node(part: Part) -> str:
@@ -91,6 +110,25 @@ def _node(part: Part) -> str:
 
 def _named(nodes: Sequence[str]) -> str:
     return f"node{'s' if len(nodes) > 1 else ''} {', '.join(nodes)}"
+
+
+def _apart(parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
+    """The longest time between parts in which none ran, if it is long for one run."""
+    spans = sorted((*_span_us(part["run"]), _node(part)) for part in parts)
+    ends_us = accumulate((end for _, end, _ in spans), max)
+    pauses = [(then[0] - end, then) for end, then in zip(ends_us, spans[1:], strict=False)]
+    pause_us, (begun_us, _, node) = max(pauses)
+    if pause_us >= _APART_US:
+        text = (
+            f"For {duration(pause_us / US_PER_S)} before node {node} began, at"
+            f" {instant(begun_us)}, no node ran: an id that was given again makes one run of two."
+        )
+        yield said("nodes_apart", "warning", text)
+
+
+def _span_us(run: Mapping[str, Any]) -> tuple[int, int]:
+    begun_us = parse_us(run["started_at"])
+    return begun_us, begun_us + round(run["duration_s"] * US_PER_S)
 
 
 def _running(parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
@@ -117,6 +155,16 @@ def _lack(parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
         yield said("nodes_lack", "warning", text)
 
 
+def _currencies(parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
+    told = sorted({part["cost_in"]["currency"] for part in parts if part.get("cost_in")})
+    if len(told) > 1:
+        text = (
+            f"All money in one currency is told in {' and '.join(told)}, so there is no sum of it;"
+            " `parts` has that of each node."
+        )
+        yield said("nodes_lack", "warning", text)
+
+
 def _marks(parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
     marked = [_node(part) for part in parts if any(part.get(name) for name in _MARKED)]
     if marked:
@@ -135,13 +183,19 @@ def _more(parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
             " compared with the sum."
         )
         yield said("nodes_budgets", "info", text)
-    hosted = [_node(part) for part in parts if any(_is_hosted(cost) for cost in part["cost"])]
+    hosted = [_node(part) for part in parts if _has_hosted(part)]
     if len(hosted) > 1:
         text = (
             f"Usage of hosted models was told on {_named(hosted)} and is added up: what was told"
             " to both counts twice."
         )
         yield said("nodes_usage", "warning", text)
+
+
+def _has_hosted(part: Part) -> bool:
+    """Whether a node tells of hosted models: also of what has no price, or is estimated alone."""
+    told = part.get("usage") or part.get("inference")
+    return bool(told) or any(_is_hosted(cost) for cost in part["cost"])
 
 
 def _is_hosted(cost: Mapping[str, Any]) -> bool:

@@ -35,11 +35,21 @@ def of_node(node: str, *, size: int = 1_000, **changes: Any) -> dict[str, Any]:
         "location": grams(size),
     }  # fmt: skip
     made["per"] = {}
-    made["factors"] = made["factors"][:1] + made["factors"][-1:]
+    made["factors"] = [
+        {**one, "id": own_id(one["id"], node)} for one in (made["factors"][0], made["factors"][-1])
+    ]
+    made["equivalents"] = [
+        {**one, "factor": own_id(one["factor"], node)} for one in made["equivalents"]
+    ]
     made["notices"] = [
         {**one, "device": "cpu-0", "text": f"{node} has a word"} for one in made["notices"][:1]
     ]
     return {**made, **copy.deepcopy(changes)}
+
+
+def own_id(factor: str, node: str) -> str:
+    """The id of a factor in a node's own ledger, which learned it at an instant of its own."""
+    return f"{factor}:{node}"
 
 
 def joules(mj: int, method: str) -> dict[str, Any]:

@@ -36,6 +36,11 @@ def codes(document: Mapping[str, Any]) -> list[str]:
     return [notice["code"] for notice in document["notices"]]
 
 
+def in_one_currency(rate: str) -> dict[str, Any]:
+    amount = {"value": "1.50", "low": "1.00", "high": "2.00", "unit": "EUR", "method": "sourced"}
+    return {"currency": "EUR", "amount": amount, "rates": [rate]}
+
+
 @st.composite
 def runs(draw: st.DrawFn, least: int = 1) -> list[dict[str, Any]]:
     """Documents of as many nodes, each with or without what a node may lack."""
@@ -57,9 +62,44 @@ def runs(draw: st.DrawFn, least: int = 1) -> list[dict[str, Any]]:
             None if one["run"]["status"] == "running" else "2026-11-02T09:34:07.400000Z"
         )
         one["equivalents"] = draw(st.sampled_from([[], one["equivalents"]]))
-        one["factors"][0]["recorded_at"] = f"2026-11-01T00:00:{second:02}.000000Z"
+        for factor in one["factors"]:
+            factor["recorded_at"] = f"2026-11-01T00:00:{draw(st.integers(0, 59)):02}.000000Z"
+        if draw(st.booleans()):
+            one["cost_in"] = in_one_currency(one["factors"][0]["id"])
         made.append(one)
     return made
+
+
+@given(runs(least=2))
+def test_a_fact_that_several_ledgers_hold_stands_once_and_all_ids_are_of_rows_there(
+    documents: list[dict[str, Any]],
+) -> None:
+    found = total(*documents)
+    assert [row["kind"] for row in found["factors"]] == ["grid_intensity", "household_energy"]
+    for row in found["factors"]:
+        same = [f for one in documents for f in one["factors"] if f["kind"] == row["kind"]]
+        assert row["recorded_at"] == min(factor["recorded_at"] for factor in same)
+    assert len(found["equivalents"]) == any(one["equivalents"] for one in documents)
+    named = [one["factor"] for one in found["equivalents"]]
+    for told in (found, *found["parts"]):
+        named += (told.get("cost_in") or {}).get("rates", [])
+    assert set(named) <= {row["id"] for row in found["factors"]}
+
+
+def test_a_price_that_two_ledgers_hold_stands_once() -> None:
+    price = {"id": "price:b", "value": "3", "recorded_at": "2026-11-02T00:00:00.000000Z"}
+    earlier = {**price, "id": "price:a", "recorded_at": "2026-11-01T00:00:00.000000Z"}
+    other = {**price, "id": "price:c", "value": "4"}
+    found = total(of_node("a", prices=[price]), of_node("b", prices=[other, earlier]))
+    assert found["prices"] == [earlier, other]
+
+
+def test_what_is_estimated_of_requests_names_factors_of_the_sum() -> None:
+    rows = [{"provider": "o", "model": "m", "factors": [f"grid-FRA-2023:{n}", "x"]} for n in "ba"]
+    first, second = of_node("b", inference=rows[:1]), of_node("a", inference=rows[1:])
+    second["factors"][0]["recorded_at"] = "2026-11-01T00:00:00.000000Z"
+    found = total(first, second)
+    assert [row["factors"] for row in found["inference"]] == [["grid-FRA-2023:a", "x"]] * 2
 
 
 @settings(max_examples=20)
@@ -205,16 +245,64 @@ def test_a_budget_is_compared_with_the_sum() -> None:
 
 
 def test_money_in_one_currency_is_summed_where_all_nodes_have_it() -> None:
-    amount = {"value": "1.50", "low": "1.00", "high": "2.00", "unit": "EUR", "method": "sourced"}
-    told = [{"currency": "EUR", "amount": amount, "rates": [rate]} for rate in ("r1", "r2")]
+    told = [in_one_currency(rate) for rate in ("r1", "r2")]
     both = [of_node(n, cost_in=one) for n, one in zip("ab", told, strict=True)]
     found = checked(*both)["cost_in"]
     assert found == {
         "currency": "EUR", "rates": ["r1", "r2"],
-        "amount": {**amount, "value": "3.00", "low": "2.00", "high": "4.00"},
+        "amount": {**told[0]["amount"], "value": "3.00", "low": "2.00", "high": "4.00"},
     }  # fmt: skip
     assert "cost_in" not in total(both[0], of_node("b"))
     assert "cost_in" not in total(both[0], of_node("b", cost_in=None))
+
+
+def test_money_in_one_currency_that_has_no_sum_is_said() -> None:
+    other = in_one_currency("r")
+    other |= {"currency": "USD", "amount": {**other["amount"], "unit": "USD"}}
+    for second, said in ((None, "is not told by node b"), (other, "is told in EUR and USD")):
+        found = checked(of_node("a", cost_in=in_one_currency("r")), of_node("b", cost_in=second))
+        assert "cost_in" not in found
+        [notice] = [n for n in found["notices"] if n["code"] == "nodes_lack"]
+        assert f"All money in one currency {said}" in notice["text"]
+    idle = of_node("b", cost=[])
+    assert total(of_node("a", cost_in=other), idle)["cost_in"] == other
+
+
+USED = {"provider": "o", "model": "m", "meter": "input_token", "quantity": 5}
+ESTIMATED = {
+    "provider": "o", "model": "m", "tier": "output_tokens", "method": "modelled", "low_j": 1.0,
+    "high_j": 2.0, "reason": "r", "inputs": {}, "factors": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("told", [{"usage": [USED]}, {"inference": [ESTIMATED]}])
+def test_usage_that_several_nodes_tell_is_added_up_and_said_priced_or_not(
+    told: dict[str, Any],
+) -> None:
+    found = checked(of_node("a", **told), of_node("b", **told))
+    assert "nodes_usage" in codes(found)
+    again = total(found, of_node("c"))
+    assert "nodes_usage" in codes(again)
+    assert [again[name] for name in told] == [rows * 2 for rows in told.values()]
+    assert "nodes_usage" not in codes(total(of_node("a", **told), of_node("b")))
+
+
+@pytest.mark.parametrize(
+    ("begun", "said"),
+    [
+        ("2019-11-02T09:14:07.000000Z", "For 2556 d 23 h before node a began, at 2026-11-02"),
+        ("2026-11-02T10:40:00.000000Z", "For 1 h 05 min before node b began, at 2026-11-02"),
+        ("2026-11-02T10:20:00.000000Z", None),
+        ("2026-11-02T09:20:00.000000Z", None),
+    ],
+)
+def test_parts_with_a_long_time_between_them_are_said(begun: str, said: str | None) -> None:
+    late = of_node("b")
+    late["run"] |= {"started_at": begun, "duration_s": 60.0, "ended_at": None}
+    found = total(of_node("a"), late, of_node("c"))
+    told = [n["text"] for n in found["notices"] if n["code"] == "nodes_apart"]
+    assert len(told) == (said is not None)
+    assert all(text.startswith(said or "") for text in told)
 
 
 def test_a_comparison_is_of_the_sum() -> None:

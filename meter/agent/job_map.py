@@ -6,7 +6,10 @@ job id. Slurm's prolog writes them.
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import stat
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -25,6 +28,8 @@ MOST_FILES = 1_024
 _NAME = re.compile(r"(\d{1,4})(?:\.(\d{1,4}))?", re.ASCII)
 _JOB = re.compile(r"[A-Za-z0-9_.+\[\]-]{1,64}", re.ASCII)
 _SHOWN = 3
+_READ_ONLY = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""Opens a pipe without waiting for its other end, and no link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +82,43 @@ class JobMap:
         return found
 
     def _text(self, name: str, faults: list[str]) -> str:
-        path = self._folder / name
-        if not path.is_file():  # a pipe would keep us waiting
+        """What a file says; a link is not followed: the agent may read what its maker may not."""
+        raw = _read(self._folder / name, MOST_BYTES + 1)
+        if raw is None:
             faults.append(f"{name} is no file")
             return ""
-        with path.open("rb") as file:
-            raw = file.read(MOST_BYTES + 1)
         if len(raw) > MOST_BYTES:
             faults.append(f"{name} is longer than {MOST_BYTES} bytes")
             raw = raw[:MOST_BYTES].rpartition(b"\n")[0]
         return raw.decode("utf-8", errors="replace")
 
 
+def _read(path: Path, most: int) -> bytes | None:
+    """The first bytes of a file; None for what is none: a link, a folder, a pipe."""
+    try:
+        fd = os.open(path, _READ_ONLY)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return None
+        with os.fdopen(fd, "rb", closefd=False) as file:
+            return file.read(most)
+    finally:
+        os.close(fd)
+
+
 def jobs_of(name: str, text: str, faults: list[str]) -> set[str]:
-    """The jobs that a file lists; lines that can be none are faults."""
+    """The jobs that a file lists; lines that can be none are faults.
+
+    Faults do not quote them: they reach documents and other users, and may be anything.
+    """
     words = [line.strip() for line in text.split("\n")]
-    wrong = [word for word in words if word and not _JOB.fullmatch(word)]
+    wrong = [at for at, word in enumerate(words, 1) if word and not _JOB.fullmatch(word)]
     if wrong:
-        faults.append(f"{name}: {wrong[0][:40]!a} is no job id")
+        faults.append(f"{name}: line {wrong[0]} is no job id")
     return {word for word in words if word and _JOB.fullmatch(word)}
 
 

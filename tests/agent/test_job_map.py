@@ -87,6 +87,28 @@ def test_garbage_is_a_notice_and_the_rest_counts(folder: Path) -> None:
     assert "no job id" in notice.text
 
 
+def test_a_link_is_not_followed_and_no_line_is_quoted(folder: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("root:*:20228\n42\n")
+    (folder / "2").symlink_to(secret)
+    (folder / "0").write_text("41\nalice:*:20228\n")
+    found = selection_of(live(), GPUS, JobMap(folder))
+    assert dict(found.holds)["GPU-2"] == Fraction(2, 7)  # by the file 2.2 alone
+    (notice,) = found.notices
+    assert "2 is no file" in notice.text
+    assert "0: line 2 is no job id" in notice.text
+    assert "20228" not in notice.text
+
+
+def test_what_is_no_file_is_told_and_waited_for_by_nobody(folder: Path) -> None:
+    os.mkfifo(folder / "0.1")
+    (folder / "0.2").mkdir()
+    found = selection_of(live(), GPUS, JobMap(folder))
+    (notice,) = found.notices
+    assert "0.1 is no file" in notice.text
+    assert "0.2 is no file" in notice.text
+
+
 def test_a_file_without_end_is_read_in_part(folder: Path) -> None:
     (folder / "1").write_text("42\n" + "1234567\n" * MOST_BYTES)
     found = selection_of(live(), GPUS, JobMap(folder))

@@ -711,3 +711,16 @@ def test_a_job_alone_in_a_ledger_has_the_worlds_range_of_carbon_and_says_so(
     assert location["low"] < location["value"] < location["high"]
     assert location["method"] == "assumed"
     assert "no_zone" in [one["code"] for one in document["notices"]]
+
+
+@pytest.mark.parametrize("shape", ["openai_succeeded", "openai_rft", "openai_failed"])
+def test_a_jobs_document_alone_comes_out_of_a_sum_as_it_went_in(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str], shape: str
+) -> None:
+    words = ("jobs", "import", file(tmp_path, plain(shape)), "--provider", "openai")
+    [run] = told(place, capsys, *words)["new"]
+    document = told(place, capsys, "show", run)
+    path, out = tmp_path / "job.json", tmp_path / "sum.json"
+    path.write_text(json.dumps(document))
+    assert place.call("report", "--sum", str(path), "-o", str(out)) == 0
+    assert json.loads(out.read_text()) == document

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -67,6 +68,19 @@ def test_a_sum_takes_a_sum_and_one_file_alone_is_as_it_was(desk: Desk) -> None:
     assert json.loads((desk.folder / "again.json").read_text()) == of_node("a")
 
 
+def test_a_part_has_the_hash_that_a_page_of_its_file_alone_shows(desk: Desk) -> None:
+    later = of_node("b", as_of="2026-11-02T10:00:00.000000Z")
+    files = [desk.write("a.json", of_node("a")), desk.write("b.json", of_node("b"))]
+    target, page = desk.folder / "sum.json", desk.folder / "page.html"
+    assert desk.sum(*files, "-o", str(target)) == 0
+    hashes = [part["sha256"] for part in json.loads(target.read_text())["parts"]]
+    for file, shown in zip(files, hashes, strict=True):
+        assert desk.sum(file, "-o", str(page)) == 0
+        assert shown in page.read_text()
+    assert desk.sum(desk.write("later.json", later), "-o", str(page)) == 0
+    assert hashes[1] not in page.read_text()
+
+
 def test_what_the_command_line_writes_of_a_run_can_be_summed(desk: Desk) -> None:
     desk.place.fill()
     own = str(desk.folder / "own.json")
@@ -86,10 +100,14 @@ def test_what_the_command_line_writes_of_a_run_can_be_summed(desk: Desk) -> None
     assert found["energy"]["it"]["value"] == pytest.approx(sum(parts), rel=1e-12)
 
 
-def broken(*path: str, value: Any = None) -> dict[str, Any]:
+BUDGET = {"unit": "USD", "amount": "0.00", "used": None, "ratio": None, "stop": True}
+DEEP = reduce(lambda inner, _: [inner], range(200), 1)
+
+
+def broken(*path: str | int, value: Any = None) -> dict[str, Any]:
     """A document with a wrong value at a place, or without it."""
     made = of_node("b")
-    at = made
+    at: Any = made
     for key in path[:-1]:
         at = at[key]
     if value is None:
@@ -115,6 +133,21 @@ def broken(*path: str, value: Any = None) -> dict[str, Any]:
         (broken("run", "started_at", value="soon"), "an instant 'soon'"),
         (broken("cost", value=[{"kind": "electricity"}]), "cost.0.currency"),
         (broken("carbon", value=[]), "carbon"),
+        (broken("run", "nodes", value=["b", "c"]), "without parts run.nodes should be one"),
+        (broken("epochs", value=5), "epochs"),
+        (broken("steps", value={"count": "x"}), "steps.count"),
+        (broken("phases", value=[{"phase": 1}]), "phases.0"),
+        (broken("usage", value=[{}]), "usage.0.provider"),
+        (broken("factors", 0, "kind"), "factors.0.kind: Field required"),
+        (broken("budgets", value=[BUDGET]), "budgets.0.amount: it should be more than 0"),
+        (broken("energy", "it", "unit", value="g"), "energy.it.unit: Input should be 'J'"),
+        (broken("carbon", "location", "unit", value="J"), "carbon.location.unit"),
+        (
+            broken("cost", 0, "amount", "unit", value="USD"),
+            "cost.0: currency and the amount",
+        ),
+        ('{"schema": "meter.run/1", "unread": 1e999}', "is no JSON"),
+        (of_node("b", unread=DEEP), "is nested more than 100 deep"),
         (of_node("a"), "the node a stands in"),
     ],
 )
