@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import sys
 
-from meter.agent import boot, wiring
+from meter.agent import boot, place
 
-_REAL = wiring._text
+_REAL = place._text
 
 
 def _text(path: str) -> str:
@@ -18,5 +18,5 @@ def _text(path: str) -> str:
 
 
 if __name__ == "__main__":
-    wiring._text = _text
+    place._text = _text
     sys.exit(boot.main(sys.argv[1:]))

@@ -197,4 +197,7 @@ def test_one_report_of_both_nodes_has_that_sum(told: Told) -> None:
     assert found["energy"]["it"]["value"] == pytest.approx(shown, rel=1e-6)
     assert paid([found]) == pytest.approx(told.panel("Money"), rel=1e-6)
     assert len(found["run"]["nodes"]) == 2
-    assert "nodes_lack" not in {notice["code"] for notice in found["notices"]}
+    assert not {"nodes_lack", "nodes_apart"} & {notice["code"] for notice in found["notices"]}
+    grids = [row for row in found["factors"] if row["kind"] == "grid_intensity"]
+    assert len(grids) == 1  # the ledgers learned it at two instants
+    assert len(found["equivalents"]) == 1
