@@ -244,7 +244,8 @@ def main() -> None:
                         row(table, (name, told), found, memory)
                         continue
                     row(table, (name, beside), found, agent_memory(stage))
-    show([table, among_runs(options.scrapes, options.ended)])
+    tables = [table, among_runs(options.scrapes, options.ended)]
+    show([one for one in tables if one.rows])
 
 
 if __name__ == "__main__":
