@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import http.client
 import itertools
 import socket
@@ -10,12 +11,14 @@ import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import TYPE_CHECKING, Self
 
 from benchmarks.gpus import eight_gpus
 from benchmarks.stage import Stage, children, memory_mb
 from benchmarks.table import Table, quantile, show
+from meter.errors import AgentError
 from meter.ledger import Ledger
 from meter.model import Counter, LedgerBatch
 from tests.ledger import year
@@ -31,6 +34,10 @@ ACCEPT = {
 GPUS = 8
 OWN_SERIES = 142
 """Series that eight live runs and the agent itself have."""
+LIVE = 31
+"""Runs beside those that ended: fewer than a page has room for."""
+ENDING = 2
+"""Runs that are ended at once."""
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -167,16 +174,48 @@ def agent_memory(stage: Stage) -> tuple[float, float]:
     return sum(rss for rss, _ in every), sum(pss for _, pss in every)
 
 
+def crowd(stage: Stage, live: int, ended: int) -> None:
+    """Runs that live on the host's processors, and such that have ended: 50 of all are shown."""
+    for number in range(live + ended):
+        stage.register(f"crowd-{number}", name=f"run {number}", project="crowd", gpus="none")
+
+    def end(number: int) -> None:
+        with contextlib.suppress(AgentError):  # it ends, also where the answer comes late
+            stage.end(f"crowd-{number}")
+
+    with ThreadPoolExecutor(ENDING) as pool:
+        list(pool.map(end, range(live, live + ended)))
+
+
+def among_runs(scrapes: int, runs: list[int]) -> Table:
+    """Scrape where so many runs live, and so many more have ended a short while ago."""
+    table = Table(
+        "Scrape of /metrics on a node with many runs (ms)",
+        ("format", "runs", "series", "bytes", "scrapes", "p50", "p99", "most", "MB"),
+        hold="a scrape costs what it shows, however many runs have no place on the page",
+    )
+    for ended in runs:
+        with eight_gpus() as gpus, Stage(gpus) as stage:
+            stage.start_agent()
+            crowd(stage, LIVE, ended)
+            time.sleep(3)
+            for name, accept in ACCEPT.items():
+                found = measured(UnixConnection(stage.socket), accept, scrapes)
+                row(table, (name, f"{LIVE} live, {ended} ended"), found, agent_memory(stage))
+    return table
+
+
 def main() -> None:
     """Scrape pages of several lengths in both formats, idle and under questions."""
     parser = argparse.ArgumentParser(description="latency of /metrics")
-    parser.add_argument("--series", type=int, nargs="+", default=[100, 1_000, 5_000])
+    parser.add_argument("--series", type=int, nargs="*", default=[100, 1_000, 5_000])
     parser.add_argument("--scrapes", type=int, default=500)
     parser.add_argument("--days", type=int, default=30, help="days of eight GPUs in the ledger")
+    parser.add_argument("--ended", type=int, nargs="*", default=[0, 120], help="runs that ended")
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     if options.quick:
-        options.series, options.scrapes, options.days = [100], 50, 2
+        options.series, options.scrapes, options.days, options.ended = [100], 50, 2, [30]
     table = Table(
         "Scrape of /metrics while 8 GPUs are metered (ms)",
         ("format", "asked beside it", "series", "bytes", "scrapes", "p50", "p99", "most", "MB"),
@@ -205,7 +244,8 @@ def main() -> None:
                         row(table, (name, told), found, memory)
                         continue
                     row(table, (name, beside), found, agent_memory(stage))
-    show([table])
+    tables = [table, among_runs(options.scrapes, options.ended)]
+    show([one for one in tables if one.rows])
 
 
 if __name__ == "__main__":

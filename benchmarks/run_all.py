@@ -17,6 +17,7 @@ SCRIPTS = (
     ("Speed of a job", "slowdown.py"),
     ("Marks", "marks.py"),
     ("Scrapes", "metrics_latency.py"),
+    ("Ends of runs", "run_ends.py"),
     ("Ledger", "ledger_soak.py"),
     ("Live flush", "ledger_flush.py"),
     ("Reports over a year", "derivation.py"),

@@ -164,7 +164,7 @@ AS_SCRAPED = Reach()
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The live state at an instant (CLOCK_BOOTTIME ns)."""
+    """The live state at an instant (CLOCK_BOOTTIME ns); counters in order, a run's by its id."""
 
     at_ns: int
     health: Health
@@ -174,5 +174,6 @@ class Snapshot:
     factors: tuple[FactorGauge, ...] = ()
     project_budgets: tuple[ProjectBudgetView, ...] = ()
     counters: tuple[Counter, ...] = ()
+    of_runs: Mapping[str, tuple[Counter, ...]] = field(default_factory=dict)
     exemplars: Mapping[Series, Exemplar] = field(default_factory=dict)
     reach: Reach = AS_SCRAPED

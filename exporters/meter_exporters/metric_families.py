@@ -11,13 +11,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from decimal import Decimal
 
-    from meter.snapshot import BudgetView, ForecastView, GpuView, Snapshot
+    from meter.snapshot import BudgetView, ForecastView, GpuView, RunView, Snapshot
 
 _MW_PER_W = 1_000
 _MJ_PER_J = 1_000
 
 _UNITS = ("grams_per_kwh", "joules", "watts", "grams", "ratio", "bytes", "celsius", "seconds")
 """As names end by them; an amount of money, tokens or events has none that holds for all rows."""
+
+_ALWAYS = 2  # of a run: what it is called, when it began
+_FORECASTS = 3  # how far it is, what it will have used, when it will end
 
 Row = tuple[tuple[str, ...], float]
 
@@ -118,6 +121,16 @@ def _budgets(snapshot: Snapshot, who: str) -> Iterator[tuple[str, BudgetView]]:
     if who == "project":
         return ((found.project, found.budget) for found in snapshot.project_budgets)
     return ((run.id, budget) for run in snapshot.runs for budget in run.budgets)
+
+
+def series_of(run: RunView) -> int:
+    """How many series a run has beside its counters, without making them."""
+    found = _ALWAYS + len(run.gpus) + len(run.budgets)
+    if run.ended_us is not None:
+        found += 1
+    if run.forecast is not None:
+        found += _FORECASTS
+    return found + sum(budget.used_ratio is not None for budget in run.budgets)
 
 
 def _watts(gpu: GpuView) -> float | None:

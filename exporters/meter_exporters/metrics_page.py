@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -14,15 +14,14 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from meter.units import US_PER_S
-from meter_exporters.metric_families import FAMILIES
+from meter_exporters.metric_families import FAMILIES, series_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from prometheus_client.core import Metric
 
-    from meter.model import Counter
-    from meter.snapshot import Exemplar, Series, Snapshot
+    from meter.snapshot import Exemplar, RunView, Series, Snapshot
     from meter_exporters.metric_families import Family, Row
 
 Encoder = Callable[[CollectorRegistry], bytes]
@@ -52,7 +51,7 @@ class Room:
         """The families that have rows; what is left out of them is counted on the page."""
         shown, hidden = _shown(snapshot, self._runs)
         page, left_out = _page(shown, self._limit)
-        left_out += sum(len(rows) for family, rows in hidden if family.labels[:1] == _OF_A_RUN)
+        left_out += sum(series_of(run) + len(snapshot.of_runs.get(run.id, ())) for run in hidden)
         self._left_out = max(self._left_out, left_out)
         lacked = {_DROPPED: self._left_out, _LEFT_OUT: left_out}
         return [
@@ -63,42 +62,28 @@ class Room:
         ]
 
 
-def _shown(snapshot: Snapshot, most: int | None) -> tuple[Snapshot, list[tuple[Family, list[Row]]]]:
-    """A snapshot with so many runs, and the page of the others.
+def _shown(snapshot: Snapshot, most: int | None) -> tuple[Snapshot, Sequence[RunView]]:
+    """A snapshot with so many runs, and the others.
 
     A live run keeps its place until its end: the oldest come first, then the last that ended.
     """
     if most is None or len(snapshot.runs) <= most:
-        return snapshot, []
+        return snapshot, ()
     ranked = sorted(
         snapshot.runs,
         key=lambda run: (run.ended_us is not None, -(run.ended_us or 0), run.started_us, run.id),
     )
     kept = {run.id for run in ranked[:most]}
-    lacked = {run.id for run in ranked[most:]}
-
-    def only(runs: set[str], *, others: bool) -> Snapshot:
-        return replace(
-            snapshot,
-            runs=tuple(run for run in snapshot.runs if run.id in runs),
-            counters=tuple(
-                counter
-                for counter in snapshot.counters
-                if (run := _run_of(counter)) in runs or (others and run is None)
-            ),
-        )
-
-    return only(kept, others=True), _page(only(lacked, others=False), sys.maxsize)[0]
-
-
-def _run_of(counter: Counter) -> str | None:
-    return counter.labels[0][1] if counter.labels and counter.labels[0][0] == "run" else None
+    runs = tuple(run for run in snapshot.runs if run.id in kept)
+    of_runs = {run_id: snapshot.of_runs.get(run_id, ()) for run_id in kept}
+    return replace(snapshot, runs=runs, of_runs=of_runs), ranked[most:]
 
 
 def _page(snapshot: Snapshot, limit: int) -> tuple[list[tuple[Family, list[Row]]], int]:
     """The families that have rows, at most so many rows together; how many more there were."""
     booked: dict[str, list[Row]] = {}
-    for counter in snapshot.counters:
+    of_runs = (snapshot.of_runs[run_id] for run_id in sorted(snapshot.of_runs))
+    for counter in chain(snapshot.counters, *of_runs):
         values = tuple([value for _, value in counter.labels])
         booked.setdefault(counter.name, []).append((values, float(counter.value)))
     room, left_out = limit, 0

@@ -89,6 +89,7 @@ class Books:
         self._totals: dict[Key, Decimal] = {(c.name, c.labels): c.value for c in restored}
         self._owed: dict[Key, Decimal] = {}
         self._changed: set[Key] = set()
+        self._gone: set[str] = set()
         self._projects = {
             value for _, labels in self._totals for name, value in labels if name == "project"
         }
@@ -129,6 +130,7 @@ class Books:
 
     def forget(self, run_id: str) -> None:
         """Take a run's series off the page; the projects' keep what it added."""
+        self._gone.add(run_id)
         for key in self._runs.pop(run_id, set()):
             self._totals.pop(key, None)
             self._owed.pop(key, None)
@@ -236,12 +238,17 @@ class Books:
         keys, self._changed = self._changed, set()
         return tuple(Counter(*key, self._totals[key]) for key in sorted(keys))
 
+    def gone(self) -> set[str]:
+        """The runs whose counters were forgotten since they were last asked for."""
+        gone, self._gone = self._gone, set()
+        return gone
+
     def all(self) -> tuple[Counter, ...]:
-        """Every counter as it stands."""
-        return counters(self._totals)
+        """Every counter as it stands, in order."""
+        return tuple(Counter(*key, value) for key, value in sorted(self._totals.items()))
 
     def totals(self) -> dict[Key, Decimal]:
-        """The same, cheaper to take: see :func:`counters`."""
+        """The same, cheaper to take."""
         return dict(self._totals)
 
     def _device(self, device: Device, energy_mj: int) -> None:
@@ -327,11 +334,6 @@ class Books:
                 self._runs.setdefault(value, set()).add(key)
             elif name == "project":
                 self._by_project.setdefault(value, set()).add(key)
-
-
-def counters(totals: Mapping[Key, Decimal]) -> tuple[Counter, ...]:
-    """Counters in their order."""
-    return tuple(Counter(*key, value) for key, value in sorted(totals.items()))
 
 
 def key_of(name: str, /, **labels: str) -> Key:

@@ -92,9 +92,11 @@ class LiveState:
 
     def _counted(self) -> Snapshot:
         outbox, reach = self._metering.outbox, self._reception.house.reach
+        committed = outbox.committed
         return replace(
             self._shown,
-            counters=outbox.committed,
+            counters=committed.others,
+            of_runs=committed.of_runs,
             exemplars=outbox.exemplars,
             reach=reach,
         )

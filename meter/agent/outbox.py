@@ -6,18 +6,20 @@ be read from any thread: it is replaced as a whole.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from concurrent.futures import Future
-from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from meter.agent.booking import counters
+from meter.agent.committed import Totals
 from meter.agent.draft import Draft
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from meter.agent.booking import Books, Key
+    from meter.agent.committed import Committed
     from meter.agent.runs import Ending
     from meter.model import Counter, LedgerBatch
     from meter.snapshot import Exemplar, Series
@@ -43,15 +45,16 @@ class Outbox:
         self.written.set_result(None)
         self._store = store
         self._site_id = site_id
-        self._committed: Mapping[Key, Decimal] = {}
-        self._announced: Mapping[Key, Decimal] = {}  # zeros of what is not durable yet
+        self._totals = Totals()
+        self._sent = 0
+        self._changes: deque[tuple[int, Callable[[], None]]] = deque()
+        self._taking = threading.Lock()
         self._undurable: deque[tuple[Future[None], LedgerBatch]] = deque(maxlen=_UNDURABLE_KEPT)
 
     @property
-    def committed(self) -> tuple[Counter, ...]:
+    def committed(self) -> Committed:
         """Every counter as it is durable, and those announced at zero; any thread."""
-        # in this order: what becomes durable between the two looks is in the second
-        return counters({**self._announced, **self._committed})
+        return self._totals.now
 
     @property
     def undurable(self) -> list[LedgerBatch]:
@@ -60,11 +63,13 @@ class Outbox:
 
     def restore(self, books: Books) -> None:
         """Begin with totals that are durable already."""
-        self._committed = books.totals()
+        books.gone()
+        self._totals.begin(books.all())
 
     def announce(self, keys: Iterable[Key]) -> None:
         """Show counters at zero before anything of them is durable: zero is never ahead of it."""
-        self._announced = self._waiting([*self._announced, *keys])
+        with self._taking:
+            self._totals.announce(keys)
 
     def send(self, books: Books, endings: Sequence[Ending], *, urgent: bool) -> Future[None]:
         """Write what is there with what has changed in the books; done when durable.
@@ -76,15 +81,16 @@ class Outbox:
         draft.counters += books.changed()
         if draft.empty and not urgent:
             return self.written
-        shown, exemplars = books.totals(), books.exemplars.all()
-        self._announced = self._waiting(key for key in self._announced if key in shown)
+        exemplars = books.exemplars.all()
         batch = draft.batch(self._site_id)
+        number = self._note(books, batch.counters)
         future = self.written = self._store.write(batch, urgent=urgent)
         self._undurable.append((future, batch))
 
         def durable(done: Future[None]) -> None:
             if done.exception() is None:
-                self._committed, self.exemplars = shown, exemplars
+                self._show(number)
+                self.exemplars = exemplars
             for ending in endings:
                 _pass_on(done, ending)
 
@@ -93,8 +99,24 @@ class Outbox:
             self._undurable.popleft()
         return future
 
-    def _waiting(self, keys: Iterable[Key]) -> dict[Key, Decimal]:
-        return {key: Decimal(0) for key in keys if key not in self._committed}
+    def _note(self, books: Books, changed: Sequence[Counter]) -> int:
+        """Keep what is to be shown once a batch is durable; the batch's number."""
+        gone = books.gone()
+        with self._taking:
+            self._sent += 1
+            if len(self._changes) < _UNDURABLE_KEPT:
+                shown = partial(self._totals.take, changed, gone)
+            else:  # the ledger has long been away: what there is now stands for all of it
+                self._changes.clear()
+                shown = partial(self._totals.begin, books.all())
+            self._changes.append((self._sent, shown))
+            return self._sent
+
+    def _show(self, number: int) -> None:
+        """Show what changed up to a batch, also in those before that were refused."""
+        with self._taking:
+            while self._changes and self._changes[0][0] <= number:
+                self._changes.popleft()[1]()
 
 
 def _pass_on(done: Future[None], ending: Ending) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.test_metering import GPUS, POWER_MW, S, World
+from agent.test_metering import GPUS, POWER_MW, S, World, durable
 from meter.agent.runs import SHOWN_NS
 from meter.errors import LedgerError
 from meter.model import SamplerBatch
@@ -27,7 +27,7 @@ def values(world: World) -> dict[str, float]:
     """Energy of the run and of its project, as far as it is shown."""
     return {
         counter.name: float(counter.value)
-        for counter in world.metering.outbox.committed
+        for counter in durable(world.metering)
         if {("project", "p"), ("run", "r1")} & set(counter.labels)
         and counter.name in (OF_PROJECT, OF_RUN)
     }

@@ -32,7 +32,7 @@ from meter.snapshot import Snapshot
 from meter_exporters.prometheus import MAX_SERIES, Exposition
 from tests.agent.test_booking import GPU, Rates, part
 from tests.agent.test_http import FakeDesk
-from tests.agent.test_metering import World
+from tests.agent.test_metering import World, durable
 from tests.exporters.test_prometheus import OPEN, snapshot
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def test_no_counter_goes_back_when_the_clock_does(tmp_path: Path, step_us: int) 
     pages = []
 
     def page() -> None:
-        shown = replace(snapshot(), counters=world.metering.outbox.committed, runs=())
+        shown = replace(snapshot(), counters=durable(world.metering), runs=())
         pages.append(Exposition(lambda: shown).render()[0])
 
     world.go(3)

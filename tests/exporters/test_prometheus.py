@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from meter.model import Component, Counter, Method
 from meter.snapshot import (
+    BudgetView,
     Collector,
     Exemplar,
     FactorGauge,
@@ -246,12 +247,22 @@ def test_of_many_runs_the_page_has_some_and_counts_the_series_of_the_others(
     times: list[tuple[int, int | None]], most: int
 ) -> None:
     runs = tuple(
-        RunView(f"r{number}", "sft", "chat", began, ended_us=ended)
+        replace(
+            snapshot().runs[number % 2],
+            id=f"r{number}",
+            started_us=began,
+            ended_us=ended,
+            gpus=tuple((str(gpu), f"GPU-{gpu}") for gpu in range(number % 3)),
+            budgets=tuple(
+                BudgetView(f"U{n}", Decimal(1), used)
+                for n, used in enumerate((None, Decimal(0))[: number % 3])
+            ),
+        )
         for number, (began, ended) in enumerate(times)
     )
-    told = tuple(counter("meter_run_steps_total", "1", run=run.id) for run in runs)
+    of_runs = {run.id: (counter("meter_run_steps_total", "1", run=run.id),) for run in runs}
     quiet = replace(snapshot(), runs=(), counters=())
-    crowded = replace(quiet, runs=runs, counters=told)
+    crowded = replace(quiet, runs=runs, of_runs=of_runs)
 
     def page(shown: Snapshot, most: int | None = None) -> dict[str, float]:
         text, _ = Exposition(lambda: shown, runs=most).render()
