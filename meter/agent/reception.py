@@ -27,10 +27,11 @@ from meter.snapshot import AS_SCRAPED, Reach
 from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from concurrent.futures import Future
 
     from meter.agent.attendance import Relations
+    from meter.agent.last_words import LastWords, Word
     from meter.agent.launchers import Launchers
     from meter.agent.metering import Metering
     from meter.agent.requests import NewRun, RunEnd
@@ -62,11 +63,13 @@ class Reception:
         launchers: Launchers,
         house: House,
         relations: Relations | None = None,
+        words: LastWords | None = None,
     ) -> None:
         self._metering = metering
         self._addresses = Addresses(metering, relations)
         self.intake = MarkIntake(metering, self._addresses)
         self._launchers = launchers
+        self._words = words
         self.house = house
         self._vanished: dict[tuple[str, int], int] = {}
         self.askers = Askers()
@@ -166,6 +169,20 @@ class Reception:
         if peer_pid is not None and self._launchers.leave(run_id, peer_pid, outcome, ended_ns):
             return None
         return self._end(live, ended_ns, self._launchers.outcome(run_id, outcome))
+
+    def end_as_left(self, words: Sequence[Word]) -> None:
+        """End runs that were taken up as their launchers wrote it while nobody listened."""
+        over: dict[str, Word] = {}
+        for word in words:
+            live = self._metering.runs.get(word.run_id)
+            if live is not None and live.ending is None:
+                others = self._launchers.leave(word.run_id, word.pid, word.outcome, word.ended_ns)
+                over.update({} if others else {word.run_id: word})
+        for run_id, word in over.items():
+            outcome = self._launchers.outcome(run_id, word.outcome)
+            self._end(self._metering.runs[run_id], word.ended_ns, outcome)
+        if self._words is not None:
+            self._words.drop(words)
 
     def link(self, run_id: str, new: NewLink, peer_pid: int | None = None) -> tuple[str, bool]:
         """Add an id that somebody else gave a run; the run's own, and False if it is settled.
@@ -341,6 +358,10 @@ class Reception:
         return self._metering.end(live, ending)
 
     def _give_up(self, live: LiveRun, pid: int, at_ns: int) -> None:
+        word = None if self._words is None else self._words.of(live.run.id, pid)
+        if word is not None:
+            self.end_as_left([word])
+            return
         outcome = Outcome(RunStatus.ABANDONED)
         where = "its process" if self._launchers.outlived(live.run.id, pid) else "it"
         if self._launchers.leave(live.run.id, pid, outcome, at_ns):
