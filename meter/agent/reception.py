@@ -170,18 +170,20 @@ class Reception:
             return None
         return self._end(live, ended_ns, self._launchers.outcome(run_id, outcome))
 
-    def end_as_left(self, words: Sequence[Word]) -> None:
-        """End runs that were taken up as their launchers wrote it while nobody listened."""
+    def end_as_left(self, words: Sequence[Word] | None = None) -> None:
+        """End runs as their launchers wrote it while nobody listened; by what is left now."""
+        if words is None:
+            words = [] if self._words is None else self._words.all()
         over: dict[str, Word] = {}
         for word in words:
             live = self._metering.runs.get(word.run_id)
-            if live is not None and live.ending is None:
+            if live is not None and live.ending is None and word.ended_ns >= live.run.started_ns:
                 others = self._launchers.leave(word.run_id, word.pid, word.outcome, word.ended_ns)
                 over.update({} if others else {word.run_id: word})
         for run_id, word in over.items():
             outcome = self._launchers.outcome(run_id, word.outcome)
             self._end(self._metering.runs[run_id], word.ended_ns, outcome)
-        if self._words is not None:
+        if self._words is not None and words:
             self._words.drop(words)
 
     def link(self, run_id: str, new: NewLink, peer_pid: int | None = None) -> tuple[str, bool]:
@@ -204,6 +206,8 @@ class Reception:
     def look_after(self, now_ns: int) -> None:
         """End what launchers left behind."""
         self.askers.forget_ended()
+        if self._metering.runs:
+            self.end_as_left()
         for run_id, pid in self._launchers.gone():
             self._vanish(run_id, pid, now_ns)
         for (run_id, pid), at_ns in list(self._vanished.items()):
@@ -358,10 +362,6 @@ class Reception:
         return self._metering.end(live, ending)
 
     def _give_up(self, live: LiveRun, pid: int, at_ns: int) -> None:
-        word = None if self._words is None else self._words.of(live.run.id, pid)
-        if word is not None:
-            self.end_as_left([word])
-            return
         outcome = Outcome(RunStatus.ABANDONED)
         where = "its process" if self._launchers.outlived(live.run.id, pid) else "it"
         if self._launchers.leave(live.run.id, pid, outcome, at_ns):

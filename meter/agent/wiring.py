@@ -209,6 +209,7 @@ class Agent:
         stopped = self._loop.stop(left.seconds(1.0))
         self._booted.supervisor.stop()
         if stopped:
+            self._reception.end_as_left()  # else what the next one takes back is booked
             with contextlib.suppress(MeterError, TimeoutError):
                 self._metering.stop().result(left.seconds())
         if self._feeding is not None:
