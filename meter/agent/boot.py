@@ -36,6 +36,7 @@ SAMPLER_MODULE = "meter.sampling.__main__"
 _FIRST_READING_S = 0.3  # the job starts then at the latest; importing can begin
 _ENDING_S = 5.0  # an agent that ends has let go of its place by then
 _SAMPLER_FD = 3
+_PATH_BYTES = 4_096
 _READINGS = b'"readings":'  # in a frame that has some; told before anything can decode it
 EXIT_USAGE = 2
 EXIT_FAILED = 1
@@ -160,11 +161,13 @@ def boot(options: Options, environment: Environment, ready: Ready) -> tuple[Boot
     if options.private and (fault := not_own(place, environment.uid)):
         raise AgentError(fault, "start the one that all use with `meter agent`")
     if settled is None:
-        lock(place)
+        lock(place, home=environment.home)
     else:
         from meter.agent.handover import HANDED_S, Heir
 
-        lock(place, Heir(str(settled.config.home)).is_kept, HANDED_S)
+        heir = Heir(str(settled.config.home))
+        lock(place, heir.is_kept, HANDED_S)
+        heir.arrive()
     recipe = SamplerRecipe(environment, _wanted(settled) if settled else guess(environment))
     supervisor = Supervisor(recipe)
     supervisor.start(_now_ns())
@@ -226,11 +229,17 @@ def await_first_reading(booted: Booted, timeout_s: float = _FIRST_READING_S) -> 
 
 
 def lock(
-    path: str, is_kept: Callable[[str], bool] | None = None, patience_s: float = _ENDING_S
+    path: str,
+    is_kept: Callable[[str], bool] | None = None,
+    patience_s: float = _ENDING_S,
+    *,
+    home: str | None = None,
 ) -> int:
     """Lock the socket's place for as long as this process lives; AlreadyRunningError if it is.
 
     ``is_kept`` says whether who has it now keeps it: one that listens, unless it hands over.
+    A private agent with its ledger at ``home`` leaves a free place to the node's agent of that
+    ledger which waits for it: else each launcher's next agent would get there before.
     """
     is_kept = is_kept or _answered
     name = f"{path}.lock"
@@ -239,7 +248,9 @@ def lock(
     except OSError as error:
         raise AgentError(f"cannot lock {path} ({error.strerror})", _remedy(name)) from None
     deadline = time.monotonic() + patience_s
-    while not _locked(fd):
+    while (waits := home is not None and heir_waits(path, home)) or not _locked(fd):
+        if waits:  # it gives up by itself
+            deadline = time.monotonic() + patience_s
         if time.monotonic() >= deadline or is_kept(path):
             os.close(fd)
             raise AlreadyRunningError(
@@ -247,6 +258,26 @@ def lock(
             )
         time.sleep(0.005)
     return fd
+
+
+def heir_name(path: str) -> str:
+    """The file that the node's agent locks while it waits for a private one's place."""
+    return f"{path}.heir"
+
+
+def heir_waits(path: str, home: str) -> bool:
+    """Whether the node's agent with the ledger at ``home`` waits for the socket's place."""
+    try:
+        fd = os.open(heir_name(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return os.read(fd, _PATH_BYTES) == os.fsencode(os.path.realpath(home))
+    finally:
+        os.close(fd)
+    return False
 
 
 def _remedy(name: str) -> str:

@@ -27,10 +27,11 @@ from meter.snapshot import AS_SCRAPED, Reach
 from meter.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from concurrent.futures import Future
 
     from meter.agent.attendance import Relations
+    from meter.agent.last_words import LastWords, Word
     from meter.agent.launchers import Launchers
     from meter.agent.metering import Metering
     from meter.agent.requests import NewRun, RunEnd
@@ -62,11 +63,13 @@ class Reception:
         launchers: Launchers,
         house: House,
         relations: Relations | None = None,
+        words: LastWords | None = None,
     ) -> None:
         self._metering = metering
         self._addresses = Addresses(metering, relations)
         self.intake = MarkIntake(metering, self._addresses)
         self._launchers = launchers
+        self._words = words
         self.house = house
         self._vanished: dict[tuple[str, int], int] = {}
         self.askers = Askers()
@@ -167,6 +170,22 @@ class Reception:
             return None
         return self._end(live, ended_ns, self._launchers.outcome(run_id, outcome))
 
+    def end_as_left(self, words: Sequence[Word] | None = None) -> None:
+        """End runs as their launchers wrote it while nobody listened; by what is left now."""
+        if words is None:
+            words = [] if self._words is None else self._words.all()
+        over: dict[str, Word] = {}
+        for word in words:
+            live = self._metering.runs.get(word.run_id)
+            if live is not None and live.ending is None and word.ended_ns >= live.run.started_ns:
+                others = self._launchers.leave(word.run_id, word.pid, word.outcome, word.ended_ns)
+                over.update({} if others else {word.run_id: word})
+        for run_id, word in over.items():
+            outcome = self._launchers.outcome(run_id, word.outcome)
+            self._end(self._metering.runs[run_id], word.ended_ns, outcome)
+        if self._words is not None and words:
+            self._words.drop(words)
+
     def link(self, run_id: str, new: NewLink, peer_pid: int | None = None) -> tuple[str, bool]:
         """Add an id that somebody else gave a run; the run's own, and False if it is settled.
 
@@ -187,6 +206,8 @@ class Reception:
     def look_after(self, now_ns: int) -> None:
         """End what launchers left behind."""
         self.askers.forget_ended()
+        if self._metering.runs:
+            self.end_as_left()
         for run_id, pid in self._launchers.gone():
             self._vanish(run_id, pid, now_ns)
         for (run_id, pid), at_ns in list(self._vanished.items()):

@@ -70,6 +70,8 @@ def _rounded(places: int) -> AfterValidator:
 Name = Annotated[str, AfterValidator(_checked_name)]
 Label = Annotated[str, AfterValidator(_checked_label)]
 """A name that metrics show."""
+Phase = Annotated[str, AfterValidator(lambda value: value and _checked_label(value))]
+"""The same of a mark; an empty one ends the one before."""
 RunId = Annotated[str, AfterValidator(_checked_id)]
 
 
@@ -217,7 +219,7 @@ class NewMark(_Strict):
     epoch: Annotated[Decimal, _Number, Field(ge=0, lt=1_000_000), _rounded(6)] | None = (
         None  # epoch and fraction may be decimal text, which rounds nothing
     )
-    phase: Label | Literal[""] | None = None  # an empty one ends the one before
+    phase: Phase | None = None
     tokens: Tokens | None = None
     fraction: Annotated[Decimal, _Number, Field(ge=0, le=1), _rounded(9)] | None = None
 

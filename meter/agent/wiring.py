@@ -25,6 +25,7 @@ from meter.agent.feeding import Feeding, Surroundings
 from meter.agent.hosted_desk import HostedDesk
 from meter.agent.job_map import JobMap
 from meter.agent.kin import Kin
+from meter.agent.last_words import LastWords, with_words
 from meter.agent.launchers import Launchers
 from meter.agent.leases import Leases
 from meter.agent.listen import SERVER, listen
@@ -120,7 +121,9 @@ class Agent:
         self._leases = Leases(config.lease_dir, os.getpid())
         self._launchers = Launchers(config.socket.with_name(config.socket.name + ".runs"))
         node = this_node()
-        alive = self._launchers.recall()
+        self._words = LastWords(config.socket, node.boot_id)
+        left = self._words.all()
+        alive = with_words(self._launchers.recall(), left)
         known = taken_up(ledger, node, alive, notices)
         self._shelf = Shelf(books.site, (*books.known, *books.stated))
         told = tuple(n for n in notices if n.code != EXCLUDED)  # each run's document says it
@@ -151,7 +154,8 @@ class Agent:
             reach=_reach(config, encrypted=self._tls is not None),
             keeps=ledger.path != IN_MEMORY,
         )
-        self._reception = Reception(self._metering, self._launchers, house, kin)
+        self._reception = Reception(self._metering, self._launchers, house, kin, self._words)
+        self._reception.end_as_left(left)
         self._loop = Loop(
             self._metering,
             booted.supervisor,
@@ -205,6 +209,7 @@ class Agent:
         stopped = self._loop.stop(left.seconds(1.0))
         self._booted.supervisor.stop()
         if stopped:
+            self._reception.end_as_left()  # else what the next one takes back is booked
             with contextlib.suppress(MeterError, TimeoutError):
                 self._metering.stop().result(left.seconds())
         if self._feeding is not None:
@@ -254,7 +259,7 @@ class Agent:
             return
         if not self._reception.house.keeps:  # no later run may find this one: it would keep nothing
             self._config.socket.unlink(missing_ok=True)
-        if not self._desk.busy:
+        if not self._desk.busy and not self._words.awaits:
             self._server.stop()
 
 

@@ -15,7 +15,7 @@ from meter.launch import closing, witness
 from meter.launch.job import leave_descriptors
 from meter.launch.keeper import Keeper
 from meter.launch.kernel import adopt_orphans, children, prctl
-from meter.launch.link import SETTLE_S
+from meter.launch.link import RETURNED_S
 from meter.launch.say import say
 from meter.launch.spec import end_of
 from meter.launch.supervise import WATCHED, Supervisor, reap_others
@@ -73,7 +73,7 @@ def _finish(launch: Launch, supervisor: Supervisor, keeper: Keeper, status: int)
             " from here on is not in this run"
         )
     keeper.end(end_of(status, launch.options.linger_s))
-    supervisor.wait_for_rest(keeper.is_done, SETTLE_S + 1.0)
+    supervisor.wait_for_rest(keeper.is_done, RETURNED_S + 1.0)
     closing.show(link, launch.options, launch.file, launch.notes)
 
 

@@ -18,7 +18,7 @@ from meter.launch import begin, closing
 from meter.launch.claim import Claim
 from meter.launch.identity import NAMES, without_identity
 from meter.launch.keeper import Keeper
-from meter.launch.link import SETTLE_S
+from meter.launch.link import RETURNED_S
 from meter.launch.options import help_text, parse
 from meter.launch.say import say
 from meter.launch.spawn import spawn_agent
@@ -194,7 +194,7 @@ class Attachment:
 
     def _settle(self, keeper: Keeper) -> None:
         """Until the summary is there, the time for it is up, or a signal asks us to end."""
-        deadline = time.monotonic() + SETTLE_S + 1.0
+        deadline = time.monotonic() + RETURNED_S + 1.0
         while not keeper.is_done() and time.monotonic() < deadline:
             if self._ending_signal([]):
                 return

@@ -1,7 +1,8 @@
 """The run's link to its agent: find or start one, register, keep it alive, settle at the end.
 
 It lives in a thread of its own (``exec``: in the observer's process), so that an agent that hangs
-delays nothing but the summary, and that by :data:`SETTLE_S` at most.
+delays nothing but the summary, and that by :data:`SETTLE_S` at most, or by :data:`RETURNED_S`
+where an agent that was there comes back.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from contextlib import suppress
 from functools import partial
 
 from meter.errors import AgentError, MeterError
+from meter.launch import last_word
+from meter.launch.beat import Beat, until_next
 from meter.launch.client import (
     Exchange,
     ForeignAgentError,
@@ -35,6 +38,8 @@ ANSWER_S = 10.0
 """How long --strict and --gpus wait for the agent's answer."""
 SETTLE_S = 10.0
 """The most that the agent may add to the end of a job."""
+RETURNED_S = 30.0
+"""The same where an agent was replaced under the run: the next one has to recover first."""
 RESPAWNS = 3
 """How many agents started here that died young, one after the other, are replaced."""
 YOUNG_S = 30.0
@@ -104,6 +109,7 @@ class Link:
         self._exchange: Exchange | None = None
         self._pidfd = -1
         self._died_young = 0
+        self._waits_longer = False
 
     # -- before the job starts ------------------------------------------------------------
 
@@ -188,12 +194,12 @@ class Link:
         ``ended`` gives the body that ends the run. Never raises AgentError: see ``failure``.
         """
         alive = self._guarded(self._late_start)
-        beats = [_Beat(_LIVE_S, self._show)] if live else []
+        beats = [Beat(_LIVE_S, self._show)] if live else []
         if self.over_budget is not None:
-            beats.append(_Beat(_BUDGET_S, self._look_at_budget))
+            beats.append(Beat(_BUDGET_S, self._look_at_budget))
         while not _readable(wake, 0):
             descriptors = self._watched() if alive else []
-            ready = _wait([wake, *descriptors], _until_next(beats) if alive else None)
+            ready = _wait([wake, *descriptors], until_next(beats) if alive else None)
             if not ready:
                 for beat in [beat for beat in beats if beat.is_due()]:
                     self._guarded(beat.step)
@@ -264,8 +270,20 @@ class Link:
         until = min(deadline, time.monotonic() + _RETURN_S)
         while shared and not self._joined(deadline) and time.monotonic() < until:
             time.sleep(_AGAIN_S)
-        self.reach(deadline)
-        self.register()
+        while not self._registered(deadline):
+            time.sleep(_AGAIN_S)
+
+    def _registered(self, deadline: float) -> bool:
+        """Register at an agent that is found or started; False if that one has gone too."""
+        try:
+            self.reach(deadline)
+            self.register()
+        except NoAgentError:
+            if time.monotonic() >= deadline:
+                raise
+            self._forget_agent()
+            return False
+        return True
 
     def _show(self) -> None:
         try:
@@ -291,25 +309,47 @@ class Link:
     # -- at the end -----------------------------------------------------------------------
 
     def _settle(self, end: dict[str, Any]) -> None:
-        deadline = time.monotonic() + SETTLE_S
+        left = last_word.leave(self.socket, self.spec, end)
+        since_end_s = (time.clock_gettime_ns(time.CLOCK_BOOTTIME) - end["ended_ns"]) / 1e9
+        deadline = time.monotonic() - since_end_s + SETTLE_S
         if self.failure is not None:
             self._rejoin(self.failure, deadline)
+        gone = False
         while self.document is None:
             try:
-                if self._agent is not None and not self._agent.listening:
-                    self._await_listening(deadline)
-                self.register()
-                self.await_answer(deadline - time.monotonic())
-                status, answer = self._ask("PATCH", stamped(end), deadline - time.monotonic())
-            except NoAgentError:
-                self._replace(deadline)
-                continue
-            if status == _NOT_FOUND and not self.spec["resume"]:
-                self._register_again()
-            elif status >= 400:
-                raise RefusedError(problem_text(status, answer), usage=False)
-            else:
-                self.document = answer
+                if gone:
+                    self._replace(deadline)
+                self._tell_end(end, deadline)
+            except (NoAgentError, NoAnswerError) as error:
+                gone = isinstance(error, NoAgentError)
+                if not gone or time.monotonic() >= deadline:
+                    self._wait_longer(error)
+                    deadline += RETURNED_S - SETTLE_S
+        last_word.take_back(left)
+
+    def _wait_longer(self, error: AgentError) -> None:
+        """Go on only where an agent was replaced, and only once; else raises the error."""
+        if self._waits_longer or not self.spec["resume"]:
+            raise error
+        self._waits_longer = True
+        self._tell(
+            "meter: the job has ended; its agent was replaced, and the summary waits for the next"
+            f" one, {RETURNED_S - SETTLE_S:.0f} s at most (^C ends that)"
+        )
+
+    def _tell_end(self, end: dict[str, Any], deadline: float) -> None:
+        """Register if that is still to be done, and end the run; its document if all went well."""
+        if self._agent is not None and not self._agent.listening:
+            self._await_listening(deadline)
+        self.register()
+        self.await_answer(deadline - time.monotonic())
+        status, answer = self._ask("PATCH", stamped(end), deadline - time.monotonic())
+        if status == _NOT_FOUND and not self.spec["resume"]:
+            self._register_again()
+        elif status >= 400:
+            raise RefusedError(problem_text(status, answer), usage=False)
+        else:
+            self.document = answer
 
     def _rejoin(self, failure: str, deadline: float) -> None:
         """Another agent may listen since we gave up: it can end the run; else we failed."""
@@ -395,32 +435,6 @@ class Link:
             self._exchange.close()
             self._exchange = None
         self.answer = None
-
-
-class _Beat:
-    """Something done every so often while the job runs."""
-
-    __slots__ = ("_due_s", "_every_s", "step")
-
-    def __init__(self, every_s: float, step: Callable[[], None]) -> None:
-        self.step = step
-        self._every_s = every_s
-        self._due_s = time.monotonic() + every_s
-
-    def left_s(self) -> float:
-        """Seconds until it is due."""
-        return max(0.0, self._due_s - time.monotonic())
-
-    def is_due(self) -> bool:
-        """Whether it is due; then it is due again a period from now."""
-        if self.left_s() > 0:
-            return False
-        self._due_s = time.monotonic() + self._every_s
-        return True
-
-
-def _until_next(beats: list[_Beat]) -> float | None:
-    return min((beat.left_s() for beat in beats), default=None)
 
 
 def _pidfd_of(pid: int) -> int:

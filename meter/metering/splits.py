@@ -61,14 +61,14 @@ def notice_of(split: Split, device: Device | None) -> Notice:
     if split.by_use is not None:
         code = BY_USE_CODE
         text = (
-            f"{name} was held by {split.runs} runs at once; its energy above idle was split by "
+            f"{name} was held by several runs at once; its energy above idle was split by "
             f"their use of it{_idle(split.by_use)}, which is a model."
         )
     elif split.scaled:
         code = SHARED_CODE
         how = "equally" if split.share.denominator == split.runs else "by what each claims"
         text = (
-            f"{name} was held by {split.runs} runs at once; its energy was split {how}, which is "
+            f"{name} was held by several runs at once; its energy was split {how}, which is "
             "an assumption."
         )
     else:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from agent.agents import PATIENCE_S, Agent, agent, until
 from dashboards.servers import free_port
-from meter.agent.handover import _ANSWER_S
+from meter.agent.boot import AlreadyRunningError, heir_waits, lock
+from meter.agent.handover import _ANSWER_S, Heir
 from meter.launch.client import NoAgentError
 from meter.launch.link import RESPAWNS
 from meter.launch.spawn import ALREADY_RUNNING
@@ -148,3 +152,59 @@ def test_it_waits_for_a_private_one_that_does_not_answer_yet(tmp_path: Path) -> 
             assert first.process.wait(PATIENCE_S) == 0
             assert not until(lambda: told(second), "an answer")["agent"]["private"]
             second.stop()
+
+
+def test_a_private_one_leaves_the_place_to_the_nodes_agent_that_waits(tmp_path: Path) -> None:
+    """Of several launchers each starts an agent when theirs is gone: it was there before."""
+    place, heir = str(tmp_path / "agent.sock"), Heir(str(tmp_path))
+    held = lock(place)
+    assert not heir.is_kept(place)
+    os.close(held)
+    with pytest.raises(AlreadyRunningError):
+        lock(place, lambda _: True, home=str(tmp_path))
+    os.close(lock(place, lambda _: True, home=str(tmp_path / "elsewhere")))
+    heir.arrive()
+    os.close(lock(place, lambda _: True, home=str(tmp_path)))
+
+
+def test_the_nodes_agent_that_is_restarted_under_two_launchers_has_both_runs_to_their_ends(
+    tmp_path: Path, variables: dict[str, str]
+) -> None:
+    with agent(tmp_path, **variables) as first:
+        first.hear("reading")
+        launchers = [launched(first, tmp_path, f"k{number}") for number in range(2)]
+        try:
+            until(lambda: len(told(first)["runs"]) == 2, "both runs")
+            first.stop()
+            until(lambda: len(stand_in(first).get("runs", [])) == 2, "both runs in another")
+            with agent(tmp_path, **variables) as second:
+                until(lambda: heir_waits(second.socket, str(tmp_path)), "the one that waits")
+                (tmp_path / "go").touch()
+                ended_s = time.time()
+                said = [launcher.communicate(timeout=PATIENCE_S)[1] for launcher in launchers]
+                assert second.process.poll() is None, second.log.read_text()
+                assert not until(lambda: told(second), "an answer")["agent"]["private"]
+                second.stop()
+        finally:
+            (tmp_path / "go").touch()
+            for launcher in launchers:
+                launcher.communicate(timeout=PATIENCE_S)
+    assert [launcher.returncode for launcher in launchers] == [7, 7]
+    assert all("kWh" in one for one in said), said
+    for number in range(2):
+        run = json.loads((tmp_path / f"k{number}.json").read_text())["run"]
+        assert (run["status"], run["exit_code"]) == ("failed", 7)
+        assert datetime.fromisoformat(run["ended_at"]).timestamp() == pytest.approx(
+            ended_s, abs=1.5
+        )
+    assert not list(tmp_path.glob("*.end"))
+
+
+def launched(node: Agent, folder: Path, name: str) -> subprocess.Popen[str]:
+    """A run that ends with 7 once it may."""
+    command = [sys.executable, "-m", "meter", "run", "--name", name]
+    command += ["--summary-json", f"{name}.json", "--", "sh", "-c", f"{WAITS}; exit 7"]
+    return subprocess.Popen(
+        command, env=node.environment, cwd=folder, stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip

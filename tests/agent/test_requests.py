@@ -45,6 +45,14 @@ def test_a_mark_that_says_nothing_is_refused(empty: dict[str, Any]) -> None:
     assert [place for place, _ in found.invalid] == [0]
 
 
+@pytest.mark.parametrize("wrong", ["x" * 1_000, "a\nb", 5])
+def test_a_phase_that_is_refused_has_one_reason(wrong: Any) -> None:
+    with pytest.raises(ValidationError) as refused:
+        NewMark.model_validate({"phase": wrong})
+    assert refused.value.error_count() == 1
+    assert NewMark.model_validate({"phase": ""}).phase == ""
+
+
 @pytest.mark.parametrize("wrong", [True, "5", -1, BIGINT + 1])
 def test_instants_of_runs_and_numbers_of_batches_are_checked_too(wrong: Any) -> None:
     for model, more in (

@@ -110,6 +110,8 @@ class FakeAgent:
         self.log(event="CHECK" if checks else method, path=path, body=body)
         if "mute" in self.ways or ("mute_end" in self.ways and method == "PATCH"):
             time.sleep(60)
+        if "slow_end" in self.ways and method == "PATCH":
+            time.sleep(1)
         status, answer = self.handle(method, path, body)
         data = json.dumps(answer).encode()
         head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(data)}\r\n\r\n".encode()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -12,6 +13,7 @@ from launching import eventually, joinable
 
 from meter.environment import Environment
 from meter.launch.link import Link
+from meter.launch.spec import end_of
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -182,6 +184,53 @@ def test_a_joined_agent_that_vanishes_is_replaced_by_a_private_one(place):
     assert running.returncode == 0
     assert [event["body"]["resume"] for event in place.events("POST")] == [False, True]
     assert len(place.events("PATCH")) == 1
+
+
+def linked(place, monkeypatch, ways, resume):
+    """A link whose agent has the run, and whose job has ended with 7; and what was told."""
+    monkeypatch.setattr("meter.launch.link.SETTLE_S", 0.5)
+    monkeypatch.setattr("meter.launch.link.RETURNED_S", 3.0)
+    agent, said = joinable(place, ways), []
+    spec = {
+        "id": "r1", "name": "r", "project": None, "tags": {}, "gpus": None, "resume": resume,
+        "launcher_pid": os.getpid(),
+    }  # fmt: skip
+    link = Link(Environment(place.variables, os.getuid()), spec, tell=said.append, debug=print)
+    link.begins(time.clock_gettime_ns(time.CLOCK_BOOTTIME), time.time_ns() // 1_000)
+    link.reach(time.monotonic() + 10)
+    return link, agent, said
+
+
+def ended(link):
+    """Let a job end; the files that tell of it afterwards."""
+    sleeps, wakes = os.pipe()
+    os.write(wakes, b".")
+    link.keep(sleeps, lambda: end_of(7 << 8, None), live=False)
+    os.close(sleeps)
+    os.close(wakes)
+    return sorted(Path(link.socket).parent.glob("*.end"))
+
+
+def test_where_an_agent_was_replaced_the_next_one_is_waited_for_longer(place, monkeypatch):
+    link, agent, said = linked(place, monkeypatch, "slow_end", resume=True)
+    assert ended(link) == []
+    assert link.document is not None
+    assert len(said) == 1
+    assert "the summary waits for the next one" in said[0]
+    agent.server.close()
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_an_end_that_nobody_hears_is_left_beside_the_socket(place, monkeypatch, resume):
+    link, agent, said = linked(place, monkeypatch, "mute_end", resume=resume)
+    (file,) = ended(link)
+    assert link.document is None
+    assert len(said) == resume  # a second chance, but not a third
+    word = json.loads(file.read_text())
+    assert (word["run"], word["pid"]) == ("r1", os.getpid())
+    assert (word["status"], word["exit_code"]) == ("failed", 7)
+    assert file.stat().st_mode & 0o777 == 0o600
+    agent.server.close()
 
 
 def test_a_hung_agent_delays_neither_start_nor_exit_code(place):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from meter.metering.intervals import IntervalBuilder
@@ -226,7 +227,10 @@ def test_the_runs_of_a_split_are_told_once_it_is_closed():
     assert made.drain_splits() == []
     notice = notice_of(splits[0], GPU)
     assert (notice.code, notice.run_id, notice.device_id) == ("shared_device", "a", "gpu-a")
-    assert notice.text.startswith("GPU 0 was held by 2 runs at once; its energy was split equally")
+    text = "GPU 0 was held by several runs at once; its energy was split equally"
+    assert notice.text.startswith(text)
+    third = replace(splits[0], runs=3, share=Fraction(1, 3))  # came later, or after a restart
+    assert notice_of(third, GPU).text == notice.text
 
 
 def test_a_mig_share_is_told_as_one():
