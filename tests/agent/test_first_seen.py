@@ -84,6 +84,7 @@ def test_a_run_whose_figures_were_never_durable_leaves_the_page_like_another(wor
     assert values(world) == ZEROS
     for future in world.store.held:
         future.set_exception(LedgerError("refused"))
+    world.store.held = None
     world.now_ns += SHOWN_NS + S
     world.go(2)
     assert OF_RUN not in values(world)
