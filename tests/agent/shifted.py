@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from meter.agent import boot, feed_pace, feeding, wiring
+from meter.agent import boot, feed_pace, feeding, provisions, wiring
 
 SHIFT = "shift"
 
@@ -26,7 +26,8 @@ def wall_us() -> int:
 
 def main() -> int:
     """Run the agent."""
-    wiring._wall_us = wall_us
+    for module in (provisions, wiring):
+        module.wall_us = wall_us
     feeding.SECONDS_PER_MINUTE = 0.02
     feeding.START_S = 0.0
     feeding.TICK_S = 0.1

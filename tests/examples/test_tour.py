@@ -27,7 +27,7 @@ def test_the_tour_adds_up_and_shows_shares_ranks_an_attachment_and_epochs(tmp_pa
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     for told in (
-        "split by\n            their use of it",
+        "was\n            split by their use of it",
         "meter: ranks [tour], completed",
         "meter: attached [tour], completed",
         "meter: epochs [tour], completed",
